@@ -10,7 +10,7 @@ import { parseJson } from "./json/parse-json.ts";
 
 const processIdentitySchema = z.object({
   pid: z.number().int().positive(),
-  /** Opaque; differs between two processes that had the same pid. Empty where the platform cannot tell. */
+  /** Opaque; differs between two processes that had the same pid. Empty where the platform does not know. */
   started: z.string(),
 });
 export type ProcessIdentity = z.infer<typeof processIdentitySchema>;

@@ -1,4 +1,4 @@
-/** The settings of a demonstration, which sends what it tells to receivers of its own. */
+/** The settings of a demonstration, which sends its messages to receivers of its own. */
 import type { Config } from "./config.ts";
 import type { Sinks } from "./demo/sinks.ts";
 

@@ -9,7 +9,7 @@ function withCauses(error: TestError): string {
   return said.join("\n");
 }
 
-function tellCauses(errors: readonly TestError[] | undefined): void {
+function printCauses(errors: readonly TestError[] | undefined): void {
   for (const error of errors ?? []) if (error.cause) error.stack = withCauses(error);
 }
 
@@ -17,8 +17,8 @@ export default class JsonWithCauses extends JsonReporter {
   override async onTestRunEnd(modules: readonly TestModule[]): Promise<void> {
     for (const module of modules) {
       for (const error of module.errors()) if (error.cause) error.message = withCauses(error);
-      for (const test of module.children.allTests()) tellCauses(test.result().errors);
-      for (const suite of module.children.allSuites()) tellCauses(suite.errors());
+      for (const test of module.children.allTests()) printCauses(test.result().errors);
+      for (const suite of module.children.allSuites()) printCauses(suite.errors());
     }
     await super.onTestRunEnd(modules as never);
   }

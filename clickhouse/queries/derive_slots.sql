@@ -2,7 +2,7 @@
 -- minutes: the union of the subtree, so a peak is exact at each node. Repeating it writes the same rows.
 -- Params: version UInt64 (that the changed edges were written with, and the slots get); before UInt32 (seconds since 1970:
 -- minutes from here on are left to server/rollups/minute-slots.ts, which computes the same from memory); former_kinds, former_nodes
--- Array(String): nodes above which changed edges stood before, which their new rows do not tell;
+-- Array(String): nodes above which changed edges stood before, which their new rows do not say;
 -- epoch UInt64 (it is refused when another has begun).
 INSERT INTO level_slots (kind, node, level, minute, version, net, weighted, peak, peak_at_ms, starts)
 WITH

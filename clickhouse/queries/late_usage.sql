@@ -1,9 +1,9 @@
 -- Organizations with events stored or corrected under the batches after `after` up to `settled` that change what is known of
 -- times before `before_ms`: the earliest such time of each, the days of the events (their first instants, UTC), the earliest
 -- time from which they change intervals (an end that comes late, and a start that is void, change all minutes since the
--- session's first interval and since the event itself, which may be all that tells of it), and the resellers and partners that
+-- session's first interval and since the event itself, which may be its only trace), and the resellers and partners that
 -- they belong to. The other events of their jobs are times that they change too, and no days of events.
--- May tell too much (a session that merely goes on), never too little.
+-- May report too much (a session that merely goes on), never too little.
 -- Params: after, settled UInt64; before_ms Int64.
 -- Returns organization, first_ms, days, session_ms (null: none), resellers, partners.
 WITH

@@ -9,7 +9,7 @@ WITH node_keys AS
     FROM usage_events
     WHERE organization IN {organizations:Array(String)} AND toDate(time, 'UTC') = toDate({day:String})
     UNION DISTINCT
-    -- Rows that count no more tell of the places that lost what they had.
+    -- Rows that no longer count name the places that lost what they had.
     SELECT DISTINCT arrayJoin([('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')])
     FROM usage_per_15m
     WHERE organization IN {organizations:Array(String)} AND toDate(bucket, 'UTC') = toDate({day:String})

@@ -1,4 +1,4 @@
--- When the session or interval that an event belongs to began and was last heard of, and until when something in it may be open:
+-- When the session or interval that an event belongs to began and had its last sign of life, and until when something in it may be open:
 -- what a correction of the event, or its coming late, may change.
 -- Params: organization, session, level, interval String: '' where the event has none; takes_end UInt8: 1 where the event ends
 -- something, which may be open without it; alive_within_ms Int64: the levels' default.

@@ -44,7 +44,7 @@ export function holdsFor(rule: Placed, node: NodeAddress, overrides: Overrides, 
   const known = [overrides.get(rule.id), beside].filter((one) => one !== undefined);
   if (known.length === 0) return true;
   const takesIt = (other: Placed) => takesPlaceOf(other, rule, tree) && isCovered(other, node, tree);
-  // A node that this process has not heard of stands below the root all the same.
+  // A node that this process does not know yet is below the root all the same.
   const places = new Set([...tree.ancestors(node), "all"]);
   return ![...places].some((place) => known.some((byNode) => byNode.get(place)?.some(takesIt)));
 }

@@ -162,7 +162,7 @@ async function sendTogether(
   type: NotificationType,
 ): Promise<void> {
   if (rule.channels.length === 0) return;
-  const messages = (await heardBy(tx, source, rule, rows)).flatMap(({ people, programs, rows: own }) => {
+  const messages = (await audiencesOf(tx, source, rule, rows)).flatMap(({ people, programs, rows: own }) => {
     const messageOf = (row: AlertRecord, wanted: string[]): AlertMessage => ({
       ...{ type, channels: wanted, alert: describeAlert({ ...row, due: null }, source.publicUrl) },
       ...{ subject: subjectOf(source, rule, row, type), lines: [lineOf(source, row, type)] },
@@ -180,7 +180,7 @@ async function sendTogether(
   await enqueueDeliveries(tx, messages, source.tree);
 }
 
-interface Heard {
+interface Audience {
   /** Ids of the channels that get all in one message, with a list. */
   people: string[];
   /** And of those that are given each alert as it is. */
@@ -188,13 +188,13 @@ interface Heard {
   rows: AlertRecord[];
 }
 
-/** Each channel hears of the alerts at its node and below; those that hear of the same ones stand together. */
-async function heardBy(
+/** Each channel gets the alerts at its node and below; channels of one node share a message. */
+async function audiencesOf(
   tx: Queries,
   { tree }: NotifySource,
   rule: RuleRecord,
   rows: readonly AlertRecord[],
-): Promise<Heard[]> {
+): Promise<Audience[]> {
   const found = await tx
     .select({ id: channels.id, node: channels.node, kind: channels.kind })
     .from(channels)

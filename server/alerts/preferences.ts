@@ -1,4 +1,4 @@
-/** What people want to hear of alerts: the bell at once and no mail, unless they chose otherwise. */
+/** How people want to be notified of alerts: by the bell at once and without mail, unless they chose otherwise. */
 import { and, eq, gt, inArray } from "drizzle-orm";
 import type {
   ChangeNotificationPreferences,

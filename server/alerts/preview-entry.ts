@@ -1,4 +1,4 @@
-/** What a preview says that a rule would have told at an instant. */
+/** A notification that a rule would have sent at an instant, as a preview shows it. */
 import type { PreviewAnswer } from "../contract/rules.ts";
 import type { Finding } from "./finding.ts";
 

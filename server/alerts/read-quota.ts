@@ -17,7 +17,7 @@ import type { Finding } from "./finding.ts";
 import { isAgent, nodeWithoutAgent } from "./visibility.ts";
 
 /** The part of a cycle that has to be over before its end is projected: an hour says nothing about a month. */
-const foretoldFrom = 0.03;
+const projectedFrom = 0.03;
 /** How many spans that ended while nothing was evaluated are evaluated after it. */
 const maxMissed = 4;
 
@@ -142,7 +142,7 @@ export async function evaluateProjected(
   const meters = await metersOfQuotas(source, period);
   const startMs = Date.parse(counted.from);
   const endMs = Date.parse(counted.is_trial ? counted.to : end);
-  const isEarly = atMs - startMs < foretoldFrom * (endMs - startMs);
+  const isEarly = atMs - startMs < projectedFrom * (endMs - startMs);
   return quotas.flatMap(({ feature, meter, unit, thresholds, used, projected, limit }): Finding[] => {
     const percents = thresholds.map(({ percent }) => percent);
     const title = meters.get(feature)?.title ?? meter;

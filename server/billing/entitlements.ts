@@ -158,7 +158,7 @@ function answerOf(known: Known, node: NodeAddress, key: string, nowMs: number, i
   if (!limited) return { ...none, allowed: true, reason: "unlimited" };
   const { limit, feature: terms } = limited;
   if (limit === null) return { ...none, allowed: true, reason: "unlimited", used };
-  const told = {
+  const answer = {
     ...none,
     used,
     limit,
@@ -166,15 +166,15 @@ function answerOf(known: Known, node: NodeAddress, key: string, nowMs: number, i
     status: quotaStatus(used, limit),
     grace_until: graceUntilMs === undefined ? null : formatInstant(graceUntilMs, tz),
   };
-  if (terms.overage === "block" && !isCurrent) return { ...told, reason: "usage_unknown" };
+  if (terms.overage === "block" && !isCurrent) return { ...answer, reason: "usage_unknown" };
   const state = limitState(used, limit);
-  if (state === "within") return { ...told, allowed: true, reason: "within_limit" };
+  if (state === "within") return { ...answer, allowed: true, reason: "within_limit" };
   if (terms.overage === "bill")
-    return { ...told, allowed: true, reason: isTrial ? "overage_in_trial" : "overage_billed" };
-  if (terms.overage === "notify") return { ...told, allowed: true, reason: "overage_notified" };
-  if (state === "nothing_included") return { ...told, reason: "nothing_included" };
+    return { ...answer, allowed: true, reason: isTrial ? "overage_in_trial" : "overage_billed" };
+  if (terms.overage === "notify") return { ...answer, allowed: true, reason: "overage_notified" };
+  if (state === "nothing_included") return { ...answer, reason: "nothing_included" };
   const isInGrace = graceUntilMs !== undefined && nowMs < graceUntilMs;
-  return isInGrace ? { ...told, allowed: true, reason: "in_grace" } : { ...told, reason: "limit_reached" };
+  return isInGrace ? { ...answer, allowed: true, reason: "in_grace" } : { ...answer, reason: "limit_reached" };
 }
 
 function nothing(node: NodeAddress, feature: string): Entitlement {

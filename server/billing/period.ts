@@ -77,7 +77,7 @@ export async function readPeriod(
   });
   const quotas = await readQuotas(source, node, cycles, terms, nowMs);
   const described = cycles.map(({ tz: zone, cycle, segments, counted }, index) => {
-    const told = ({ planId, version, fromMs, toMs }: PlanSegment) => ({
+    const segmentOf = ({ planId, version, fromMs, toMs }: PlanSegment) => ({
       plan: planId,
       version,
       name: names.get(planId) ?? planId,
@@ -89,7 +89,7 @@ export async function readPeriod(
       to: formatInstant(counted.toMs, zone),
       is_trial: counted.isTrial,
     };
-    const head = { ...spanOf(cycle, zone), plans: segments.map(told), counted: span ?? null };
+    const head = { ...spanOf(cycle, zone), plans: segments.map(segmentOf), counted: span ?? null };
     return { ...head, quotas: quotas[index] ?? [] };
   });
   const bareOf = (cycle: Cycle) => ({ ...spanOf(cycle, tz), plans: [], counted: null, quotas: [] });

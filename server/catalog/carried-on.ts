@@ -1,5 +1,5 @@
 /**
- * Which figures an event changes beside those of its own instant. Who may correct it, who is told, and which closed statements
+ * Which figures an event changes beside those of its own instant. Who may correct it, who is notified, and which closed statements
  * are measured anew, all follow from this.
  */
 import { meters } from "./built-in-meters.ts";

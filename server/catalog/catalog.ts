@@ -74,7 +74,7 @@ export const adoptedFeatures: readonly { feature: string; title: string; type: s
 /** What completes a document, whose `value` is its minutes. */
 export const documentTypes: readonly string[] = ["transcription.completed"];
 
-/** What an overview tells of a month besides the meter that it was asked about. */
+/** What an overview shows of a month besides the meter that it was asked about. */
 export const overviewMeters: readonly string[] = [
   "transcribed_minutes",
   "documents",

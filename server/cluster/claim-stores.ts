@@ -13,7 +13,7 @@ import type { Postgres, Queries } from "../postgres/client.ts";
 import { ingestNodes, ingestStores } from "../postgres/schema/ingest-nodes.ts";
 import { type ClaimVerdict, evaluateSingle, type IngestProcess, type KnownStores } from "./evaluate-claim.ts";
 
-/** The process may not ingest into these stores; the message tells whoever started it why, and what to do. */
+/** The process may not ingest into these stores; the message says why, and what to do. */
 export class ClaimRefusedError extends Error {
   override name = "ClaimRefusedError";
 }

@@ -62,7 +62,7 @@ export interface Membership {
   materializer(): ClusterNode | undefined;
   /** The epoch in which this node derives, while that is certain; undefined otherwise. */
   epoch(): FencingEpoch | undefined;
-  /** Reads Postgres again now, for a caller that was told that its view is out of date. */
+  /** Reads Postgres again now, for a caller that knows its view is out of date. */
   refresh(): Promise<void>;
   /** Starts to send heartbeats and to move partitions. */
   run(handlers: MembershipHandlers): void;

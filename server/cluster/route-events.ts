@@ -38,7 +38,7 @@ const senderSchema = z.object({
   isDryRun: z.boolean().default(false),
   /** For CloudEvents: the source of each event. */
   sources: z.array(z.string()).optional(),
-  /** Organizations that exist, of which the receiving node may not have heard yet. */
+  /** Organizations that exist, which the receiving node may not know yet. */
   known: z.array(z.string()),
 });
 export interface SentBy extends Omit<z.infer<typeof senderSchema>, "emitter"> {

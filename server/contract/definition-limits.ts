@@ -55,7 +55,7 @@ export const definitionLimitsSchema = z.object({
   views: z.object(ofTenant),
 });
 
-/** As /v1/limits tells them. */
+/** As /v1/limits returns them. */
 export function describeDefinitionLimits(): z.infer<typeof definitionLimitsSchema> {
   const { meters, plans, models, subscriptions, keys, roles, rules, channels, reports, schedules, views } =
     definitionLimits;

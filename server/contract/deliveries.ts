@@ -5,7 +5,7 @@ import { cursorSchema, nextCursorSchema } from "./cursors.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 import { defaultPageSize } from "./pages.ts";
 
-/** What a message is about; `report` is mail with files, `digest` what one person heard of in a day. */
+/** What a message is about; `report` is mail with files, `digest` one person's notifications of a day. */
 export const messageTypes = [
   "alert.firing",
   "alert.resolved",
@@ -54,7 +54,7 @@ export type DeliveryList = z.infer<typeof deliveryListSchema>;
 
 export const deliveryQuerySchema = z.strictObject({
   node: nodeAddressSchema.optional().describe("By channels of this node and below; default: the caller's"),
-  alert: z.string().min(1).max(100).optional().describe("Deliveries that tell of it, alone or among others"),
+  alert: z.string().min(1).max(100).optional().describe("Deliveries about it, alone or among others"),
   channel: z.string().min(1).max(100).optional(),
   state: z.enum(deliveryStates).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(defaultPageSize),

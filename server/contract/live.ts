@@ -61,7 +61,7 @@ export interface ServerToClientEvents {
   /** What `live:watch` gives to a client that asked without an answer function. */
   "live:snapshot": (snapshot: LiveSnapshot) => void;
   "live:changed": (change: LiveChanged) => void;
-  /** To every socket of the person who is told, whatever it watches. */
+  /** To every socket of the notified person, whatever it watches. */
   "notification:new": (notification: NotificationPush) => void;
   /** To every socket of a person who has read notifications on some device. */
   "notification:read": (read: NotificationsRead) => void;

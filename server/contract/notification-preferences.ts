@@ -1,4 +1,4 @@
-/** What a person wants to hear of alerts, and how. Channels are told by their rules, whatever people want for themselves. */
+/** How a person wants to be notified of alerts. Channels are notified by their rules, whatever people want for themselves. */
 import { z } from "zod";
 import { ruleKinds, severities } from "./rules.ts";
 import { timeZoneSchema } from "./time-zones.ts";

@@ -1,4 +1,4 @@
-/** The bell of the dashboard: what a person was told, the same on all their devices. */
+/** The bell of the dashboard: a person's notifications, the same on all their devices. */
 import { z } from "zod";
 import { alertSchema } from "./alerts.ts";
 import { nextCursorSchema } from "./cursors.ts";

@@ -1,4 +1,4 @@
-/** Reports: what to tell, the runs that make them, and the document that every format is drawn from. */
+/** Reports: what to show, the runs that make them, and the document that every format is drawn from. */
 import { z } from "zod";
 import { cursorSchema, nextCursorSchema } from "./cursors.ts";
 import { nodeAddressSchema } from "./nodes.ts";

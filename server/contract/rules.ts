@@ -1,4 +1,4 @@
-/** Rules: what is watched, where, and whom it is told by. What they make is in alerts.ts. */
+/** Rules: what is watched, where, and who is notified. What they make is in alerts.ts. */
 import { z } from "zod";
 import { nextCursorSchema } from "./cursors.ts";
 import { nodeAddressSchema } from "./nodes.ts";

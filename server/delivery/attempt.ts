@@ -54,10 +54,10 @@ export async function attempt(deps: SendingDeps, row: DeliveryRow): Promise<Outc
   const message = channel && stillBelow(channel, row, deps);
   if (!channel || !message || refusal !== undefined)
     return unwanted(refusal ?? `${row.aboutNode} does not stand below ${channel?.node} any more`);
-  const told = { ...row, message };
-  if (row.kind === "email") return await sendMail(deps, told);
-  if (row.kind === "sms") return await sendSms(deps, channel, told);
-  return await sendToUrl(deps, channel, told);
+  const seen = { ...row, message };
+  if (row.kind === "email") return await sendMail(deps, seen);
+  if (row.kind === "sms") return await sendSms(deps, channel, seen);
+  return await sendToUrl(deps, channel, seen);
 }
 
 /** Why a message is not sent any more: something changed since it was written. */
@@ -68,7 +68,7 @@ function whyNot(channel: ChannelRow | undefined, { to }: DeliveryRow) {
   return undefined;
 }
 
-/** What of the message the channel may still hear; undefined: nothing. */
+/** The parts of the message that the channel may still get; undefined: none. */
 function stillBelow({ node }: ChannelRow, { aboutNode, message }: DeliveryRow, { tree }: Pick<SendingDeps, "tree">) {
   if (!message.heading) {
     // A list that an earlier version wrote names its nodes beside it.
@@ -145,10 +145,10 @@ async function sendMail(deps: SendingDeps, row: DeliveryRow): Promise<Outcome | 
 /** What of a mail without a channel its receiver may still see; undefined: nothing. */
 async function stillSeen(deps: SendingDeps, row: DeliveryRow): Promise<DeliveryMessage | undefined> {
   const { message } = row;
-  const told = alertsOf(message);
-  if (told.length === 0) return message;
+  const alerts = alertsOf(message);
+  if (alerts.length === 0) return message;
   const unseen = await deps.unseenBy(row);
-  if (!message.parts) return told.some((id) => unseen.has(id)) ? undefined : message;
+  if (!message.parts) return alerts.some((id) => unseen.has(id)) ? undefined : message;
   return narrowed(message, ({ alerts }) => !alerts.some((id) => unseen.has(id)));
 }
 

@@ -20,7 +20,7 @@ export const deliveriesNotice = "tidemark_deliveries";
 /** A message about an alert. */
 export interface AlertMessage {
   type: Extract<MessageType, "alert.firing" | "alert.resolved" | "alert.reminder">;
-  /** As GET /v1/alerts has it: a webhook carries it as `data`. Its `node` decides who may hear of it, its `url` is the button's. */
+  /** As GET /v1/alerts has it: a webhook carries it as `data`. Its `node` decides who may get it, its `url` is the button's. */
   alert: { id: string; node: NodeAddress; url: string };
   /** Ids; those that are switched off or removed are left out, and those whose node does not have the alert's below it. */
   channels: readonly string[];
@@ -40,9 +40,9 @@ export interface MailMessage {
   type: Exclude<MessageType, "channel.test">;
   /** Who may read here sees the deliveries. */
   node: NodeAddress;
-  /** What it tells of, where that is another node: its tenant's mails to an address have a bound. */
+  /** What it is about, where that is another node: its tenant's mails to an address have a bound. */
   about?: NodeAddress;
-  /** It tells of the service itself. */
+  /** It is about the service itself. */
   isSystem?: boolean;
   to: readonly string[];
   /** The list that unsubscribing ends, such as a schedule's id. */

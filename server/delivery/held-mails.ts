@@ -1,6 +1,6 @@
 /**
  * How many mails about alerts reach an address within an hour. The bound is that of one tenant, so that what one of them lets
- * fire takes nothing of another's, nor of what the service tells of itself; and what waits in a person's own list waits as one mail.
+ * fire takes nothing of another's, nor of what the service says about itself; and what waits in a person's own list waits as one mail.
  */
 import { and, count, eq, inArray, isNull, sql } from "drizzle-orm";
 import type { NodeAddress } from "../contract/nodes.ts";
@@ -20,7 +20,7 @@ export interface Held {
 
 /** To one address about one tenant: from its channels, and as many from the person's own list, of which channels take nothing. */
 const alertMailsPerHour = 60;
-/** To one address about all tenants together; what the root itself tells in a person's own list is not among them. */
+/** To one address about all tenants together; mails about the root itself in a person's own list are not among them. */
 const mailsOfTenantsPerHour = 600;
 
 type Tree = Pick<NodeTree, "ancestors">;
@@ -69,7 +69,7 @@ export async function alertMailsHeld(
   return full && { result: "held", until: full.until, excerpt };
 }
 
-/** Leaves it waiting, with all its tries; why is told once. In a person's own list it takes in what waits about the same tenant. */
+/** Leaves it waiting, with all its tries; the reason is recorded once. In a person's own list it takes in what waits about the same tenant. */
 export async function holdDelivery(
   tx: Queries,
   { tree, publicUrl }: { tree: Tree; publicUrl: string },
@@ -87,8 +87,11 @@ export async function holdDelivery(
     .returning();
   if (!held) return;
   if (held.channel === null) await takeInWaiting(tx, { tree, publicUrl }, held);
-  const [told] = await tx.select({ times: count() }).from(deliveryAttempts).where(eq(deliveryAttempts.delivery, id));
-  if (told?.times === 0)
+  const [attempts] = await tx
+    .select({ times: count() })
+    .from(deliveryAttempts)
+    .where(eq(deliveryAttempts.delivery, id));
+  if (attempts?.times === 0)
     await tx.insert(deliveryAttempts).values({ delivery: id, at: new Date(), status: null, ms: 0, excerpt });
 }
 
@@ -114,9 +117,9 @@ async function takeInWaiting(
   const same = waiting.filter((one) => senderOf(one, tree) === senderOf(held, tree));
   if (same.length === 0) return;
   const ordered = [...same, held].sort((a, b) => a.position - b.position);
-  const told = ordered.map(({ message, aboutNode }) => partsOf(message, aboutNode));
-  const parts = told.flatMap(({ kept }) => kept);
-  const more = told.reduce((sum, one) => sum + one.more, 0);
+  const split = ordered.map(({ message, aboutNode }) => partsOf(message, aboutNode));
+  const parts = split.flatMap(({ kept }) => kept);
+  const more = split.reduce((sum, one) => sum + one.more, 0);
   await tx
     .update(deliveries)
     .set({
@@ -143,7 +146,7 @@ function partsOf(message: DeliveryMessage, node: NodeAddress): { kept: MessagePa
   return { kept, more: more + own.length - kept.length };
 }
 
-/** One mail that tells what several would have told, the earliest first. */
+/** One mail in place of several, the earliest first. */
 function folded(parts: readonly MessagePart[], more: number): Partial<DeliveryMessage> {
   const kept = parts.slice(0, maxParts);
   const left = more + parts.length - kept.length;

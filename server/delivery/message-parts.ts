@@ -1,5 +1,5 @@
 /**
- * Messages that tell of several alerts: each is a part, and how the message reads follows from the parts that its receiver may
+ * Messages about several alerts: each is a part, and how the message reads follows from the parts that its receiver may
  * see when it is sent. Pure.
  */
 import type { DeliveryMessage, MessageHeading, MessagePart } from "../postgres/schema/delivery.ts";
@@ -27,7 +27,7 @@ export function narrowed(
   return seen.length === 0 ? undefined : { ...message, ...combinedMessage(heading, seen, more) };
 }
 
-/** Ids of all alerts that a message of a person's own tells of. */
+/** Ids of all alerts that a message to one person is about. */
 export function alertsOf({ parts, alerts = [] }: DeliveryMessage): string[] {
   return parts ? parts.flatMap((part) => part.alerts) : alerts;
 }

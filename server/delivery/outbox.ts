@@ -62,7 +62,7 @@ export async function claimDue({ pool }: Pick<Postgres, "pool">, room: number): 
      ), candidates AS (
        SELECT id FROM (
          SELECT id, due_at, ordinary, kind, row_number() OVER (PARTITION BY ${receiver} ORDER BY ordinary, due_at, position) AS turn
-         FROM (SELECT *, coalesce(message ->> 'isSystem', '') <> 'true' AS ordinary FROM deliveries) AS told
+         FROM (SELECT *, coalesce(message ->> 'isSystem', '') <> 'true' AS ordinary FROM deliveries) AS waiting
          WHERE due_at <= now() AND (claimed_until IS NULL OR claimed_until < now())
            AND ${receiver} NOT IN (SELECT receiver FROM busy)
        ) AS due WHERE turn <= CASE WHEN kind = 'bucket' THEN $5::int ELSE $1::int END ORDER BY ordinary, due_at LIMIT $2

@@ -55,10 +55,10 @@ function textOf(
 /** Beside each other where there is room. */
 function figuresHtml(figures: NonNullable<DeliveryMessage["figures"]>): string {
   if (figures.length === 0) return "";
-  const told = figures.map(({ label, value }) => {
+  const cells = figures.map(({ label, value }) => {
     return `<p class="figure"><span>${escapeHtml(oneLine(label, 100))}</span><br><strong>${escapeHtml(oneLine(value, 100))}</strong></p>`;
   });
-  return `<div class="figures">${told.join("\n")}</div>`;
+  return `<div class="figures">${cells.join("\n")}</div>`;
 }
 
 const chartHeight = 72;

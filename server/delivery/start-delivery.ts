@@ -27,7 +27,7 @@ export interface Delivery {
   close(): Promise<void>;
 }
 
-/** `isSender`: this process sends. Nothing is sent before `send` is called or the outbox tells of something new. */
+/** `isSender`: this process sends. Nothing is sent before `send` is called or the outbox announces something new. */
 export async function startDelivery(
   settings: DeliverySettings,
   deps: { postgres: Postgres; mailer: Mailer | undefined } & Pick<

@@ -118,7 +118,7 @@ export class Emitter {
   /**
    * Takes events; resolves when there is room for more, not when these are answered.
    *
-   * @throws RequestRefusedError while the service refuses requests, unless `onRefused` is told; the events are held all the same.
+   * @throws RequestRefusedError while the service refuses requests, unless there is `onRefused`; the events are held all the same.
    */
   async send(events: readonly EmittedEvent[]): Promise<void> {
     for (const event of events) {
@@ -134,7 +134,7 @@ export class Emitter {
   /**
    * Sends what waits and resolves when every event taken so far is answered, however long that takes.
    *
-   * @throws RequestRefusedError when the service refuses requests, unless `onRefused` is told; what is held is sent again.
+   * @throws RequestRefusedError when the service refuses requests, unless there is `onRefused`; what is held is sent again.
    */
   async flush(): Promise<Totals> {
     const keepsRunning = setInterval(() => undefined, 60_000);

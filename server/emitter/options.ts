@@ -1,4 +1,4 @@
-/** What an emitter may be told, and what it answers. */
+/** An emitter's options, and what it answers. */
 import type { EmittedEvent, EventRejection, RequestRefusedError } from "./event.ts";
 
 export interface EmitterOptions {

@@ -108,7 +108,7 @@ class Emitter:
                 self._state.wait(left)
 
     def close(self, within=5.0):
-        """Sends what waits within so many seconds; the rest stays in the spool, or is lost. Tells how many, and says so."""
+        """Sends what waits within so many seconds; the rest stays in the spool, or is lost. Logs and returns how many."""
         with self._state:
             already, self._closing = self._closing, True
         if not already:
@@ -336,7 +336,7 @@ class _Spool:
         return _Batch(_lines_of(path), count, answered)
 
     def take_over(self):
-        """Takes the files of emitters that have ended; tells how many events that was."""
+        """Takes the files of emitters that have ended; returns how many events that was."""
         names = sorted(os.listdir(self.kept_in))
         marks = {match.group(1) for name in names for match in [_SEGMENT.match(name) or _LOCK.match(name)] if match}
         free = {mark for mark in marks if mark != self._mark and self._is_free(mark)}

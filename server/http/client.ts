@@ -58,9 +58,9 @@ export function identifyClient(
 function beforeProxies(peer: string, forwardedFor: string | undefined, isTrustedProxy: AddressRanges): string {
   let address = peer;
   for (const hop of listOf(forwardedFor).reverse()) {
-    const heardFrom = plainAddress(withoutPort(hop));
-    if (heardFrom === undefined) break;
-    address = heardFrom;
+    const previousHop = plainAddress(withoutPort(hop));
+    if (previousHop === undefined) break;
+    address = previousHop;
     if (!isTrustedProxy(address)) break;
   }
   return address;

@@ -1,4 +1,4 @@
-/** Answers in fewer bytes, where that tells nobody anything. */
+/** Compresses answers, where their size gives nothing away. */
 import { compress } from "hono/compress";
 import { createMiddleware } from "hono/factory";
 import type { HttpEnv } from "./http-env.ts";

@@ -57,7 +57,7 @@ export function scheduleAccess({
     return { schedule, report };
   }
 
-  /** Throws `invalid_request` for a channel that is not the caller's to use, or does not hear of the node. */
+  /** Throws `invalid_request` for a channel that is not the caller's to use, or does not get what concerns the node. */
   async function checkChannels(actor: Pick<Actor, "reach">, ids: readonly string[], node: NodeAddress): Promise<void> {
     const found =
       ids.length === 0

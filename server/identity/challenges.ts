@@ -36,7 +36,7 @@ export class Challenges {
     return Buffer.concat([content, await this.#sign(content, ceremony)]).toString("base64url");
   }
 
-  /** Whether it was issued for this ceremony and has not ended; whether it was taken already is told by `take`. */
+  /** Whether it was issued for this ceremony and has not ended; `take` says whether it was taken already. */
   async isIssued(challenge: string, ceremony: Ceremony): Promise<boolean> {
     const bytes = Buffer.from(challenge, "base64url");
     // Only as it was written: the same bytes in other letters would be a challenge that was not taken yet.

@@ -1,7 +1,7 @@
 /**
  * Remembers for two seconds what a credential stands for, so that a busy key costs one query in that time. A change is
  * in force everywhere after two seconds at most, and at once where the notice of it arrives. While the store cannot be
- * asked, credentials that were known go on, for as long as `holdMs`; what this process was told of as ended does not.
+ * asked, credentials that were known go on, for as long as `holdMs`; those that this process knows as ended do not.
  * Reads are gathered by hand, because `fetch` of lru-cache remembers a read that was under way when a notice came for some
  * credentials: it has no value yet by which to find it.
  */
@@ -136,7 +136,7 @@ export class CredentialCache<T> {
     return this.#isHeld(secretHash, held) ? held.value : await reading;
   }
 
-  /** Whether it still counts, after what may have been told of it meanwhile. */
+  /** Whether it still counts, after notices that may have come meanwhile. */
   #isHeld(secretHash: string, held: Known<T>): boolean {
     return this.isTrusted && this.#known.get(secretHash) === held && held.generation >= this.#doubtedBefore;
   }

@@ -1,6 +1,6 @@
 /**
  * API keys: 256 random bits, shown once, kept as their hash. A revoked key is refused within two seconds everywhere. While
- * Postgres is away, keys that this process knows go on for an hour; one that it was told of as revoked stays revoked.
+ * Postgres is away, keys that this process knows go on for an hour; one that it knows as revoked stays revoked.
  */
 import { and, asc, eq, getTableColumns, gt, inArray, isNull, or, type SQL, sql } from "drizzle-orm";
 import type { Logger } from "pino";
@@ -84,7 +84,7 @@ export class Keys {
     this.#timer = setInterval(() => void this.writeUses(), writeUsesEveryMs);
     this.#timer.unref();
     this.#subscriber = {
-      // Without an id: of a version that told that something had changed, and not what.
+      // Without an id: from a version that announced a change without saying of what.
       notified: (id) => (id === "" ? this.#cache.clear() : this.#forget(id)),
       listening: () => this.#cache.clear(),
     };

@@ -46,7 +46,7 @@ export function resetMail(to: string, url: string): Mail {
   return { to, subject: "A new password for Tidemark", text: `${text.join("\n")}\n` };
 }
 
-/** A new password leaves passkeys as they are, so whoever has the account must hear of a new one. */
+/** A new password leaves passkeys as they are, so whoever has the account must be told about a new one. */
 export function passkeyMail(to: string, name: string, publicUrl: string): Mail {
   const text = [
     `A passkey, “${oneLine(name)}”, was added to your account. It signs in without your password.`,

@@ -1,5 +1,5 @@
 /**
- * Roles that are offered to an address and wait until its holder accepts. Who offers is told nothing of the address: an offer
+ * Roles that are offered to an address and wait until its holder accepts. Whoever offers learns nothing about the address: an offer
  * looks the same, and is made in the same way, whether it has an account or not. An account is made when the first one comes.
  */
 import { and, asc, desc, eq, gt, sql } from "drizzle-orm";
@@ -122,7 +122,7 @@ export async function declineOffer(postgres: Postgres, { userId, id, by, nowMs }
     const found = await lockOwn(tx, { userId, id, nowMs });
     if (!found) return false;
     await tx.delete(roleOffers).where(eq(roleOffers.id, id));
-    // Those at the node are not told more of the account than they knew.
+    // Those at the node learn no more about the account than they knew.
     const unknown = { ...by, id, address: null };
     await recordOffer(tx, unknown, found.offer, undefined, "user.invitation_declined");
     return true;

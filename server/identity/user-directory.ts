@@ -323,7 +323,7 @@ export class UserDirectory {
     return roles.every(({ node, role }) => canAll(actor, actionsOfRole(role), node, this.#tree));
   }
 
-  /** In words that do not tell which roles there are elsewhere. */
+  /** In words that do not reveal roles elsewhere. */
   #checkStandsAbove(actor: Actor, user: UserRecord): void {
     if (!this.#standsAbove(actor, user))
       throw new ProblemError(

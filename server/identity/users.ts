@@ -146,7 +146,7 @@ export class Users {
 
   /**
    * Whose password may be set anew, for an account that has one and is not asked for too often; undefined otherwise, which
-   * the one who asks is not told.
+   * the caller does not learn which.
    */
   async requestReset(email: string, origin: SignInOrigin): Promise<{ userId: string; email: string } | undefined> {
     const account = accountOf(email);

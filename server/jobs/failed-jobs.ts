@@ -1,4 +1,4 @@
-/** Which jobs failed when they last ran, told from one process to the others by Postgres. */
+/** Which jobs failed when they last ran, shared between processes through Postgres. */
 import { eq, inArray } from "drizzle-orm";
 import type { Logger } from "pino";
 import type { Postgres } from "../postgres/client.ts";
@@ -6,7 +6,7 @@ import { failedJobs } from "../postgres/schema/failed-jobs.ts";
 
 type Db = Pick<Postgres, "db">;
 
-/** Notes how each run ended, in the order in which they did; one that Postgres cannot be told of is told of by the next run. */
+/** Notes how each run ended, in the order in which they did; what could not be written to Postgres is written with the next run. */
 export function createJobNotes({ db }: Db, log: Pick<Logger, "warn">) {
   let noted: Promise<unknown> = Promise.resolve();
   return {

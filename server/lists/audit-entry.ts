@@ -1,6 +1,6 @@
 /**
  * An entry of the audit as a reader may see it: prices only of the levels that they see, nodes only of their subtree. What is
- * kept is whole; the hash of it is told to those alone who see all of it, since a hash confirms a guess.
+ * kept is whole; only those who see all of it get its hash, since a hash confirms a guess.
  */
 
 import type { AuditEntry } from "../audit/record-change.ts";

@@ -15,7 +15,7 @@ export interface WatchedNodeDeps {
 }
 
 const readEveryMs = 250;
-/** Viewers hear from a node at least every five seconds: the rest is for the read. */
+/** Viewers get a node's figures at least every five seconds: the rest is for the read. */
 const pushEveryMs = 4_000;
 const retryAfterMs = 1_000;
 
@@ -29,7 +29,7 @@ export class WatchedNode {
   #answer: LiveAnswer | undefined;
   #sequence = 0;
   #readAtMs = Number.NEGATIVE_INFINITY;
-  /** The viewers heard nothing for a while: the next answer is for them, changed or not. */
+  /** The viewers got nothing for a while: the next answer is for them, changed or not. */
   #isPushDue = false;
   #isReading = false;
   #isStale = false;

@@ -1,6 +1,6 @@
 /**
  * How many mails callers may cause that their receivers did not ask for: to one address, so that nobody's inbox is filled from
- * here, and in all, so that nobody writes to the world by this service. Who asks is told nothing of it: the count of an address
+ * here, and in all, so that nobody writes to the world by this service. The caller learns nothing of it: the count of an address
  * is made of what others asked for, too.
  */
 import type { Redis } from "ioredis";

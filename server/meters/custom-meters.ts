@@ -158,7 +158,7 @@ export class CustomMeters {
 
   /**
    * Throws ProblemError: `conflict` when the name is taken above or below the node, or it has as many as it may,
-   * `invalid_request` where the definition makes no meter. What others call theirs is not told: it may be called alike.
+   * `invalid_request` where the definition makes no meter. Others' names are not revealed: two may be the same.
    */
   async create(name: string, node: NodeAddress, definition: MeterDefinition, by: Author): Promise<void> {
     const isRelated = (other: NodeAddress) => this.#tree.isWithin(other, node) || this.#tree.isWithin(node, other);

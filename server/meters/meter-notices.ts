@@ -1,4 +1,4 @@
-/** Which meters changed, told between processes: only what changed is read again. */
+/** Notices between processes of which meters changed: only those are read again. */
 import { z } from "zod";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { parseJson } from "../json/parse-json.ts";
@@ -19,7 +19,7 @@ export function writeNotice({ meter, node }: MeterOwner): string {
   return Buffer.byteLength(payload) <= maxBytes ? payload : "";
 }
 
-/** Undefined where it does not say which: any. A release before this one told so. */
+/** Undefined where it does not say which, as those of the release before: any. */
 export function readNotice(payload: string): MeterOwner | undefined {
   try {
     return noticeSchema.parse(parseJson(payload));

@@ -102,7 +102,7 @@ export function concerns({ filters, split }: Scope, ...dimensions: string[]): bo
 /** The columns that each row of an answer by key and window begins with. */
 export const splitColumns = { key: z.string(), is_other: numberColumn, window_ms: numberColumn };
 
-/** The columns of a row that is about one window, or with `is_whole` 1 about all of the range: no window's start tells which. */
+/** The columns of a row that is about one window, or with `is_whole` 1 about all of the range: a window's start does not say which. */
 export const windowOrWhole = { ...splitColumns, is_whole: numberColumn };
 
 /** The series of rows of one key, of which the one about all of the range, if there is any, is the total. */

@@ -22,7 +22,7 @@ const standingsPerTurn = 10;
 
 /**
  * Totals are sums of rounded lines, so they agree to the cent with GET /v1/charges of each. What cannot be read of a node is left
- * out and told to `onFailure`, which may throw it.
+ * out and passed to `onFailure`, which may throw it.
  */
 export async function readRevenue(
   source: PeriodSource,

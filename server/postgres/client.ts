@@ -50,16 +50,16 @@ export function connectPostgres(url: string, onFailed: OnFailed = () => undefine
   // Without listeners an idle connection that dies would end the process; the pool has already dropped it.
   pool.on("error", () => {});
   pool.on("connect", (client) => client.on("error", () => {}));
-  const tell = (error: unknown) => {
+  const noteFailure = (error: unknown) => {
     if (isPostgresUnavailable(error)) onFailed("unavailable");
     else if (error instanceof pg.DatabaseError) onFailed("refused");
   };
   const query = pool.query;
-  // Queries with a callback are not told: nothing here makes any.
+  // Queries with a callback are not noted: nothing here makes any.
   Object.defineProperty(pool, "query", {
     value: (...args: unknown[]) => {
       const result: unknown = Reflect.apply(query, pool, args);
-      if (result instanceof Promise) result.catch(tell);
+      if (result instanceof Promise) result.catch(noteFailure);
       return result;
     },
   });
@@ -69,7 +69,7 @@ export function connectPostgres(url: string, onFailed: OnFailed = () => undefine
     db: drizzle(pool),
     transaction: (work, kind = "write") => {
       const result = runTransaction(pool, begin[kind], work);
-      result.catch(tell);
+      result.catch(noteFailure);
       return result;
     },
     notices,

@@ -1,6 +1,6 @@
 /**
  * LISTEN on one connection of its own. What is notified while the connection is down is lost, so a subscriber is also
- * told of every new connection and must then read its state again.
+ * called at every new connection and must then read its state again.
  */
 import type pg from "pg";
 

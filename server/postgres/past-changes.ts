@@ -63,8 +63,8 @@ export async function announcedSince(db: Queries, causes: readonly string[]): Pr
   return new Map(rows.flatMap(({ node, fromAt }) => (fromAt === null ? [] : [[node, fromAt.getTime()] as const])));
 }
 
-/** By then every process has heard of a meter's new version. */
-const heardWithin = sql`interval '10 seconds'`;
+/** By then every process knows a meter's new version. */
+const spreadTime = sql`interval '10 seconds'`;
 
 /** The oldest of those that can be measured now, at most `most`, without those already `taken`. */
 export async function visiblePastChanges(
@@ -72,12 +72,12 @@ export async function visiblePastChanges(
   taken: readonly number[],
   most: number,
 ): Promise<VisibleChange[]> {
-  const isHeard = or(isNull(pastChanges.meter), sql`${pastChanges.visibleAt} <= now() - ${heardWithin}`);
+  const isSpread = or(isNull(pastChanges.meter), sql`${pastChanges.visibleAt} <= now() - ${spreadTime}`);
   const isTaken = sql`${pastChanges.number} = ANY(${sql.param(taken)}::bigint[])`;
   const rows = await db
     .select()
     .from(pastChanges)
-    .where(and(isNotNull(pastChanges.visibleAt), isHeard, sql`NOT ${isTaken}`))
+    .where(and(isNotNull(pastChanges.visibleAt), isSpread, sql`NOT ${isTaken}`))
     .orderBy(asc(pastChanges.number))
     .limit(most);
   return rows.map(({ number, node, meter, fromAt, toAt }) => ({

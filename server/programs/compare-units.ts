@@ -1,4 +1,4 @@
-/** The same durations told in minutes and in seconds come to the same figures, digit for digit. */
+/** The same durations sent in minutes and in seconds come to the same figures, digit for digit. */
 import { dayMs } from "../contract/durations.ts";
 import type { UsageEvent } from "../contract/events.ts";
 import { nodeAddress } from "../contract/node-address.ts";

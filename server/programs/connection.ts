@@ -1,4 +1,4 @@
-/** Where the service is and with which key to speak to it, as the emitter-side programs are told. */
+/** Where the service is and with which key to speak to it, as programs that send are given them. */
 import { parseArgs } from "node:util";
 
 export interface Connection {

@@ -22,7 +22,7 @@ import { UsageApi } from "./usage-api.ts";
 
 const readyWithinMs = 120_000;
 const stoppedWithinMs = 15_000;
-/** Characters of what the service printed last, told when something went wrong. */
+/** Characters of what the service printed last, shown when something went wrong. */
 const maxPrinted = 10_000;
 
 /** The built service beside this program, or its sources when this runs from them. */

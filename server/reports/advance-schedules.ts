@@ -110,15 +110,15 @@ async function startRun(
   if (!report || !tree.get(schedule.node))
     return await moveSlot(tx, slot.id, { state: "failed", reason: "report_removed" });
   const { keptDays } = await reportSettingsAt(tx, tree, schedule.node);
-  const told = { node: schedule.node, fromMs: slot.fromAt.getTime(), toMs: slot.toAt.getTime() };
+  const covered = { node: schedule.node, fromMs: slot.fromAt.getTime(), toMs: slot.toAt.getTime() };
   const held = await grantsOfAuthor(tx, { kind: schedule.authorKind, id: schedule.authorId }, nowMs);
   // An author who may not see it now gets nothing: what they saw once narrows nothing for those who do.
   const grants = mayReadKind({ grants: held }, report.kind, schedule.node, tree) ? held : [];
   const run = await createRun(
     tx,
     {
-      ...{ ...report, ...told, reportNode: report.node ?? null, tz: slot.tz, formats: schedule.formats },
-      reach: reachOf(tree, { grants }, { kind: report.kind, ...told }, nowMs),
+      ...{ ...report, ...covered, reportNode: report.node ?? null, tz: slot.tz, formats: schedule.formats },
+      reach: reachOf(tree, { grants }, { kind: report.kind, ...covered }, nowMs),
       // In the schedule's name, so that it takes turns with others and nobody's own runs wait for it.
       requestedBy: { id: schedule.id, name: schedule.authorName },
       keptDays,

@@ -1,7 +1,7 @@
 /**
  * Reads the figures of a report with the functions that the routes answer with, so a figure in a report is the figure of the
  * API. A report depends on its node, never on who asks: it has what someone with the report's rights at that very node sees,
- * and so everybody who stood above it all the time. Who did not is told what is of their own time (`reach`).
+ * and so everybody who stood above it all the time. Whoever did not sees what is of their own time (`reach`).
  */
 
 import { readAudit } from "../audit/read-audit.ts";

@@ -94,7 +94,7 @@ function s3Bucket({ bucket, prefix, endpoint, region, credentials }: S3Settings)
     const { S3Client } = await load();
     return new S3Client({
       ...{ region, credentials, ...(endpoint !== undefined && { endpoint, forcePathStyle: true }) },
-      // A stream is read once; the outbox tries again with a new one, and tells of it.
+      // A stream is read once; the outbox tries again with a new one, and says so.
       ...{ maxAttempts: 1, logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} } },
       // Stores other than AWS know the older checksums only.
       ...{ requestChecksumCalculation: "WHEN_REQUIRED", responseChecksumValidation: "WHEN_REQUIRED" },

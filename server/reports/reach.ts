@@ -1,5 +1,5 @@
 /**
- * Whose past a report tells. Statements and changes stay with those who had their node then: after a move its new owner is told
+ * Whose past a report shows. Statements and changes stay with those who had their node then: after a move its new owner sees
  * of them from the move on, in reports as in lists.
  */
 import type { NodeAddress } from "../contract/nodes.ts";
@@ -12,7 +12,7 @@ import { ownersWithin, placeOf, stoodWithin } from "../tree/past-owners.ts";
 type Holder = Pick<Actor, "grants">;
 type Paths = Pick<NodeTree, "pathsBetween">;
 
-interface Told {
+interface ReportScope {
   kind: ReportKind;
   node: NodeAddress;
   /** ms since 1970, UTC. */
@@ -27,27 +27,27 @@ function topsOf({ grants }: Holder, kind: ReportKind): NodeAddress[] | undefined
   return action && grants.filter(({ actions }) => actions.has(action)).map(({ node }) => node);
 }
 
-/** Until when there is anything to tell of at `nowMs`, and from when. */
-const spanOf = ({ fromMs, toMs }: Told, nowMs: number) => {
+/** Until when there is anything to show at `nowMs`, and from when. */
+const spanOf = ({ fromMs, toMs }: ReportScope, nowMs: number) => {
   const lastMs = Math.min(toMs - 1, nowMs);
   return { fromMs: Math.min(fromMs, lastMs), lastMs };
 };
 
 /** Whether the node was one of `tops`, or stood below one, in all of the report's span. */
-function sawAll(tree: Paths, tops: readonly NodeAddress[], told: Told, nowMs: number): boolean {
-  const { fromMs, lastMs } = spanOf(told, nowMs);
-  return tops.includes(told.node) || stoodWithin(tree, tops, placeOf(told.node), fromMs, lastMs);
+function sawAll(tree: Paths, tops: readonly NodeAddress[], report: ReportScope, nowMs: number): boolean {
+  const { fromMs, lastMs } = spanOf(report, nowMs);
+  return tops.includes(report.node) || stoodWithin(tree, tops, placeOf(report.node), fromMs, lastMs);
 }
 
 /**
  * The nodes by which a holder sees the rows of a report: it has those that stood at or below one of them then. Who may see
  * none of it, as an author whose right has ended, narrows nothing for others, of whom each is judged.
  */
-export function reachOf(tree: Paths, holder: Holder, told: Told, nowMs: number): NodeAddress[] {
-  const tops = topsOf(holder, told.kind);
-  if (tops === undefined || tops.length === 0 || sawAll(tree, tops, told, nowMs)) return [told.node];
-  const { fromMs, lastMs } = spanOf(told, nowMs);
-  const owners = ownersWithin(tree, placeOf(told.node), fromMs, lastMs);
+export function reachOf(tree: Paths, holder: Holder, report: ReportScope, nowMs: number): NodeAddress[] {
+  const tops = topsOf(holder, report.kind);
+  if (tops === undefined || tops.length === 0 || sawAll(tree, tops, report, nowMs)) return [report.node];
+  const { fromMs, lastMs } = spanOf(report, nowMs);
+  const owners = ownersWithin(tree, placeOf(report.node), fromMs, lastMs);
   return tops.filter((top) => owners.includes(top));
 }
 
@@ -55,10 +55,10 @@ export function reachOf(tree: Paths, holder: Holder, told: Told, nowMs: number):
 export function seesReach(
   tree: Paths,
   holder: Holder,
-  told: Told & { reach: readonly NodeAddress[] },
+  report: ReportScope & { reach: readonly NodeAddress[] },
   atMs: number,
 ): boolean {
-  const tops = topsOf(holder, told.kind);
-  if (tops === undefined || sawAll(tree, tops, told, atMs)) return true;
-  return told.reach.every((node) => sawAll(tree, tops, { ...told, node }, atMs));
+  const tops = topsOf(holder, report.kind);
+  if (tops === undefined || sawAll(tree, tops, report, atMs)) return true;
+  return report.reach.every((node) => sawAll(tree, tops, { ...report, node }, atMs));
 }

@@ -24,7 +24,7 @@ export interface ReportQuestion {
   toMs: number;
   /** IANA. */
   tz: string;
-  /** Statements and changes are told that stood at or below one of these then; default: the node. */
+  /** Statements and changes are shown that stood at or below one of these then; default: the node. */
   reach?: readonly NodeAddress[];
 }
 

@@ -162,7 +162,7 @@ export function questionOfRun(run: RunRecord): ReportQuestion & { reach: NodeAdd
   return { report, name, kind, options, node, fromMs: fromAt.getTime(), toMs: toAt.getTime(), tz, reach };
 }
 
-/** Whether a holder of these rights would see all that it tells. */
+/** Whether a holder of these rights would see all that it shows. */
 export function seesRun(tree: Pick<NodeTree, "pathsBetween">, holder: Pick<Actor, "grants">, run: RunRecord): boolean {
   return seesReach(tree, holder, questionOfRun(run), run.requestedAt.getTime());
 }

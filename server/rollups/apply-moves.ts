@@ -38,7 +38,7 @@ const replaceJobEvents = defineStatement("replace_job_events", placementColumns)
 const markSessionsOfMoved = defineStatement("mark_sessions_of_moved", since.extend({ batch: z.number() }));
 
 /** This long after a move every process knows of it, and everything accepted before that is in the log. */
-const heardWithinMs = 10_000;
+const spreadMs = 10_000;
 
 /** Organizations by UTC day ('YYYY-MM-DD'). */
 export type MisplacedDays = { day: string; misplaced: string[] }[];
@@ -75,8 +75,8 @@ export async function applyMoves(deps: MoveDeps): Promise<void> {
       tree.placementsWithin(organization, fromMs, toMs),
   };
   for (const move of due) {
-    const heardMs = Math.max(move.effectiveAt.getTime(), move.decidedAt.getTime()) + heardWithinMs;
-    const isLast = flush.watermark().getTime() > heardMs;
+    const knownEverywhereMs = Math.max(move.effectiveAt.getTime(), move.decidedAt.getTime()) + spreadMs;
+    const isLast = flush.watermark().getTime() > knownEverywhereMs;
     if (move.appliedAt && !isLast) continue;
     await placeOrganizations(placement, {
       organizations: tree.organizationsEverBelow(move.node),

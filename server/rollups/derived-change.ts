@@ -1,5 +1,5 @@
 /**
- * What a derivation changed, told to who keeps levels in memory: the net change of each part's edges against what was told or
+ * What a derivation changed, for whoever keeps levels in memory: the net change of each part's edges against what was reported or
  * stored before. Changes are additive, so they may be summed in any order; all times are ms since 1970, UTC.
  */
 import type { EdgeColumns, MinuteChange } from "./minute-changes.ts";
@@ -41,7 +41,7 @@ export interface DerivedChange {
 export interface DerivationListener {
   /** Storage has these changes in a moment; where they cannot be written, `onInvalidated` follows. */
   onSessionsDerived(changes: readonly DerivedChange[]): void;
-  /** What was told may not be written, and what is written not told: what is kept must be read from storage again. */
+  /** What was reported may not be written, and what is written not reported: what is kept must be read from storage again. */
   onInvalidated(): void;
 }
 

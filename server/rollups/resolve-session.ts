@@ -174,7 +174,7 @@ const firstAfter = (closedAt: readonly number[], atMs: number): number | undefin
 /**
  * Walks one user's signs in order of time, at one instant an end first, then a sign of life, the session's end, a start. A start while
  * one is open and an end while none is open change nothing. A start or the session's end after a silence longer than the timeout finds
- * the open one ended at the sign before it; without either, as with a name, only what comes last tells whether it timed out. Of the
+ * the open one ended at the sign before it; without either, as with a name, only what comes last decides whether it timed out. Of the
  * session's ends only the first after a start is looked for, however many there are.
  */
 function pairedSpans(record: IntervalRecord, closedAt: readonly number[], nowMs: number, timeoutMs: number): Span[] {

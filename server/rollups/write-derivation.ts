@@ -151,7 +151,7 @@ export async function undoDerivations(
     minutes.map(({ organization, session }) => [sessionKey({ organization, session }), { organization, session }]),
   );
   const due = [...undone.values()].map((named) => renderOpenRow({ ...named, version, deadline_ms: 1, is_deleted: 0 }));
-  // First, because afterwards nothing tells any more that something was undone.
+  // First, because afterwards nothing shows that something was undone.
   await insertOpenSessions(clickhouse, asBody(due), { epoch });
   const parts = new Map(
     [...derived].map(([key, part]) => [key, { pathAfter: pathOf(part), edges: edgesByMinute(part.edges) }]),

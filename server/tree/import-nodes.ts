@@ -13,7 +13,7 @@ import type { NodeTree } from "./node-tree.ts";
 import { type CsvRow, readCsv } from "./read-csv.ts";
 
 export const maxImportedNodes = 100_000;
-const maxToldErrors = 100;
+const maxListedErrors = 100;
 const columns = ["kind", "id", "name", "parent", "external_id", "status"] as const;
 /** A column `fields.region` fills the custom field `region`. */
 const fieldPrefix = "fields.";
@@ -39,7 +39,7 @@ export async function planImport(
   const [header, ...rows] = await rowsOf(text, pace);
   const plan: ImportPlan = { created: [], unchanged: 0, errors: [] };
   const fault = (line: number, field: string, message: string) => {
-    if (plan.errors.length < maxToldErrors) plan.errors.push({ line, field, message });
+    if (plan.errors.length < maxListedErrors) plan.errors.push({ line, field, message });
   };
   const names = header?.cells.map((name) => name.trim()) ?? [];
   const isKnown = (name: string) => (columns as readonly string[]).includes(name) || name.startsWith(fieldPrefix);

@@ -1,4 +1,4 @@
-/** What processes tell each other, through NOTIFY, of nodes that changed: their addresses. */
+/** The addresses of changed nodes, which processes send each other through NOTIFY. */
 import { z } from "zod";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { parseJson } from "../json/parse-json.ts";

@@ -133,7 +133,7 @@ export class NodeTree extends NodesInMemory {
   }
 
   /**
-   * Runs `work` in a transaction and tells every process of the nodes that it changed; when this resolves, this tree
+   * Runs `work` in a transaction and notifies every process of the nodes that it changed; when this resolves, this tree
    * knows them itself.
    */
   async change<T>(work: (tx: Queries) => Promise<{ changed: readonly NodeAddress[]; result: T }>): Promise<T> {
@@ -158,7 +158,7 @@ export class NodeTree extends NodesInMemory {
     record: (tx: Queries, inserted: ReadonlySet<NodeAddress>) => Promise<void>,
   ): Promise<Set<NodeAddress>> {
     const ordered = inOrderOfInsertion(wanted);
-    // A node that was there is read too: this tree may not have heard of it yet.
+    // A node that was there is read too: this tree may not know it yet.
     const changed = ordered.map(({ node }) => node);
     return await this.change(async (tx) => {
       const inserted = await insertNodeRows(tx, ordered);

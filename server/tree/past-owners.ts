@@ -32,7 +32,7 @@ export function stoodWithin(
   return tree.pathsBetween(node, fromMs, toMs + 1).every(({ path }) => path.some((one) => reach.includes(one)));
 }
 
-/** Whether a node was within the reader's reach at an instant: who did something there before is not told to who came later. */
+/** Whether a node was within the reader's reach at an instant: who did something there before is hidden from whoever came later. */
 export type WasWithin = (node: NodeAddress, at: Date) => boolean;
 
 export function wasWithin(tree: Paths, reach: readonly NodeAddress[]): WasWithin {

@@ -49,7 +49,7 @@ export async function writeReportSettings(
   return said;
 }
 
-/** For the audit, which tells that a logo changed without keeping each. */
+/** For the audit, which records that a logo changed without keeping each. */
 export function recordedBranding(branding: Branding | null): object | null {
   if (branding?.logo === undefined) return branding;
   return { ...branding, logo: `sha256:${createHash("sha256").update(branding.logo).digest("hex")}` };

@@ -13,7 +13,7 @@ export interface Boot {
   started: (() => Promise<void>)[];
 }
 
-/** Who watches by sockets of this process: known once the gateway is there, told to from the first event on. */
+/** Who watches by sockets of this process: known once the gateway is there, notified from the first event on. */
 export interface Viewers {
   announce: (nodes: Iterable<string>) => void;
   count: () => number;

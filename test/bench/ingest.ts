@@ -118,7 +118,7 @@ async function measureFreshness(url: string, key: string): Promise<Freshness> {
   if (!watched.ok) throw new Error(`the socket may not watch: ${watched.message}`);
   const waiting = new Map<number, () => void>();
   socket.on("live:changed", ({ levels }) => {
-    for (const [count, tell] of waiting) if (levels.live_participants >= count) tell();
+    for (const [count, resolve] of waiting) if (levels.live_participants >= count) resolve();
   });
   const pushedTo = (count: number) =>
     new Promise<void>((resolve) => {

@@ -29,7 +29,7 @@ const cases: Readonly<Record<string, Case>> = {
   "1-at-10000": { viewers: 1, joinsPerSecond: 10, joinsPerRequest: 1, othersPerSecond: 10_000 },
   "2000": { viewers: 2_000, joinsPerSecond: 1_000, joinsPerRequest: 10, othersPerSecond: 0 },
 };
-const largeSession = { participants: 50_000, perSecond: 2_000, perRequest: 200, toldEach: 5_000 };
+const largeSession = { participants: 50_000, perSecond: 2_000, perRequest: 200, reportEach: 5_000 };
 
 const chosen = process.env.BENCH_CASES?.split(",") ?? [...Object.keys(cases), "large-session"];
 const forMs = Number(process.env.BENCH_SECONDS ?? 30) * 1_000;
@@ -173,11 +173,11 @@ async function measure(service: TestService, name: string, { viewers, ...load }:
 }
 
 async function measureLargeSession(service: TestService): Promise<void> {
-  const { participants, perSecond, perRequest, toldEach } = largeSession;
+  const { participants, perSecond, perRequest, reportEach } = largeSession;
   const watched: Watched = { organization: "bench-webinar", key: service.rootKey, sent: 0, waiting: [] };
   const before = usedBy(service);
   const startedAtMs = performance.now();
-  let told = 0;
+  let reported = 0;
   await atRate(perSecond / perRequest, startedAtMs + (participants / perSecond) * 1_000, async () => {
     const verdict = await sendEvents(
       service,
@@ -185,10 +185,10 @@ async function measureLargeSession(service: TestService): Promise<void> {
       Array.from({ length: perRequest }, () => joinOf(watched)),
     );
     const lagMs = Date.now() - Date.parse(verdict.watermark);
-    const due = Math.floor(watched.sent / toldEach);
-    if (due > told) {
-      told = due;
-      console.log(`  after ${due * toldEach} participants the watermark is ${lagMs} ms old`);
+    const due = Math.floor(watched.sent / reportEach);
+    if (due > reported) {
+      reported = due;
+      console.log(`  after ${due * reportEach} participants the watermark is ${lagMs} ms old`);
     }
   });
   const used = usedBy(service);

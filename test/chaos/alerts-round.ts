@@ -52,7 +52,7 @@ export async function runAlertsRound(
     });
     isOver.value = true;
     await crossing;
-    const firing = () => receiver.received.map(toldOf).filter(({ type }) => type === "alert.firing");
+    const firing = () => receiver.received.map(noticeOf).filter(({ type }) => type === "alert.firing");
     const mailed = () =>
       mailbox.mails.flatMap(({ messageId, text }) => {
         const alert = /\/alerts\/(alr_\w+)/.exec(text ?? "")?.[1];
@@ -76,7 +76,7 @@ export async function runAlertsRound(
   }
 }
 
-interface Told {
+interface Notice {
   type: string;
   id: string;
   alert: string;
@@ -84,14 +84,14 @@ interface Told {
   atMs: number;
 }
 
-function toldOf({ headers, body, atMs }: { headers: Record<string, unknown>; body: string; atMs: number }): Told {
+function noticeOf({ headers, body, atMs }: { headers: Record<string, unknown>; body: string; atMs: number }): Notice {
   const { type, data } = JSON.parse(body) as { type: string; data: { id: string; node: string } };
   return { type, id: String(headers["webhook-id"]), alert: data.id, node: data.node, atMs };
 }
 
 function evaluate(
   acceptedAtMs: ReadonlyMap<string, number>,
-  firing: readonly Told[],
+  firing: readonly Notice[],
   mailed: readonly { id: string; alert: string }[],
   kills: Record<string, number>,
 ): AlertsRoundFigures {

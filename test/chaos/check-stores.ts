@@ -167,7 +167,7 @@ export async function checkTables(
 }
 
 /** The first of many, and how many there are. */
-export function told(lines: readonly string[]): string {
+export function listed(lines: readonly string[]): string {
   const rest = lines.length - maxListed;
   return [...lines.slice(0, maxListed), ...(rest > 0 ? [`and ${rest} more`] : [])].join("\n  ");
 }

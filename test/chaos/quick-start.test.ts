@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => service?.stop());
 
 /** A command as it stands, but for the address of this service. */
-async function told(command: string): Promise<string> {
+async function outputOf(command: string): Promise<string> {
   const here = command.replace("http://localhost:8080", service.url);
   const { stdout } = await run("bash", ["-c", here], {
     env: { PATH: process.env.PATH, TIDEMARK_ROOT_KEY: service.rootKey },
@@ -26,8 +26,8 @@ async function told(command: string): Promise<string> {
 }
 
 test("the quick start of the README shows what it says: an event counts at once, and once", async () => {
-  expect(await told(send)).toContain('"accepted":1');
-  expect(await told(ask)).toContain('"total":1');
-  expect(await told(send)).toContain('"duplicates":1');
-  expect(await told(ask)).toContain('"total":1');
+  expect(await outputOf(send)).toContain('"accepted":1');
+  expect(await outputOf(ask)).toContain('"total":1');
+  expect(await outputOf(send)).toContain('"duplicates":1');
+  expect(await outputOf(ask)).toContain('"total":1');
 });

@@ -36,6 +36,6 @@ function describe(rounds: readonly AlertsRoundFigures[]): string {
   const counts = new Map<string, number>();
   for (const one of rounds)
     for (const [blow, count] of Object.entries(one.kills)) counts.set(blow, (counts.get(blow) ?? 0) + count);
-  const told = [...counts].map(([blow, count]) => `${blow} ${count}`).join(", ");
-  return `${sum((one) => one.crossings)} crossings; ${told}; missing ${sum((one) => one.missing.length)}, two ids ${sum((one) => one.doubled.length)}, repeated under their id ${sum((one) => one.repeats)}; told after p50 ${at(0.5)}, p99 ${at(0.99)}`;
+  const blows = [...counts].map(([blow, count]) => `${blow} ${count}`).join(", ");
+  return `${sum((one) => one.crossings)} crossings; ${blows}; missing ${sum((one) => one.missing.length)}, two ids ${sum((one) => one.doubled.length)}, repeated under their id ${sum((one) => one.repeats)}; blows after p50 ${at(0.5)}, p99 ${at(0.99)}`;
 }

@@ -5,7 +5,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { type RoundFigures, runRound } from "./chaos-round.ts";
-import { told } from "./check-stores.ts";
+import { listed } from "./check-stores.ts";
 
 const kills = Number(process.env.CHAOS_KILLS ?? 1_000);
 const maxKillsPerRound = 125;
@@ -26,7 +26,7 @@ for (let round = 0; round < rounds; round++) {
     const { lost, doubled, differing, wrongVerdicts } = figures;
     console.log(`${title}: ${describe([figures])}`);
     for (const [what, lines] of Object.entries({ lost, doubled, differing, "wrong verdicts": wrongVerdicts }))
-      if (lines.length > 0) console.log(`  ${what}:\n  ${told(lines)}`);
+      if (lines.length > 0) console.log(`  ${what}:\n  ${listed(lines)}`);
     if (figures.keptFolder !== undefined) {
       failures++;
       console.log(`  its data folder is kept: ${figures.keptFolder}`);

@@ -120,8 +120,8 @@ test("the wall shows every room by age or size without a way to other pages, kee
   const before = await ages();
   // The age of the data tells that time goes on.
   const age = page.getByTestId("data-as-of").locator("xpath=following-sibling::span");
-  const told = await age.textContent();
-  await expect.poll(() => age.textContent()).not.toBe(told);
+  const shown = await age.textContent();
+  await expect.poll(() => age.textContent()).not.toBe(shown);
   expect(await ages()).toEqual(before);
   await page.keyboard.press("Escape");
   await page.getByRole("navigation", { name: "Pages" }).waitFor();

@@ -100,9 +100,9 @@ function note({ wrong }: FuzzBooks, request: FuzzRequest, what: string, answer: 
 }
 
 function inShort({ method, path, headers, body }: FuzzRequest): string {
-  const { authorization: _, cookie: __, ...told } = headers;
+  const { authorization: _, cookie: __, ...shown } = headers;
   const start = body?.toString("utf8").slice(0, 600) ?? "";
-  return `${method} ${path.slice(0, 500)} ${JSON.stringify(told).slice(0, 300)} ${start}`;
+  return `${method} ${path.slice(0, 500)} ${JSON.stringify(shown).slice(0, 300)} ${start}`;
 }
 
 function learn(known: KnownTexts, { status, headers, text }: FuzzAnswer): void {

@@ -95,19 +95,19 @@ function entry(): string[] {
   return ["--import", tsx, fileURLToPath(new URL("../../server/main.ts", import.meta.url))];
 }
 
-const ways: { profile: string; names: string[]; given: Record<string, string>; takes: string; tells: string }[] = [
-  { profile: "one process", names: ["tidemark"], given: {}, takes: "tidemark", tells: "tidemark" },
+const ways: { profile: string; names: string[]; given: Record<string, string>; takes: string; answers: string }[] = [
+  { profile: "one process", names: ["tidemark"], given: {}, takes: "tidemark", answers: "tidemark" },
   {
     profile: "the profile cluster",
     names: ["tidemark", "tidemark-two"],
     given: { TIDEMARK_CLUSTER_SECRET: `of-all-the-nodes-${"x".repeat(32)}` },
     takes: "tidemark-two",
-    tells: "tidemark",
+    answers: "tidemark",
   },
-  { profile: "the profile split", names: ["ingest", "api", "worker"], given: {}, takes: "ingest", tells: "api" },
+  { profile: "the profile split", names: ["ingest", "api", "worker"], given: {}, takes: "ingest", answers: "api" },
 ];
 
-describe.each(ways)("$profile of the compose file", ({ profile, names, given, takes, tells }) => {
+describe.each(ways)("$profile of the compose file", ({ profile, names, given, takes, answers }) => {
   const urls = new Map<string, string>();
   const printed = new Map<string, string>();
   let clickhouse: OwnClickHouse;
@@ -182,7 +182,7 @@ describe.each(ways)("$profile of the compose file", ({ profile, names, given, ta
     expect(await ask(takes, "/v1/events?ack=stored", event)).toMatchObject({ status: 200, body: { accepted: 1 } });
     const question = "/v1/usage?meter=call_minutes&node=organization:acme&from=2026-03-01&to=2026-03-02";
     await eventually("the other process knows the new organization", async () => {
-      const { status, body } = await ask(tells, question);
+      const { status, body } = await ask(answers, question);
       if (status !== 200) return undefined;
       expect(body).toMatchObject({ meters: [{ total: "1" }] });
       return true;

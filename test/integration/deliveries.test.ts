@@ -35,13 +35,13 @@ test("an alert reaches each address of each kind of channel, once, in the form o
   const slack = (await world.make({ kind: "slack", name: "Slack", url: `${world.receiver.url}/services/T0/secret` }))
     .body;
   const sms = (await world.make({ kind: "sms", name: "Phones", to: ["+4915112345678"] })).body;
-  const ids = await world.tell([hook, mail.id, slack.id, sms.id]);
+  const ids = await world.enqueue([hook, mail.id, slack.id, sms.id]);
   expect(ids).toHaveLength(5);
-  const told = await Promise.all(ids.map((id) => world.once(id, isSent)));
-  for (const one of told) expect(one).toMatchObject({ alert: "alr_1", next_attempt_at: null, attempts: [{}] });
+  const sent = await Promise.all(ids.map((id) => world.once(id, isSent)));
+  for (const one of sent) expect(one).toMatchObject({ alert: "alr_1", next_attempt_at: null, attempts: [{}] });
 
   const [posted] = received("/kinds");
-  expect(posted?.headers["webhook-id"]).toBe(told.find(({ channel }) => channel === hook)?.id);
+  expect(posted?.headers["webhook-id"]).toBe(sent.find(({ channel }) => channel === hook)?.id);
   const body = new Webhook(secret).verify(posted?.body ?? "", posted?.headers as Record<string, string>);
   expect(body).toMatchObject({ type: "alert.firing", data: { id: "alr_1", value: "91.5", node: "organization:acme" } });
   expect(Date.parse((body as { timestamp: string }).timestamp)).toBeGreaterThan(0);
@@ -80,8 +80,8 @@ test("a delivery exists with the change that it reports or not at all, and the s
       throw new Error("the alert could not be changed");
     }),
   ).rejects.toThrow("could not be changed");
-  const [id = ""] = await world.tell([hook], { once: "alr_3 firing" });
-  expect(await world.tell([hook], { once: "alr_3 firing" })).toEqual([]);
+  const [id = ""] = await world.enqueue([hook], { once: "alr_3 firing" });
+  expect(await world.enqueue([hook], { once: "alr_3 firing" })).toEqual([]);
   await world.once(id, isSent);
   expect(received("/once")).toHaveLength(1);
 });
@@ -89,7 +89,7 @@ test("a delivery exists with the change that it reports or not at all, and the s
 test("a failing delivery is tried eight times with growing pauses, under one id and with one body, then given up", async () => {
   const { id: hook } = await webhook("/failing");
   world.receiver.answers.splice(0, 1, { status: 503, body: "not\u0000now" });
-  const [id = ""] = await world.tell([hook]);
+  const [id = ""] = await world.enqueue([hook]);
   const pausesMs: number[] = [];
   for (let tries = 1; tries < 8; tries++) {
     const { attempts, next_attempt_at } = await world.once(
@@ -116,11 +116,11 @@ test("a failing delivery is tried eight times with growing pauses, under one id 
 test("a receiver that answers 410 is asked no more, by this and by what comes after, until it is switched on again", async () => {
   const { id: hook } = await webhook("/gone");
   world.receiver.answers.splice(0, 1, { status: 410 });
-  const [first = ""] = await world.tell([hook]);
+  const [first = ""] = await world.enqueue([hook]);
   await world.once(first, isGivenUp);
   const channel = (await ask("GET", `/v1/channels/${hook}`)).body;
   expect(channel).toMatchObject({ enabled: false, disabled_because: expect.stringContaining("410") });
-  expect(await world.tell([hook])).toEqual([]);
+  expect(await world.enqueue([hook])).toEqual([]);
   expect((await ask("POST", `/v1/deliveries/${first}/resend`)).status).toBe(409);
   expect((await ask("POST", `/v1/channels/${hook}/test`)).status).toBe(409);
   expect(received("/gone")).toHaveLength(1);
@@ -135,7 +135,7 @@ test("a receiver that answers 410 is asked no more, by this and by what comes af
 test("a redirect is not followed and is no success", async () => {
   const { id: hook } = await webhook("/moved");
   world.receiver.answers.splice(0, 1, { status: 302, headers: { location: `${world.receiver.url}/elsewhere` } });
-  const [id = ""] = await world.tell([hook]);
+  const [id = ""] = await world.enqueue([hook]);
   const { attempts } = await world.once(id, ({ state }) => state === "failed");
   expect(attempts).toMatchObject([{ status: 302, excerpt: "redirects are not followed" }]);
   expect(received("/elsewhere")).toEqual([]);
@@ -145,7 +145,7 @@ test("a delivery whose process died before it could record it is sent again unde
   const { id: hook } = await webhook("/killed");
   const mail = (await world.make({ kind: "email", name: "Killed", to: ["k@example.com"] })).body;
   await world.courier.close();
-  const ids = await world.tell([hook, mail.id]);
+  const ids = await world.enqueue([hook, mail.id]);
   // As the process that dies does it, up to the note.
   const claimed = await claimDue(world.accounts.postgres, 10);
   expect(claimed.map(({ id }) => id).sort()).toEqual([...ids].sort());
@@ -167,7 +167,7 @@ test("several couriers at once send each delivery once", async () => {
   const { id: hook } = await webhook("/many");
   const others = [new Courier(world.deps), new Courier(world.deps)];
   try {
-    const ids = (await Promise.all(Array.from({ length: 40 }, () => world.tell([hook])))).flat();
+    const ids = (await Promise.all(Array.from({ length: 40 }, () => world.enqueue([hook])))).flat();
     for (const one of [...others, world.courier]) one.wake();
     for (const id of ids) await world.once(id, isSent);
     expect(
@@ -188,7 +188,7 @@ test("after a rotation every former secret verifies for a day, then the new one 
   expect(now).toMatch(/^whsec_/);
   expect(now).not.toBe(before);
   expect(Math.abs(Date.parse(old_secret_until) - Date.now() - 24 * 3_600_000)).toBeLessThan(60_000);
-  const [first = ""] = await world.tell([hook]);
+  const [first = ""] = await world.enqueue([hook]);
   await world.once(first, isSent);
   const [request] = received("/rotated");
   const { body = "", headers } = request ?? {};
@@ -205,7 +205,7 @@ test("after a rotation every former secret verifies for a day, then the new one 
     expect(() => new Webhook(now).verify(body, { ...signed, [name]: `${signed[name]}1` })).toThrow();
 
   await world.accounts.postgres.pool.query("UPDATE channels SET old_secret_until = now() WHERE id = $1", [hook]);
-  const [second = ""] = await world.tell([hook]);
+  const [second = ""] = await world.enqueue([hook]);
   await world.once(second, isSent);
   const later = received("/rotated")[1];
   new Webhook(now).verify(later?.body ?? "", later?.headers as Record<string, string>);
@@ -213,7 +213,7 @@ test("after a rotation every former secret verifies for a day, then the new one 
   const secrets = [now];
   for (let time = 0; time < 2; time++)
     secrets.push((await ask("POST", `/v1/channels/${hook}/rotate-secret`)).body.secret);
-  const [third = ""] = await world.tell([hook]);
+  const [third = ""] = await world.enqueue([hook]);
   await world.once(third, isSent);
   const last = received("/rotated")[2];
   for (const secret of secrets) new Webhook(secret).verify(last?.body ?? "", last?.headers as Record<string, string>);
@@ -247,7 +247,7 @@ test("names that users gave are text and nothing else, in every kind of message"
   const sms = (await world.make({ kind: "sms", name: "P", to: ["+4915112345678"] })).body;
   const evil =
     'Acme\r\nBcc: victim@example.com\r\n\r\n<img src=x onerror=alert(1)> <!channel> *b* "q" & \u202Egnp\u2028';
-  const ids = await world.tell([hook, mail.id, slack.id, sms.id], { subject: evil, lines: [evil] });
+  const ids = await world.enqueue([hook, mail.id, slack.id, sms.id], { subject: evil, lines: [evil] });
   for (const id of ids) await world.once(id, isSent);
   const [letter] = world.mailbox.mails;
   expect(letter?.to).toEqual([{ name: "", address: "inert@example.com" }]);
@@ -264,30 +264,30 @@ test("names that users gave are text and nothing else, in every kind of message"
 
 test("following the link of a mail ends that channel's mails, and the same link brings them back", async () => {
   const mail = (await world.make({ kind: "email", name: "List", to: ["Stay@example.com", "Leave@example.com"] })).body;
-  for (const id of await world.tell([mail.id])) await world.once(id, isSent);
+  for (const id of await world.enqueue([mail.id])) await world.once(id, isSent);
   const leaving = world.mailbox.mails.find(({ to }) => to?.[0]?.address === "Leave@example.com");
   const header = (name: string) => leaving?.headers.find(({ key }) => key === name)?.value;
   expect(header("list-unsubscribe-post")).toBe("List-Unsubscribe=One-Click");
   const link = /^<(.*)>$/.exec(header("list-unsubscribe") ?? "")?.[1] ?? "";
   expect(link).toMatch(new RegExp(`^${world.accounts.url}/v1/unsubscribe/`));
   expect((await fetch(link)).status).toBe(200);
-  expect((await world.tell([mail.id])).length).toBe(2);
+  expect((await world.enqueue([mail.id])).length).toBe(2);
   const form = { method: "POST", body: new URLSearchParams({ "List-Unsubscribe": "One-Click" }) };
   for (const _ of [1, 2]) expect((await fetch(link, form)).status).toBe(200);
   expect((await fetch(`${link.slice(0, -3)}AAA`, form)).status).toBe(404);
   expect((await ask("GET", `/v1/channels/${mail.id}`)).body.unsubscribed).toEqual(["leave@example.com"]);
-  expect((await world.tell([mail.id])).length).toBe(1);
+  expect((await world.enqueue([mail.id])).length).toBe(1);
   expect((await fetch(`${link}?again=true`, form)).status).toBe(200);
-  expect((await world.tell([mail.id])).length).toBe(2);
+  expect((await world.enqueue([mail.id])).length).toBe(2);
 });
 
 test("a channel gets messages about its own node and those below, also when that changes after the message was written", async () => {
   const { id: hook } = await webhook("/below");
-  const tell = (node: string) =>
-    world.tell([hook], { alert: { id: "alr_9", node, url: "https://usage.example.com/" } });
-  for (const node of ["organization:beside", "reseller:r1", "all"]) expect(await tell(node)).toEqual([]);
+  const enqueue = (node: string) =>
+    world.enqueue([hook], { alert: { id: "alr_9", node, url: "https://usage.example.com/" } });
+  for (const node of ["organization:beside", "reseller:r1", "all"]) expect(await enqueue(node)).toEqual([]);
   await world.courier.close();
-  const [id = ""] = await tell("organization:acme");
+  const [id = ""] = await enqueue("organization:acme");
   const moved = new Courier({ ...world.deps, tree: { isWithin: () => false, ancestors: (node) => [node] } });
   moved.wake();
   const { attempts } = await world.once(id, isGivenUp);
@@ -300,12 +300,12 @@ test("a channel gets messages about its own node and those below, also when that
 test("an address that was taken off a channel, and a channel that was removed, get nothing that still waits", async () => {
   const mail = (await world.make({ kind: "email", name: "Left", to: ["x@example.com", "y@example.com"] })).body;
   await world.courier.close();
-  const ids = await world.tell([mail.id]);
+  const ids = await world.enqueue([mail.id]);
   await ask("PATCH", `/v1/channels/${mail.id}`, { body: { to: ["y@example.com"] } });
   world.courier = new Courier(world.deps);
   world.courier.wake();
-  const told = await Promise.all(ids.map((id) => world.once(id, (one) => isSent(one) || isGivenUp(one))));
-  expect(told.map(({ to, state }) => [to, state]).sort()).toEqual([
+  const sent = await Promise.all(ids.map((id) => world.once(id, (one) => isSent(one) || isGivenUp(one))));
+  expect(sent.map(({ to, state }) => [to, state]).sort()).toEqual([
     ["x@example.com", "given_up"],
     ["y@example.com", "sent"],
   ]);
@@ -321,12 +321,12 @@ test("an address that was taken off a channel, and a channel that was removed, g
 test("no more SMS leave than the month's cap of the channel, and what was not taken does not count", async () => {
   const sms = (await world.make({ kind: "sms", name: "Few", to: ["+4915112345678"], monthly_cap: 1 })).body;
   world.receiver.answers.splice(0, 1, { status: 500 }, { status: 201 });
-  const [first = ""] = await world.tell([sms.id]);
+  const [first = ""] = await world.enqueue([sms.id]);
   await world.once(first, ({ state }) => state === "failed");
   expect((await ask("GET", `/v1/channels/${sms.id}`)).body).toMatchObject({ sent_this_month: 0, monthly_cap: 1 });
   await world.hasten(first);
   await world.once(first, isSent);
-  const [second = ""] = await world.tell([sms.id]);
+  const [second = ""] = await world.enqueue([sms.id]);
   expect((await world.once(second, isGivenUp)).attempts).toMatchObject([{ excerpt: expect.stringContaining("cap") }]);
   expect((await ask("GET", `/v1/channels/${sms.id}`)).body.sent_this_month).toBe(1);
 });
@@ -377,7 +377,7 @@ test("a mail server that is away is asked again, and a refusal of the address is
     [{ responseCode: 550 }, "given_up"],
   ] as const) {
     const courier = refusing(error);
-    const [id = ""] = await world.tell([mail.id]);
+    const [id = ""] = await world.enqueue([mail.id]);
     await world.once(id, (one) => one.state === state);
     const [row] = await world.accounts.postgres.db.select().from(deliveries).where(eq(deliveries.id, id));
     expect(row?.givenUpAt !== null).toBe(state === "given_up");

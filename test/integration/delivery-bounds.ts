@@ -30,7 +30,9 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     );
     expect(settled.filter(({ state }) => state === "sent")).toHaveLength(20);
     expect(mailsTo()).toBe(20);
-    const [elsewhere = ""] = await world().tell([(await world().make({ name: "alerts", kind: "email", to })).body.id]);
+    const [elsewhere = ""] = await world().enqueue([
+      (await world().make({ name: "alerts", kind: "email", to })).body.id,
+    ]);
     await world().once(elsewhere, ({ state }) => state === "sent");
   });
 
@@ -41,8 +43,8 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
       (await world().make({ kind: "email", name: "Storm too", to: [to.toUpperCase(), "calm@example.com"] })).body.id,
     ];
     const { db } = world().deps.postgres;
-    const told: string[] = [];
-    for (let n = 0; n < 31; n++) told.push(...(await world().tell([first, other])));
+    const storm: string[] = [];
+    for (let n = 0; n < 31; n++) storm.push(...(await world().enqueue([first, other])));
     const ofStorm = sql`lower(${deliveries.to}) = ${to}`;
     const byState = async () =>
       await db
@@ -79,7 +81,7 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
   });
 
   test("mails about alerts from one tenant's channels take nothing of what another's may send to the address, those of all nothing of the person's own list", async () => {
-    const { accounts, deps, tell } = world();
+    const { accounts, deps, enqueue } = world();
     const { db } = deps.postgres;
     const to = ["shared@example.com"];
     await accounts.tree.createNode({ kind: "reseller", id: "flood", name: "F", parent: "all" });
@@ -91,16 +93,16 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     const isSent = (id = "") => expect.poll(async () => (await stateOf(id))?.state).toBe("sent");
     const isHeld = (id = "") =>
       expect.poll(async () => Number((await stateOf(id))?.dueAt)).toBeGreaterThan(Date.now() + 50 * 60_000);
-    const [first = ""] = await tell([flooding.id], { alert });
+    const [first = ""] = await enqueue([flooding.id], { alert });
     await isSent(first);
     const sendMore = (times: number) =>
       db.execute(sql`INSERT INTO delivery_attempts (delivery, at, status, ms, excerpt)
         SELECT ${first}, now(), 250, 1, '' FROM generate_series(1, ${times}::int)`);
     await sendMore(59);
-    await isHeld((await tell([flooding.id], { alert }))[0]);
-    await isSent((await tell([own.id]))[0]);
+    await isHeld((await enqueue([flooding.id], { alert }))[0]);
+    await isSent((await enqueue([own.id]))[0]);
     await sendMore(540);
-    await isHeld((await tell([own.id]))[0]);
+    await isHeld((await enqueue([own.id]))[0]);
     const mail = { type: "alert.firing" as const, node: "all", to, list: "notifications usr_1", attachments: [] };
     const [personal] = await deps.postgres.transaction((tx) =>
       enqueueMail(tx, { ...mail, subject: "It fires", lines: [], url: alert.url, button: "Open" }),
@@ -114,7 +116,7 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     const to = "operator@example.com";
     const list = "notifications usr_operator";
     const about = (node: NodeAddress) => ({ about: node });
-    const tell = (told: Partial<Parameters<typeof enqueueMail>[1]>, times = 1) =>
+    const enqueue = (given: Partial<Parameters<typeof enqueueMail>[1]>, times = 1) =>
       deps.postgres.transaction(async (tx) => {
         const ids: string[] = [];
         for (let n = 0; n < times; n++)
@@ -122,7 +124,7 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
             ...(await enqueueMail(tx, {
               ...{ type: "alert.firing", node: "all", to: [to], list, attachments: [] },
               ...{ subject: "It fires", lines: [`Line ${n}.`], alerts: [`alr_${n}`] },
-              ...{ url: "https://usage.example.com/", button: "Open", ...told },
+              ...{ url: "https://usage.example.com/", button: "Open", ...given },
             })),
           );
         return ids;
@@ -130,21 +132,21 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     const rowOf = async (id = "") => (await db.select().from(deliveries).where(eq(deliveries.id, id)))[0];
     const isSent = (id = "") => expect.poll(async () => (await rowOf(id))?.state).toBe("sent");
     const flapping = about("reseller:r1");
-    const [first = ""] = await tell(flapping);
+    const [first = ""] = await enqueue(flapping);
     await isSent(first);
     const sendMore = (times: number) =>
       db.execute(sql`INSERT INTO delivery_attempts (delivery, at, status, ms, excerpt)
         SELECT ${first}, now(), 250, 1, '' FROM generate_series(1, ${times}::int)`);
     await sendMore(59);
-    await tell(flapping, 9);
+    await enqueue(flapping, 9);
     const waiting = sql`${deliveries.list} = ${list} AND ${deliveries.state} = 'waiting'`;
     const partsOfWaiting = async () =>
       (await db.select().from(deliveries).where(waiting)).map((one) => one.message.parts?.length);
     await expect.poll(partsOfWaiting).toEqual([9]);
-    await isSent((await tell(about("organization:another-tenant")))[0]);
+    await isSent((await enqueue(about("organization:another-tenant")))[0]);
     await sendMore(540);
-    const [own] = await tell(about("all"));
-    const [system] = await tell({ isSystem: true });
+    const [own] = await enqueue(about("all"));
+    const [system] = await enqueue({ isSystem: true });
     await Promise.all([isSent(own), isSent(system)]);
     expect(await partsOfWaiting()).toEqual([9]);
 
@@ -234,10 +236,10 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     await expect.poll(statesOf, { timeout: 60_000 }).not.toContain("waiting");
     expect((await statesOf()).filter((state) => state === "sent")).toHaveLength(8 + 2);
     const ids = new Set((await written(ofAll)).map(({ id }) => id));
-    const told = receiver.received
+    const posted = receiver.received
       .filter(({ path, headers }) => path === "/many" && ids.has(headers["webhook-id"] as string))
       .map(({ body }) => JSON.parse(body).data.id);
-    expect(told.sort()).toEqual(
+    expect(posted.sort()).toEqual(
       rows
         .filter(({ node }) => !movedAway(node))
         .map(({ id }) => id)
@@ -254,7 +256,7 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
 
   test("a delivery is sent again twenty times an hour at most", async () => {
     const { id: hook } = await world().webhook("/again-and-again");
-    const [id = ""] = await world().tell([hook]);
+    const [id = ""] = await world().enqueue([hook]);
     const statuses: number[] = [];
     for (let time = 0; time < 20; time++) {
       await world().once(id, ({ state, attempts }) => state === "sent" && attempts.length === time + 1);

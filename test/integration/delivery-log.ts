@@ -5,7 +5,7 @@ import type { DeliveryWorld } from "../support/delivery-world.ts";
 export function editsAndLog(world: () => DeliveryWorld): void {
   test("the log is paged, filtered by alert, channel and state, and channels by kind; a stale edit is refused", async () => {
     const { id: hook } = await world().webhook("/paged");
-    const ids = (await Promise.all([1, 2, 3].map(() => world().tell([hook])))).flat();
+    const ids = (await Promise.all([1, 2, 3].map(() => world().enqueue([hook])))).flat();
     for (const id of ids) await world().once(id, ({ state }) => state === "sent");
     const first = (await world().ask("GET", `/v1/deliveries?channel=${hook}&state=sent&alert=alr_1&limit=2`)).body;
     expect(first.deliveries).toHaveLength(2);

@@ -199,7 +199,7 @@ const askedMeters = [
 ];
 
 /** What the partner and both resellers are told, of their figures now those alone that time does not change. */
-async function toldOf(ids: Ids): Promise<object[]> {
+async function figuresOf(ids: Ids): Promise<object[]> {
   const roleOf = new Map([...nodesOf(ids), ...Object.values(ids)].map((name, place) => [name, place % roles.length]));
   const named = (name: string) => roleOf.get(name) ?? name;
   const get = async (path: string) => {
@@ -207,7 +207,7 @@ async function toldOf(ids: Ids): Promise<object[]> {
     expect([path, answer.status, answer.body.detail]).toEqual([path, 200, undefined]);
     return answer.body;
   };
-  const told = nodesOf(ids)
+  const figures = nodesOf(ids)
     .slice(0, 3)
     .map(async (node) => {
       const at = `node=${encodeURIComponent(node)}&from=2026-01-01&to=2026-02-01`;
@@ -228,7 +228,7 @@ async function toldOf(ids: Ids): Promise<object[]> {
         statements: statements.map(({ node: of, kind, total }: Statement) => [named(of), kind, total]).sort(),
       };
     });
-  return await Promise.all(told);
+  return await Promise.all(figures);
 }
 
 /** Below the other reseller since the middle of January. */
@@ -242,20 +242,20 @@ async function moveBack(ids: Ids): Promise<void> {
 
 const plain = idsOf((role) => `plain ${role}`);
 /** Those that closed before the mend are as they were. */
-const withoutStatements = (told: object[]) => told.map((one) => ({ ...one, statements: undefined }));
+const withoutStatements = (figures: object[]) => figures.map((one) => ({ ...one, statements: undefined }));
 
 test("whatever characters ids have, every figure, session, job and statement is that of the same tree with plain ids, before and after a move", async () => {
   const trees = [plain, ...oddIds];
   const { deps } = world;
   for (const ids of trees) await startTree(ids);
-  const before = await toldOf(plain);
+  const before = await figuresOf(plain);
   // At the reseller: an hour for each of two days, both chats, and the one who is there now.
   expect(before[1]).toMatchObject({ live: [{ live_participants: 1 }, 1] });
-  for (const ids of oddIds) expect(await toldOf(ids)).toEqual(before);
+  for (const ids of oddIds) expect(await figuresOf(ids)).toEqual(before);
   for (const ids of trees) await moveBack(ids);
   await closeStatements({ ...deps, meterOf: meterByName }, Date.parse("2026-02-03T00:00:00Z"));
-  const after = await toldOf(plain);
-  for (const ids of oddIds) expect(await toldOf(ids)).toEqual(after);
+  const after = await figuresOf(plain);
+  for (const ids of oddIds) expect(await figuresOf(ids)).toEqual(after);
 });
 
 test("what was derived with ids as addresses write them is mended by the upgrade", async () => {
@@ -273,10 +273,10 @@ test("what was derived with ids as addresses write them is mended by the upgrade
   await startTree(ids);
   await moveBack(ids);
   former.mockRestore();
-  const expected = withoutStatements(await toldOf(plain));
-  expect(withoutStatements(await toldOf(ids))).not.toEqual(expected);
+  const expected = withoutStatements(await figuresOf(plain));
+  expect(withoutStatements(await figuresOf(ids))).not.toEqual(expected);
   const migration = await readFile("server/postgres/migrations/0038_ids_of_parents.sql", "utf8");
   await postgres.db.execute(sql.raw(migration));
   await applyMoves(moving());
-  expect(withoutStatements(await toldOf(ids))).toEqual(expected);
+  expect(withoutStatements(await figuresOf(ids))).toEqual(expected);
 });

@@ -16,7 +16,7 @@ beforeAll(async () => {
   accounts = await startAccounts(database.url, { oidc: () => createOidc({ ...provider, name: "Acme ID" }) });
 });
 afterEach(() => {
-  Object.assign(provider, { account: {}, tellsIn: "id_token", forge: {} });
+  Object.assign(provider, { account: {}, emailIn: "id_token", forge: {} });
 });
 afterAll(async () => {
   await accounts.close();
@@ -47,8 +47,8 @@ async function signIn(): Promise<{ place: string | null; session: string | undef
 
 test.each(["id_token", "userinfo"] as const)(
   "a user is signed in by the verified address of the %s, whatever its case",
-  async (tellsIn) => {
-    Object.assign(provider, { account: { email: adminEmail.toUpperCase(), email_verified: true }, tellsIn });
+  async (emailIn) => {
+    Object.assign(provider, { account: { email: adminEmail.toUpperCase(), email_verified: true }, emailIn });
     const { place, session } = await signIn();
     expect(place).toBe(`${accounts.url}/`);
     expect((await accounts.ask("GET", "/v1/me", { session: session ?? "" })).body).toMatchObject({

@@ -105,10 +105,10 @@ test("a passkey signs in alone, without a name, a password or the code that the 
 
 test("the owner of an account is notified of an added passkey, so that nobody keeps one in it unseen", async () => {
   const { person } = await withPasskey("alba");
-  const told = () =>
+  const mailOf = () =>
     mailbox.mails.find(({ to, subject }) => to?.[0]?.address === person.email && /passkey/.test(subject ?? ""));
-  await expect.poll(told, { interval: 10 }).toBeDefined();
-  expect(told()?.text).toMatch(/“Laptop”[\s\S]*https:\/\/usage\.example\.com\/account/);
+  await expect.poll(mailOf, { interval: 10 }).toBeDefined();
+  expect(mailOf()?.text).toMatch(/“Laptop”[\s\S]*https:\/\/usage\.example\.com\/account/);
 });
 
 test("a session alone adds no passkey and takes none away: the password is asked for", async () => {

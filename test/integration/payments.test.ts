@@ -35,7 +35,7 @@ afterAll(() => billing.world.close());
 
 const set = (id: string | undefined, body: object, headers: Record<string, string> = {}) =>
   billing.world.ask("POST", `/v1/statements/${id}/payment`, { key: billing.key, body, headers });
-const tell = (data: object, options?: Parameters<typeof signedMessage>[1]) =>
+const postMessage = (data: object, options?: Parameters<typeof signedMessage>[1]) =>
   billing.world.ask("POST", "/v1/payment-messages", signedMessage({ type: "statement.payment", data }, options));
 
 test("a payment goes from status to status as such things go, all of it is kept, and it is in the audit", async () => {
@@ -71,16 +71,16 @@ test("a change made since the reading is not overwritten", async () => {
 
 test("a message of a time that lies ahead is refused, and one that was taken once holds off nothing that follows", async () => {
   const id = ids[5];
-  const ahead = await tell({ statement: id, status: "paid", at: "2099-01-01T00:00:00Z" });
+  const ahead = await postMessage({ statement: id, status: "paid", at: "2099-01-01T00:00:00Z" });
   expect([ahead.status, ahead.body.field]).toEqual([400, "data.at"]);
   // As it would stand where it was taken before.
-  expect((await tell({ statement: id, status: "paid" })).body.status).toBe("paid");
+  expect((await postMessage({ statement: id, status: "paid" })).body.status).toBe("paid");
   await billing.world.deps.postgres.pool.query(
     "UPDATE statement_payments SET at = '2099-01-01' WHERE statement_id = $1",
     [id],
   );
   const soon = new Date(Date.now() + 1_000).toISOString();
-  expect((await tell({ statement: id, status: "refunded", at: soon })).body.status).toBe("refunded");
+  expect((await postMessage({ statement: id, status: "refunded", at: soon })).body.status).toBe("refunded");
 });
 
 test("the payer does not set what is paid, and the statements in a summary are paid with it", async () => {
@@ -98,29 +98,29 @@ test("the payer does not set what is paid, and the statements in a summary are p
 test("a provider's message is taken once, whatever comes again and in whatever order", async () => {
   const statement = ids[2];
   const [early, late] = [{ at: "2026-07-10T00:00:00Z" }, { at: "2026-07-11T00:00:00Z" }];
-  const first = await tell({ statement, status: "paid", ...late }, { id: "msg_1" });
+  const first = await postMessage({ statement, status: "paid", ...late }, { id: "msg_1" });
   expect([first.status, first.body]).toEqual([200, { statement, status: "paid", duplicate: false }]);
-  const again = await tell({ statement, status: "refunded", ...late }, { id: "msg_1" });
+  const again = await postMessage({ statement, status: "refunded", ...late }, { id: "msg_1" });
   expect(again.body).toEqual({ statement, status: "paid", duplicate: true });
-  const older = await tell({ statement, status: "failed", ...early }, { id: "msg_2" });
+  const older = await postMessage({ statement, status: "failed", ...early }, { id: "msg_2" });
   expect(older.body).toEqual({ statement, status: "paid", duplicate: false });
   const { payments } = await billing.get(`/v1/statements/${statement}`);
   expect(payments).toHaveLength(2);
   // It cannot follow yet: the provider sends it again later.
-  expect((await tell({ statement: ids[3], status: "refunded" }, { id: "msg_3" })).status).toBe(409);
-  expect((await tell({ statement: ids[3], status: "paid", at: "2026-07-11T00:00:00Z" })).status).toBe(200);
-  expect((await tell({ statement: ids[3], status: "refunded" }, { id: "msg_3" })).body.status).toBe("refunded");
+  expect((await postMessage({ statement: ids[3], status: "refunded" }, { id: "msg_3" })).status).toBe(409);
+  expect((await postMessage({ statement: ids[3], status: "paid", at: "2026-07-11T00:00:00Z" })).status).toBe(200);
+  expect((await postMessage({ statement: ids[3], status: "refunded" }, { id: "msg_3" })).body.status).toBe("refunded");
 });
 
 test("a message that is not signed, too old or not understood changes nothing", async () => {
   const data = { statement: ids[4], status: "paid" };
-  expect((await tell(data, { key: Buffer.alloc(32, 8) })).status).toBe(401);
-  expect((await tell(data, { atMs: Date.now() - 301_000 })).status).toBe(401);
+  expect((await postMessage(data, { key: Buffer.alloc(32, 8) })).status).toBe(401);
+  expect((await postMessage(data, { atMs: Date.now() - 301_000 })).status).toBe(401);
   const { key } = billing;
   const unsigned = { key, body: { type: "statement.payment", data } };
   expect((await billing.world.ask("POST", "/v1/payment-messages", unsigned)).status).toBe(401);
-  expect((await tell({ ...data, status: "settled" })).body).toMatchObject({ status: 400, field: "data.status" });
-  expect((await tell({ statement: "stm_none", status: "paid" })).status).toBe(404);
+  expect((await postMessage({ ...data, status: "settled" })).body).toMatchObject({ status: 400, field: "data.status" });
+  expect((await postMessage({ statement: "stm_none", status: "paid" })).status).toBe(404);
   const large = signedMessage({ type: "statement.payment", data: { ...data, reason: "x".repeat(70_000) } });
   expect((await billing.world.ask("POST", "/v1/payment-messages", large)).status).toBe(413);
   expect((await billing.get(`/v1/statements/${ids[4]}`)).payment.status).toBe("open");

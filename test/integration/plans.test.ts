@@ -371,8 +371,8 @@ test("terms that take too much, and versions beyond what a plan may have, are re
     .values(Array.from({ length: versions - 1 }, (_, n) => ({ ...first, version: n + 2, publishedAt })));
   const full = await world.ask("PATCH", `/v1/plans/${id}`, { key: reseller, body: { terms } });
   expect([full.status, full.body.code, full.body.field]).toEqual([409, "conflict", "terms"]);
-  const { body: told } = await world.ask("GET", "/v1/limits", { key: reseller });
-  expect(told.definitions).toMatchObject({ plans: { max_versions: versions }, rules: { max_of_node: 200 } });
+  const { body: limits } = await world.ask("GET", "/v1/limits", { key: reseller });
+  expect(limits.definitions).toMatchObject({ plans: { max_versions: versions }, rules: { max_of_node: 200 } });
 });
 
 test("a rule about customers or bills reads nothing of what stands beside its node", async () => {

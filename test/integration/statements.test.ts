@@ -27,7 +27,7 @@ async function statementsOf(node: string, kind = "subscription", key?: string): 
 }
 
 const linesOf = (charges: StatementCharges[], level: string) => charges.find((one) => one.level === level)?.lines ?? [];
-const told = (lines: StatementLine[]) =>
+const shortOf = (lines: StatementLine[]) =>
   lines.map(({ kind, tier, quantity, amount }) => [kind, tier, quantity, amount]);
 const sum = (amounts: (string | null)[], decimals = 2) =>
   roundHalfEven(
@@ -68,7 +68,7 @@ test("a cycle is closed a day after its end, once, and what was closed is never 
     cycle: { start: "2026-01-31T00:00:00+01:00", end: "2026-02-28T00:00:00+01:00" },
   });
   const before = await billing.get(`/v1/statements/${first?.id}`);
-  expect(told(linesOf(before.charges, "organization"))).toEqual([
+  expect(shortOf(linesOf(before.charges, "organization"))).toEqual([
     ["fixed_fee", null, "1", "49.00"],
     ["usage", 1, "100", "11.00"],
     ["usage", 2, "100.005", "5.00"],
@@ -122,11 +122,11 @@ test("events that come or are voided after the closing are an adjustment, charge
   expect(adjusted.adjustments).toHaveLength(1);
   expect(adjusted.adjustments[0].carried_by).toBeNull();
   // All of it falls into the cheaper tier; a second package is begun.
-  expect(told(linesOf(adjusted.adjustments[0].charges, "organization"))).toEqual([
+  expect(shortOf(linesOf(adjusted.adjustments[0].charges, "organization"))).toEqual([
     ["adjustment", 1, "-90", "-9.00"],
     ["adjustment", 2, "110", "8.80"],
   ]);
-  expect(told(linesOf(adjusted.adjustments[0].charges, "reseller"))).toEqual([["adjustment", null, "1", "3.00"]]);
+  expect(shortOf(linesOf(adjusted.adjustments[0].charges, "reseller"))).toEqual([["adjustment", null, "1", "3.00"]]);
   // As long as no statement carries it, it follows what is known.
   const found = await billing.get(`/v1/records?node=${node}&from=2026-01-20&to=2026-01-21`);
   const { key } = billing;
@@ -141,7 +141,7 @@ test("events that come or are voided after the closing are an adjustment, charge
   await billing.run("2026-03-02T00:00:00Z");
   const february = (await statementsOf(node))[1];
   const carried = await billing.get(`/v1/statements/${february?.id}`);
-  expect(told(linesOf(carried.charges, "organization"))).toEqual([
+  expect(shortOf(linesOf(carried.charges, "organization"))).toEqual([
     ["usage", 1, "10", "1.00"],
     ["adjustment", 1, "-90", "-9.00"],
     ["adjustment", 2, "100.01", "8.00"],

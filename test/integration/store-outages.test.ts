@@ -217,11 +217,11 @@ test("without Redis it is said that pushes have stopped, and events are taken", 
 // Last, because it ends the service.
 test("told to end, it says so to whoever routes to it, answers what still comes, and then ends", async () => {
   const ended = service.stopServer("SIGTERM");
-  const told = await eventually("it to be told", async () => {
+  const stopping = await eventually("it to be told", async () => {
     const answer = await ask("GET", "/readyz");
     return answer.status === 503 ? answer : undefined;
   });
-  expect(told.body.checks.stopping).toEqual({ ok: false, detail: "the process is about to end" });
+  expect(stopping.body.checks.stopping).toEqual({ ok: false, detail: "the process is about to end" });
   const taken = await send();
   expect([taken.status, taken.headers.get("connection")]).toEqual([202, "close"]);
   await ended;

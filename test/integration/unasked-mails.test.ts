@@ -30,11 +30,11 @@ test("the sixth invitation by one caller to one address within an hour is answer
   const { key } = await accounts.makeKey("reseller:r1");
   const email = "invited@example.com";
   const first = await invite(key, email);
-  const told: unknown[] = [first.body.invitation];
-  for (let n = 0; n < 3; n++) told.push((await invite(key, email)).body.invitation);
+  const answers: unknown[] = [first.body.invitation];
+  for (let n = 0; n < 3; n++) answers.push((await invite(key, email)).body.invitation);
   for (let n = 0; n < 3; n++)
-    told.push((await accounts.ask("POST", `/v1/users/${first.body.id}/invitation`, { key })).body);
-  expect(told).toEqual(Array(7).fill({ sent: true, url: null }));
+    answers.push((await accounts.ask("POST", `/v1/users/${first.body.id}/invitation`, { key })).body);
+  expect(answers).toEqual(Array(7).fill({ sent: true, url: null }));
   expect(mailsTo(email)).toHaveLength(5);
   const body = { token: tokenOf(mailsTo(email).at(-1)?.text), password: "a long enough password" };
   expect((await accounts.ask("POST", "/v1/password", { body })).status).toBe(204);

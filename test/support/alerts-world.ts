@@ -40,7 +40,7 @@ export interface AlertsWorld {
   ask(method: string, path: string, body?: object): Promise<Answer>;
   alertsOf(node: string, rule?: string): Promise<Alert[]>;
   /** What the people of all were told of a node, the oldest first: `TYPE THRESHOLD`. */
-  toldOf(node: string, rule?: string): Promise<string[]>;
+  notificationsOf(node: string, rule?: string): Promise<string[]>;
   /** What was written to the outbox of a rule's alerts, the oldest first: `TYPE THRESHOLD`. */
   sentOf(rule: string): Promise<string[]>;
   close(): Promise<void>;
@@ -100,7 +100,7 @@ export async function createAlertsWorld(): Promise<AlertsWorld> {
       );
       return found;
     },
-    async toldOf(node, rule) {
+    async notificationsOf(node, rule) {
       const rows = await db
         .select()
         .from(notifications)

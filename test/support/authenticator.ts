@@ -99,8 +99,8 @@ export class Authenticator {
 
   #clientData(type: string, challenge: string, deviations: Deviations): Buffer {
     const { origin = this.#origin } = deviations;
-    const told = { type: deviations.type ?? type, challenge: deviations.challenge ?? challenge, origin };
-    return Buffer.from(JSON.stringify({ ...told, crossOrigin: false }));
+    const given = { type: deviations.type ?? type, challenge: deviations.challenge ?? challenge, origin };
+    return Buffer.from(JSON.stringify({ ...given, crossOrigin: false }));
   }
 }
 
@@ -112,13 +112,13 @@ const base64url = (content: Buffer) => content.toString("base64url");
 function authenticatorData(
   rpId: string,
   counted: number,
-  { rpId: told = rpId, isPresent = true, isVerified = true, counter = counted }: Deviations,
+  { rpId: given = rpId, isPresent = true, isVerified = true, counter = counted }: Deviations,
   attested = Buffer.alloc(0),
 ): Buffer {
   const rest = Buffer.alloc(5);
   rest[0] = (isPresent ? 1 : 0) | (isVerified ? 4 : 0) | (attested.length > 0 ? 64 : 0);
   rest.writeUInt32BE(counter, 1);
-  return Buffer.concat([sha256(told), rest, attested]);
+  return Buffer.concat([sha256(given), rest, attested]);
 }
 
 type Cbor = number | string | Buffer | Map<number | string, Cbor>;

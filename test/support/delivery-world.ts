@@ -36,7 +36,7 @@ export interface DeliveryWorld {
   webhook(path: string): Promise<Answer["body"]>;
   receivedAt(path: string): Received[];
   /** Writes what an alert of acme has to say, in a transaction of its own. */
-  tell(channels: readonly string[], more?: Partial<AlertMessage>): Promise<string[]>;
+  enqueue(channels: readonly string[], more?: Partial<AlertMessage>): Promise<string[]>;
   /** The delivery once it is as wanted. */
   once(id: string, isWanted: (delivery: Delivery) => boolean): Promise<Delivery>;
   /** Makes a delivery due now. */
@@ -80,7 +80,7 @@ export async function startDeliveryWorld(): Promise<DeliveryWorld> {
     make: (body) => accounts.ask("POST", "/v1/channels", { key, body }),
     webhook: async (path) => (await world.make({ kind: "webhook", name: path, url: `${receiver.url}${path}` })).body,
     receivedAt: (path) => receiver.received.filter((one) => one.path === path),
-    tell: (channels, more) =>
+    enqueue: (channels, more) =>
       postgres.transaction((tx) => enqueueDeliveries(tx, [{ ...message, channels, ...more }], tree)),
     once: (id, isWanted) =>
       vi.waitFor(

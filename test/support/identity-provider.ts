@@ -12,7 +12,7 @@ export interface IdentityProvider {
   /** Who is signed in there; changed by tests. */
   account: { email?: string; email_verified?: boolean };
   /** Where the address is told: in the ID token, or only in the user info. */
-  tellsIn: "id_token" | "userinfo";
+  emailIn: "id_token" | "userinfo";
   /** What the next ID token says otherwise. */
   forge: Record<string, unknown>;
   close(): Promise<void>;
@@ -31,7 +31,7 @@ export async function startIdentityProvider(): Promise<IdentityProvider> {
     clientId: "tidemark",
     clientSecret: "the client's secret",
     account: {},
-    tellsIn: "id_token",
+    emailIn: "id_token",
     forge: {},
     async close() {
       server.close();
@@ -47,7 +47,7 @@ export async function startIdentityProvider(): Promise<IdentityProvider> {
     const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
     const claims = {
       ...{ iss: issuer, sub: "subject-1", aud: provider.clientId, iat: now, exp: now + 60, nonce: asked.get("nonce") },
-      ...(provider.tellsIn === "id_token" && provider.account),
+      ...(provider.emailIn === "id_token" && provider.account),
       ...provider.forge,
     };
     const signed = `${part({ alg: "RS256", kid: "one" })}.${part(claims)}`;

@@ -27,8 +27,8 @@ export async function openReceiver(): Promise<Receiver> {
   const server = createServer((request, response) => {
     void text(request).then((body) => {
       received.push({ path: request.url ?? "", headers: request.headers, body, atMs: Date.now() });
-      const { status, headers, body: told } = (answers.length > 1 ? answers.shift() : answers[0]) ?? { status: 200 };
-      response.writeHead(status, headers).end(told);
+      const { status, headers, body: answer } = (answers.length > 1 ? answers.shift() : answers[0]) ?? { status: 200 };
+      response.writeHead(status, headers).end(answer);
     });
   }).listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -10,11 +10,11 @@ export async function rowsReadBy(work: () => Promise<unknown>): Promise<string[]
     this: pg.Client,
     ...args: unknown[]
   ) {
-    const told = args.at(-1);
-    if (typeof told === "function")
+    const callback = args.at(-1);
+    if (typeof callback === "function")
       args[args.length - 1] = (error: unknown, result: unknown) => {
         read.push(result);
-        told(error, result);
+        callback(error, result);
       };
     const answer: unknown = Reflect.apply(query, this, args);
     if (answer instanceof Promise) answer.then((result) => read.push(result)).catch(() => undefined);

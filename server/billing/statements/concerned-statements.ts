@@ -109,7 +109,7 @@ function isConcerned(
   return chargesBy(source, row, terms, (meter) => isCarriedOn(meter) || isOfJobs(meter));
 }
 
-/** Whether some feature of the terms is measured by such a meter; also where that cannot be made out, which measuring tells. */
+/** Whether some feature of the terms is measured by such a meter; also where that cannot be known without measuring. */
 function chargesBy(
   source: StatementSource,
   { chargedSegments }: ClosedPart,

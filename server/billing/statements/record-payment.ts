@@ -28,7 +28,7 @@ export function paymentState({ id, paymentStatus, paymentAt }: StatementRow): ob
 }
 
 /**
- * The statement as it is then. A provider's message that tells of an earlier time than what is known is kept, and changes
+ * The statement as it is then. A provider's message about an earlier time than what is known is kept, and changes
  * nothing: messages come in any order. Throws `not_found`, `conflict` where this cannot follow the status before.
  */
 export async function recordPayment(

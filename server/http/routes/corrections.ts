@@ -166,7 +166,7 @@ function timeOf(text: string | undefined): number | undefined {
 const shownRow = (row: EventRow) => ({ ...eventOfRow(row), ...(row.source !== undefined && { source: row.source }) });
 
 /** A correction as callers see it: where it moved an event to or from a node that they do not see, their own side alone. */
-/** `wasWithin`: its reader's past, in which its author and their words are told. */
+/** `wasWithin`: its reader's past, within which its author and their words are shown. */
 export function describeCorrection(
   correction: Correction,
   isSeen: (row: EventRow) => boolean,

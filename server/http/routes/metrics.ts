@@ -1,5 +1,5 @@
 /**
- * GET /metrics: the service itself, for Prometheus. It tells of all tenants together, so it is answered without credentials
+ * GET /metrics: the service itself, for Prometheus. It covers all tenants together, so it is answered without credentials
  * only to a scraper on the same machine, and only while no proxy can stand before it: once the settings name one or a public
  * place, what comes from this machine may come from anywhere. Everybody else needs a key or session that may read `all`.
  */

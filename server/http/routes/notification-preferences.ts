@@ -1,4 +1,4 @@
-/** /v1/me/notification-preferences: what one wants to hear of alerts, and how. */
+/** /v1/me/notification-preferences: how one wants to be notified of alerts. */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import {
   changePreferences,

@@ -113,9 +113,9 @@ export function paymentsRoutes({
       const { statement, status, at, reason = null, reference = null } = c.req.valid("json").data;
       const { "webhook-id": messageId, "webhook-timestamp": seconds } = c.req.valid("header");
       const nowMs = now();
-      const toldMs = at === undefined ? Number(seconds) * 1000 : Date.parse(at);
-      if (toldMs > nowMs + maxClockSkewMs) throw liesAhead("data.at");
-      const saidAt = new Date(Math.min(toldMs, nowMs));
+      const statedMs = at === undefined ? Number(seconds) * 1000 : Date.parse(at);
+      if (statedMs > nowMs + maxClockSkewMs) throw liesAhead("data.at");
+      const saidAt = new Date(Math.min(statedMs, nowMs));
       const name = "Payment provider";
       const { row, isDuplicate } = await recordPayment(
         postgres,

@@ -190,14 +190,14 @@ function publishedLimits() {
     definitions: describeDefinitionLimits(),
     rebuilds: { max_waiting_of_tenant: rebuildLimits.maxOfTenant, max_waiting: rebuildLimits.most },
     created_nodes: {
-      of_emitter: toldRate(creationRates.ofEmitter),
-      of_tenant: toldRate(creationRates.ofTenant),
-      of_operator: toldRate(creationRates.ofOperator),
+      of_emitter: rateFields(creationRates.ofEmitter),
+      of_tenant: rateFields(creationRates.ofTenant),
+      of_operator: rateFields(creationRates.ofOperator),
     },
   };
 }
 
-const toldRate = ({ burst, perSecond }: BucketRate) => ({ burst, per_second: perSecond });
+const rateFields = ({ burst, perSecond }: BucketRate) => ({ burst, per_second: perSecond });
 
 const all = roleSchema.options;
 

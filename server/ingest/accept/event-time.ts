@@ -1,4 +1,4 @@
-/** The time that the id of an event tells. */
+/** The time that is encoded in an event's id. */
 
 /** The milliseconds since 1970 in a version 7 UUID; NaN for any other text. */
 export function timeOfUuidV7(id: string): number {

@@ -1,7 +1,7 @@
 /**
  * Which events were taken before, by (organization, id): first the recent ones, exactly, in memory; then a filter that
  * says "definitely new"; then storage, asked for all waiting requests at once. Memory never refuses a good event: what it
- * cannot tell is logged unchecked, and sealing decides it against storage.
+ * cannot decide is logged unchecked, and sealing decides it against storage.
  */
 
 import type { LogPosition, LogRecord } from "../log/write-ahead-log.ts";
@@ -127,7 +127,7 @@ export class KnownIds {
     this.#recent.settledThrough(position);
   }
 
-  /** Whether memory cannot tell and storage must be asked before `claim`. */
+  /** Whether memory cannot decide and storage must be asked before `claim`. */
   mustAsk(event: IdentifiedEvent): boolean {
     const { withoutSource } = event;
     return this.#isUnsureOf(event) || (withoutSource !== undefined && this.#isUnsureOf(asBefore(event, withoutSource)));

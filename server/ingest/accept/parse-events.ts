@@ -1,5 +1,5 @@
 /**
- * From JSON to events, without trusting it: what nests or holds more than any event is told by its bytes, is never parsed,
+ * From JSON to events, without trusting it: what nests or holds more than any event is recognised by its bytes, is never parsed,
  * and harms itself alone where it stands beside others.
  */
 import { limits } from "../../contract/events.ts";

@@ -1,4 +1,4 @@
-/** From the inflated bytes of a body to its events. The form is told by headers alone, before a byte is read. */
+/** From the inflated bytes of a body to its events. Headers alone decide the form, before a byte is read. */
 import { isUtf8 } from "node:buffer";
 import { limits } from "../../contract/events.ts";
 import { mayBendNumbers, parseEveryDigit, parseExactJson, startOfText, stringifyExact } from "../../json/exact-json.ts";

@@ -11,7 +11,7 @@ export type RecentAnswer =
   | "same_body"
   /** Exactly this identity, with another body. */
   | "other_body"
-  /** The identity hash is known with another body, but whether it is this identity can no longer be told here. */
+  /** The identity hash is known with another body, but whether it is this identity is no longer known here. */
   | "unsure";
 
 export interface RecentIdsOptions {

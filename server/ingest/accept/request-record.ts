@@ -1,6 +1,6 @@
 /**
  * One request as one record of the write-ahead log: a JSON header line, then its event lines, then its quarantine
- * lines. All of a request is in one record, so a crash keeps all of it or nothing. The header tells enough of the event
+ * lines. All of a request is in one record, so a crash keeps all of it or nothing. The header says enough about the event
  * lines for storing them as the bytes they are: making texts of them again would cost as much as receiving them did.
  */
 

@@ -31,7 +31,7 @@ export function isVisible(organization: string, sendingKey: SendingKey, tree: Or
   return owner.kind === "agent" ? owner.organization === organization : tree.isWithin(address, sendingKey.node);
 }
 
-/** Below the root an organization that does not exist and one of others are refused alike: neither is told of. */
+/** Below the root an organization that does not exist and one of others are refused alike, so that neither is revealed. */
 export function admissible(
   organization: string,
   sendingKey: SendingKey,

@@ -1,6 +1,6 @@
 /** Numbers that only grow, over restarts too: batch ids, and versions of rows of which the newest wins. */
 
-/** A number is (ms << 10) + n, so it tells about when it was given, and stays exact in a JavaScript number until 2248. */
+/** A number is (ms << 10) + n, so it shows about when it was given, and stays exact in a JavaScript number until 2248. */
 export const perMs = 1024;
 /** This many processes can give numbers without ever giving the same one: each has its own residue class. */
 const maxNodes = 64;

@@ -131,7 +131,7 @@ export const notifications = pgTable(
   ],
 );
 
-/** What a person wants to hear of, where that is not what everybody gets. */
+/** How a person wants to be notified, where that is not the default. */
 export const notificationPreferences = pgTable("notification_preferences", {
   userId: text("user_id")
     .primaryKey()

@@ -1,5 +1,5 @@
 /**
- * Channels, and the outbox: a delivery is written in the transaction of what it tells of, and the outbox is the truth of what
+ * Channels, and the outbox: a delivery is written in the transaction of what it reports, and the outbox is the truth of what
  * is still to be sent.
  */
 import { sql } from "drizzle-orm";
@@ -80,9 +80,9 @@ export interface MessageRow {
   url: string;
 }
 
-/** What a message of several alerts tells of one of them: it is left out once its receiver may not see the alert. */
+/** What a message about several alerts says about one of them: it is left out once its receiver may not see the alert. */
 export interface MessagePart {
-  /** Ids; several of a part that told of one alert more than once. */
+  /** Ids; several of a part about one alert more than once. */
   alerts: string[];
   node: string;
   /** Empty where it is only counted. */
@@ -91,7 +91,7 @@ export interface MessagePart {
   isFiring?: boolean;
 }
 
-/** By what the subject counts the parts that are told. */
+/** By what the subject counts the parts. */
 export type MessageHeading = { of: "rule"; opening: string; rule: string } | { of: "digest" } | { of: "waited" };
 
 /** What a delivery says, in whichever form its channel has. */
@@ -134,7 +134,7 @@ export const deliveries = pgTable(
     type: text("type").$type<MessageType>().notNull(),
     /** The channel's node: who may read there sees the delivery. */
     node: text("node").notNull(),
-    /** What it tells of: a channel hears of its node and of those below it only, and mails about a tenant have a bound. */
+    /** What it is about: a channel gets messages about its node and those below it only, and mails about a tenant have a bound. */
     aboutNode: text("about_node").notNull(),
     channel: text("channel"),
     kind: text("kind").$type<DeliveryKind>().notNull(),
@@ -143,7 +143,7 @@ export const deliveries = pgTable(
     /** What unsubscribing from a mail ends. */
     list: text("list"),
     alert: text("alert"),
-    /** All that it tells of, where `alert` does not say so. */
+    /** All that it is about, where `alert` does not say so. */
     alerts: text("alerts").array().notNull().default([]),
     /** As text: a webhook's body is the same, byte by byte, at each attempt. */
     message: json("message").$type<DeliveryMessage>().notNull(),

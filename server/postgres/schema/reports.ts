@@ -34,7 +34,7 @@ export const reportRuns = pgTable(
     /** Whose the report is: who may not read there does not see its options. Null of a standard one. */
     reportNode: text("report_node"),
     node: text("node").notNull(),
-    /** By which nodes its asker saw what it tells of; null: the node itself, and so all of it. */
+    /** The nodes by which its requester saw what it shows; null: the node itself, and so all of it. */
     reach: text("reach").array(),
     fromAt: instant("from_at").notNull(),
     toAt: instant("to_at").notNull(),

@@ -60,7 +60,7 @@ export const scheduleSlots = pgTable(
     toAt: instant("to_at").notNull(),
     tz: text("tz").notNull(),
     dueAt: instant("due_at").notNull(),
-    /** '' of a slot; else what tells one test from another. */
+    /** '' of a slot; else what distinguishes one test from another. */
     test: text("test").notNull().default(""),
     /** The person who asked for a test; null where a key did. */
     testTo: text("test_to"),

@@ -84,7 +84,7 @@ export const statementAdjustments = pgTable(
   ],
 );
 
-/** Every payment status that a statement was given, in the order in which they were told. */
+/** Every payment status that a statement was given, in the order in which they were reported. */
 export const statementPayments = pgTable(
   "statement_payments",
   {

@@ -64,10 +64,10 @@ const numberOf = (cell: ReportCell | undefined) => (cell === null || cell === un
 
 /** What is drawn, in words; of each figure the most, with all its digits. */
 export function chartWords(title: string, { starts, panels }: Panels): string {
-  const told = panels.map(({ title: figure, most }) => {
+  const peaks = panels.map(({ title: figure, most }) => {
     return `${figure} at most ${most.text} on ${dayOf(starts[most.window])}`;
   });
-  return `${title}, ${dayOf(starts[0])} to ${dayOf(starts.at(-1))}: ${told.join("; ")}.`;
+  return `${title}, ${dayOf(starts[0])} to ${dayOf(starts.at(-1))}: ${peaks.join("; ")}.`;
 }
 
 const dayOf = (start = "") => start.slice(0, 10);

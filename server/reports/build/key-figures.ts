@@ -51,14 +51,18 @@ const figuresOfKind: Readonly<Record<ReportKind, (sections: Sections) => KeyFigu
 const metersIn = (sections: Sections, id: string) =>
   rowsIn(sections, id, ({ title, total, unit }) => [String(title), total, unit]);
 
-type Told = [label: string, figure: ReportCell | undefined, unit: ReportCell | undefined];
+type FigureCells = [label: string, figure: ReportCell | undefined, unit: ReportCell | undefined];
 
 /** For each row that has the figure. */
-function rowsIn(sections: Sections, id: string, tell: (row: Record<string, ReportCell>) => Told): KeyFigure[] {
+function rowsIn(
+  sections: Sections,
+  id: string,
+  figureCells: (row: Record<string, ReportCell>) => FigureCells,
+): KeyFigure[] {
   const section = sections.find((one) => one.id === id);
   return (section?.rows ?? []).flatMap((row) => {
     const cells = section?.columns.map(({ key }, place): [string, ReportCell] => [key, row[place] ?? null]) ?? [];
-    return figureOf(...tell(Object.fromEntries(cells)));
+    return figureOf(...figureCells(Object.fromEntries(cells)));
   });
 }
 

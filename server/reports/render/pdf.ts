@@ -157,7 +157,7 @@ function dataOf(document: ReportDocument, brand: Brand) {
   return {
     fonts: names,
     color: readable(brand.color ?? inkColor),
-    brand: brand.name === undefined && brand.logo === undefined ? null : brandTold(brand, legible),
+    brand: brand.name === undefined && brand.logo === undefined ? null : brandData(brand, legible),
     wide: data.some(({ columns }) => columns.length > 7),
     title: legible(name),
     author: legible(node_name),
@@ -178,7 +178,7 @@ function dataOf(document: ReportDocument, brand: Brand) {
 
 const inkColor = "#111827";
 
-function brandTold({ name = "", logo }: Brand, legible: (text: string) => string) {
+function brandData({ name = "", logo }: Brand, legible: (text: string) => string) {
   return {
     name: legible(name),
     alt: legible(name === "" ? "Logo" : `Logo of ${name}`),
@@ -196,7 +196,7 @@ function dataOfSection(section: ReportSection, legible: (text: string) => string
   const data = rows.slice(0, maxRows).map(texts);
   return {
     title: legible(title),
-    chart: chartTold(section, legible, color),
+    chart: chartData(section, legible, color),
     size: columns.length > 10 ? 6 : columns.length > 7 ? 7 : 8,
     columns: columns.map((column, index) => ({
       title: legible(column.title),
@@ -211,7 +211,7 @@ function dataOfSection(section: ReportSection, legible: (text: string) => string
 }
 
 /** Words in a picture have no replacement of their own for what no font has. */
-function chartTold(section: ReportSection, legible: (text: string) => string, color: string | undefined) {
+function chartData(section: ReportSection, legible: (text: string) => string, color: string | undefined) {
   const columns = section.columns.map(({ title, unit, ...column }) => ({
     ...column,
     title: legible(title),

@@ -59,14 +59,14 @@ describe("what is told of one alert", () => {
     const rule = await world.newRule({ node, repeat_hours: 2, condition: above("2", { window: "day" }) });
     await posts(organization, 3, "2026-03-10T11:30:00Z");
     for (const hours of [0, 1, 2, 3, 4]) await world.evaluate(usualMs + hours * hourMs);
-    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 2", "alert.reminder 2", "alert.reminder 2"]);
+    expect(await world.notificationsOf(node, rule)).toEqual(["alert.firing 2", "alert.reminder 2", "alert.reminder 2"]);
     const [alert] = await world.alertsOf(node, rule);
     const acknowledged = await world.ask("POST", `/v1/alerts/${alert?.id}/acknowledge`);
     expect(acknowledged.body.acknowledged).toMatchObject({ by: expect.any(String), at: expect.any(String) });
     await world.evaluate(usualMs + 8 * hourMs);
-    expect(await world.toldOf(node, rule)).toHaveLength(3);
+    expect(await world.notificationsOf(node, rule)).toHaveLength(3);
     await world.evaluate("2026-03-11T00:00:01Z");
-    expect((await world.toldOf(node, rule)).at(-1)).toBe("alert.resolved 2");
+    expect((await world.notificationsOf(node, rule)).at(-1)).toBe("alert.resolved 2");
     const [resolved] = await world.alertsOf(node, rule);
     expect(resolved?.explanation).toMatch(/^Chat posts came to 0 .* It held for 12 h 0 min\.$/);
   });
@@ -76,7 +76,7 @@ describe("what is told of one alert", () => {
     const rule = await world.newRule({ node, repeat_hours: 1, condition: { kind: "quota", thresholds: [10] } });
     await world.billing.calls([organization, "2026-03-10T11:00:00Z", "20"]);
     for (const hours of [0, 5, 48]) await world.evaluate(usualMs + hours * hourMs);
-    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 10"]);
+    expect(await world.notificationsOf(node, rule)).toEqual(["alert.firing 10"]);
   });
 
   test("nothing is told while it is snoozed, and what still holds then is told then", async () => {
@@ -92,9 +92,9 @@ describe("what is told of one alert", () => {
       .set({ snoozedUntil: new Date(until) })
       .where(eq(alerts.id, alert?.id ?? ""));
     for (const hours of [1, 2, 3]) await world.evaluate(usualMs + hours * hourMs);
-    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 2"]);
+    expect(await world.notificationsOf(node, rule)).toEqual(["alert.firing 2"]);
     await world.evaluate(until);
-    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 2", "alert.reminder 2"]);
+    expect(await world.notificationsOf(node, rule)).toEqual(["alert.firing 2", "alert.reminder 2"]);
   });
 
   test("a snooze ends in the future, at most a year ahead", async () => {
@@ -122,7 +122,7 @@ describe("what is told of one alert", () => {
     await world.billing.changePlan(subscription, larger, "2026-03-02T00:00:00Z");
     await world.evaluate();
     expect((await states(node, rule)).sort()).toEqual(["50 firing", "75 resolved"]);
-    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 75", "alert.resolved 75"]);
+    expect(await world.notificationsOf(node, rule)).toEqual(["alert.firing 75", "alert.resolved 75"]);
     const [, resolved] = (await world.alertsOf(node, rule)).sort((a, b) => Number(a.threshold) - Number(b.threshold));
     expect(resolved?.explanation).toMatch(
       /^Call minutes: 80 of 129.03 minutes used, 62 % of the limit; alert at 75 %. It held for 0 min\.$/,
@@ -136,11 +136,11 @@ describe("what is told of one alert", () => {
     await world.evaluate();
     await world.billing.calls([organization, "2026-03-09T12:00:00Z", "10"]);
     await world.evaluate();
-    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 50", "alert.firing 60"]);
+    expect(await world.notificationsOf(node, rule)).toEqual(["alert.firing 50", "alert.firing 60"]);
     const changed = { condition: { kind: "quota", thresholds: [50, 65] } };
     expect((await world.ask("PATCH", `/v1/rules/${rule}`, changed)).status).toBe(200);
     await world.evaluate();
-    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 50", "alert.firing 60", "alert.firing 65"]);
+    expect(await world.notificationsOf(node, rule)).toEqual(["alert.firing 50", "alert.firing 60", "alert.firing 65"]);
     expect((await states(node, rule)).sort()).toEqual(["50 firing", "60 resolved", "65 firing"]);
   });
 
@@ -151,10 +151,10 @@ describe("what is told of one alert", () => {
     await world.evaluate();
     await world.ask("PATCH", `/v1/rules/${rule}`, { condition: above("4") });
     await world.evaluate();
-    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 2", "alert.firing 4"]);
+    expect(await world.notificationsOf(node, rule)).toEqual(["alert.firing 2", "alert.firing 4"]);
     await world.ask("PATCH", `/v1/rules/${rule}`, { condition: above("40") });
     await world.evaluate();
-    expect(await world.toldOf(node, rule)).toHaveLength(2);
+    expect(await world.notificationsOf(node, rule)).toHaveLength(2);
     expect((await states(node, rule)).sort()).toEqual(["2 resolved", "4 resolved"]);
   });
 });
@@ -246,9 +246,9 @@ describe("by what each kind is evaluated", () => {
     expect(await world.alertsOf(node, rule)).toMatchObject([{ state: "firing", meter: "call_minutes", value: "20" }]);
     // A new cycle begins anew, without a word about the one before.
     await world.evaluate("2026-04-02T00:00:00Z");
-    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 50"]);
+    expect(await world.notificationsOf(node, rule)).toEqual(["alert.firing 50"]);
     await world.evaluate("2026-04-08T00:00:00Z");
-    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 50", "alert.firing 50"]);
+    expect(await world.notificationsOf(node, rule)).toEqual(["alert.firing 50", "alert.firing 50"]);
   });
 
   test("a key that sends no more while others of its organization do", async () => {

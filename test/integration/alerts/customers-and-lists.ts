@@ -22,7 +22,7 @@ export function customersAndLists(worldOf: () => AlertsWorld): void {
       await world.evaluate("2026-03-16T00:00:00Z");
       expect(await world.alertsOf(node, rule)).toEqual([]);
       for (const at of ["2026-03-17T00:00:00Z", "2026-03-19T00:00:00Z"]) await world.evaluate(at);
-      expect(await world.toldOf(node, rule)).toEqual(["alert.firing 3"]);
+      expect(await world.notificationsOf(node, rule)).toEqual(["alert.firing 3"]);
       expect((await world.alertsOf(node, rule))[0]?.explanation).toContain("20 Mar 2026");
     });
 
@@ -38,10 +38,10 @@ export function customersAndLists(worldOf: () => AlertsWorld): void {
       await world.evaluate(Date.now() + 9 * dayMs);
       expect(await world.alertsOf(node, rule)).toEqual([]);
       await world.evaluate(Date.now() + 11 * dayMs);
-      expect(await world.toldOf(node, rule)).toEqual(["alert.firing 10"]);
+      expect(await world.notificationsOf(node, rule)).toEqual(["alert.firing 10"]);
       expect((await world.ask("PATCH", `/v1/subscriptions/${id}`, { renews: true })).status).toBe(200);
       await world.evaluate(Date.now() + 12 * dayMs);
-      expect(await world.toldOf(node, rule)).toEqual(["alert.firing 10", "alert.resolved 10"]);
+      expect(await world.notificationsOf(node, rule)).toEqual(["alert.firing 10", "alert.resolved 10"]);
     });
 
     test("a payment that failed, one that is overdue, and that they were made", async () => {
@@ -66,11 +66,11 @@ export function customersAndLists(worldOf: () => AlertsWorld): void {
         expect.stringMatching(/^The payment failed for the statement from/),
       ]);
       await world.evaluate("2026-03-20T00:00:00Z");
-      const told = (await world.alertsOf(node, rule)).map(({ explanation }) => explanation.slice(0, 22)).sort();
-      expect(told).toEqual(["No payment is known fo", "The payment failed for"]);
+      const reasons = (await world.alertsOf(node, rule)).map(({ explanation }) => explanation.slice(0, 22)).sort();
+      expect(reasons).toEqual(["No payment is known fo", "The payment failed for"]);
       for (const { id } of [failed, open]) expect(await pay(id, "paid")).toMatchObject({ status: 200 });
       await world.evaluate("2026-03-20T00:00:01Z");
-      expect(await world.toldOf(node, rule)).toHaveLength(4);
+      expect(await world.notificationsOf(node, rule)).toHaveLength(4);
       expect((await world.alertsOf(node, rule)).map(({ state }) => state)).toEqual(["resolved", "resolved"]);
     });
   });

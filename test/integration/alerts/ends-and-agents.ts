@@ -16,7 +16,7 @@ export function endsAndAgents(worldOf: () => AlertsWorld): void {
         .set({ cancelledAt: new Date("2026-05-26T00:00:00Z") })
         .where(eq(subscriptions.id, subscription));
       for (const hour of ["00", "01"]) await worldOf().evaluate(Date.parse(`2026-05-27T${hour}:00:00Z`));
-      expect((await worldOf().toldOf(node)).sort()).toEqual(["alert.firing 50", "alert.resolved 50"]);
+      expect((await worldOf().notificationsOf(node)).sort()).toEqual(["alert.firing 50", "alert.resolved 50"]);
       expect((await worldOf().alertsOf(node)).map(({ state }) => state)).toEqual(["resolved"]);
     });
 
@@ -53,7 +53,7 @@ export function endsAndAgents(worldOf: () => AlertsWorld): void {
       await worldOf().evaluate();
       const found = await worldOf().alertsOf(agent);
       expect(found).toMatchObject([{ rule, threshold: 50, value: "60", limit: "100", percent: "60.00" }]);
-      expect(await worldOf().toldOf(agent)).toEqual(["alert.firing 50"]);
+      expect(await worldOf().notificationsOf(agent)).toEqual(["alert.firing 50"]);
       expect((await worldOf().alertsOf(node)).filter((alert) => alert.node === node)).toMatchObject([
         { threshold: 90 },
       ]);
@@ -82,7 +82,7 @@ export function endsAndAgents(worldOf: () => AlertsWorld): void {
     await putUnder(9);
     for (const { organization } of [broken, other]) await billing.calls([organization, "2026-03-10T11:00:00Z", "80"]);
     await expect(worldOf().evaluate()).rejects.toThrow("has no version 9");
-    expect([await worldOf().toldOf(broken.node), await worldOf().toldOf(other.node)]).toEqual([
+    expect([await worldOf().notificationsOf(broken.node), await worldOf().notificationsOf(other.node)]).toEqual([
       [],
       ["alert.firing 75"],
     ]);
@@ -92,6 +92,6 @@ export function endsAndAgents(worldOf: () => AlertsWorld): void {
     expect((await billing.get(`/v1/overview?node=${seller}`)).organizations).toBeDefined();
     await putUnder(1);
     await worldOf().evaluate();
-    expect(await worldOf().toldOf(broken.node)).toEqual(["alert.firing 75"]);
+    expect(await worldOf().notificationsOf(broken.node)).toEqual(["alert.firing 75"]);
   });
 }

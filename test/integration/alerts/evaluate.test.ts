@@ -32,7 +32,7 @@ const evaluate: AlertsWorld["evaluate"] = (at) => watched.evaluate(at);
 const newOrganization: AlertsWorld["newOrganization"] = (...given) => watched.newOrganization(...given);
 const newRule: AlertsWorld["newRule"] = (rule) => watched.newRule(rule);
 const alertsOf: AlertsWorld["alertsOf"] = (...asked) => watched.alertsOf(...asked);
-const toldOf: AlertsWorld["toldOf"] = (...asked) => watched.toldOf(...asked);
+const notificationsOf: AlertsWorld["notificationsOf"] = (...asked) => watched.notificationsOf(...asked);
 
 describe("the thresholds of plans, without anybody making a rule", () => {
   test("thresholds crossed by one step are notified once, naming the highest, and each once in a cycle", async () => {
@@ -49,14 +49,14 @@ describe("the thresholds of plans, without anybody making a rule", () => {
       ...{ value: "80", limit: "100", percent: "80.00", acknowledged: null, severity: "warning" },
       period: { start: "2026-03-01T00:00:00.000Z", end: "2026-04-01T00:00:00.000Z" },
     });
-    expect(await toldOf(node)).toEqual(["alert.firing 75"]);
+    expect(await notificationsOf(node)).toEqual(["alert.firing 75"]);
     await billing.calls([organization, "2026-03-10T11:30:00Z", "25"]);
     await evaluate(watched.nowMs + 60_000);
-    expect(await toldOf(node)).toEqual(["alert.firing 75", "alert.firing 100"]);
+    expect(await notificationsOf(node)).toEqual(["alert.firing 75", "alert.firing 100"]);
     await evaluate(Date.parse("2026-04-02T00:00:00Z"));
     await billing.calls([organization, "2026-04-02T10:00:00Z", "55"]);
     await evaluate(Date.parse("2026-04-02T12:00:00Z"));
-    expect(await toldOf(node)).toEqual(["alert.firing 75", "alert.firing 100", "alert.firing 50"]);
+    expect(await notificationsOf(node)).toEqual(["alert.firing 75", "alert.firing 100", "alert.firing 50"]);
     const states = (await alertsOf(node)).map(({ threshold, state }) => [threshold, state]);
     expect(states).toEqual([
       [50, "firing"],
@@ -69,7 +69,7 @@ describe("the thresholds of plans, without anybody making a rule", () => {
     const { organization, node } = await newOrganization("100");
     await billing.calls([organization, "2026-03-09T11:00:00Z", "76"]);
     await evaluate();
-    expect(await toldOf(node)).toEqual(["alert.firing 75"]);
+    expect(await notificationsOf(node)).toEqual(["alert.firing 75"]);
     const { records } = await billing.get(`/v1/records?node=${node}`);
     const voided = await billing.world.ask("POST", `/v1/events/${records[0].id}/void`, {
       key: billing.key,
@@ -78,10 +78,10 @@ describe("the thresholds of plans, without anybody making a rule", () => {
     expect([200, 202]).toContain(voided.status);
     await billing.world.deps.corrections.applyPending();
     await evaluate();
-    expect(await toldOf(node)).toEqual(["alert.firing 75", "alert.resolved 75"]);
+    expect(await notificationsOf(node)).toEqual(["alert.firing 75", "alert.resolved 75"]);
     await billing.calls([organization, "2026-03-09T11:00:00Z", "78"]);
     await evaluate();
-    expect(await toldOf(node)).toEqual(["alert.firing 75", "alert.resolved 75"]);
+    expect(await notificationsOf(node)).toEqual(["alert.firing 75", "alert.resolved 75"]);
     expect((await alertsOf(node)).map(({ state }) => state)).toEqual(["firing"]);
   });
 
@@ -95,7 +95,7 @@ describe("the thresholds of plans, without anybody making a rule", () => {
     });
     await billing.changePlan(subscription, larger, "2026-03-02T00:00:00Z");
     await evaluate();
-    expect(await toldOf(node)).toEqual(["alert.firing 90", "alert.resolved 90"]);
+    expect(await notificationsOf(node)).toEqual(["alert.firing 90", "alert.resolved 90"]);
   });
 
   test("a threshold crossed while nothing was evaluated is notified afterwards, once, even in a cycle that is over", async () => {
@@ -104,7 +104,7 @@ describe("the thresholds of plans, without anybody making a rule", () => {
     await billing.calls([organization, "2026-05-30T11:00:00Z", "60"], [organization, "2026-06-01T11:00:00Z", "95"]);
     await evaluate(Date.parse("2026-06-03T00:00:00Z"));
     await evaluate(Date.parse("2026-06-03T01:00:00Z"));
-    expect((await toldOf(node)).sort()).toEqual(["alert.firing 50", "alert.firing 90"]);
+    expect((await notificationsOf(node)).sort()).toEqual(["alert.firing 50", "alert.firing 90"]);
   });
 });
 
@@ -151,7 +151,7 @@ describe("rules that people make", () => {
       states.push((await alertsOf(node, rule)).map(({ state, value }) => `${state} ${value}`)[0]);
     }
     expect(states).toEqual(["pending 7", "pending 7", "firing 7", "firing 3", "firing 3", "resolved 0"]);
-    expect(await toldOf(node)).toEqual(["alert.firing 5", "alert.resolved 5"]);
+    expect(await notificationsOf(node)).toEqual(["alert.firing 5", "alert.resolved 5"]);
   });
 
   test("an organization that falls silent is notified, and so is its return", async () => {
@@ -222,8 +222,8 @@ describe("rules that people make", () => {
     });
     expect(changed.status).toBe(200);
     await evaluate(Date.now() + 2_000);
-    const told = (await alertsOf(node, rule)).map(({ explanation }) => explanation).sort();
-    expect(told).toEqual([
+    const explanations = (await alertsOf(node, rule)).map(({ explanation }) => explanation).sort();
+    expect(explanations).toEqual([
       "A subscription began.",
       `The organization ${organization} was created.`,
       "The status is now trial; before, it was active.",
@@ -245,14 +245,14 @@ describe("rules that people make", () => {
     await evaluate();
     const fired = await db.select().from(alerts).where(eq(alerts.ruleId, rule));
     expect(fired.filter(({ state, due }) => state === "firing" && due === null).length).toBeGreaterThanOrEqual(21);
-    const told = await db
+    const notices = await db
       .select()
       .from(notifications)
       .innerJoin(alerts, eq(alerts.id, notifications.alertId))
       .where(eq(alerts.ruleId, rule));
-    const people = new Set(told.map(({ notifications: { userId } }) => userId));
-    expect(told.length).toBe(people.size);
-    expect(told[0]?.notifications.others.length).toBeGreaterThanOrEqual(20);
+    const people = new Set(notices.map(({ notifications: { userId } }) => userId));
+    expect(notices.length).toBe(people.size);
+    expect(notices[0]?.notifications.others.length).toBeGreaterThanOrEqual(20);
   });
 });
 
@@ -264,10 +264,10 @@ test("a muted alert is notified when the window ends", async () => {
   const rule = await newRule({ node, mute, condition: { kind: "quota", thresholds: [5] } });
   await billing.calls([organization, "2026-03-09T11:00:00Z", "40"]);
   await evaluate(Date.parse("2026-03-10T12:00:00Z"));
-  expect(await toldOf(node, rule)).toEqual([]);
+  expect(await notificationsOf(node, rule)).toEqual([]);
   expect(await alertsOf(node, rule)).toMatchObject([{ state: "firing", threshold: 5 }]);
   await evaluate(Date.parse("2026-03-10T13:00:00Z"));
-  expect(await toldOf(node, rule)).toEqual(["alert.firing 5"]);
+  expect(await notificationsOf(node, rule)).toEqual(["alert.firing 5"]);
 });
 
 test("an alert is pushed only to people who may still see it, and one about bills only to those who see prices", async () => {
@@ -285,26 +285,26 @@ test("an alert is pushed only to people who may still see it, and one about bill
     grants: [{ node: where, actions: new Set(actions) }],
   });
   const actors = [at(seller, "read"), at(node, "read"), at("reseller:sibling-9f3c", "read"), at(seller, "ingest")];
-  const heard = new Map<string, (NotificationPush | undefined)[]>();
+  const pushesByKind = new Map<string, (NotificationPush | undefined)[]>();
   const changed: (string[] | undefined)[][] = [];
   const stop = await pushNotifications({
     ...{ postgres, tree, publicUrl: "", log: billing.world.deps.log },
-    push: async (event, told) => {
-      const toldTo = await Promise.all(actors.map(told));
-      if (event === "alerts:changed") changed.push(toldTo.map((one) => (one as AlertsChanged | undefined)?.alerts));
+    push: async (event, contentFor) => {
+      const pushed = await Promise.all(actors.map(contentFor));
+      if (event === "alerts:changed") changed.push(pushed.map((one) => (one as AlertsChanged | undefined)?.alerts));
       if (event !== "notification:new") return;
-      const pushes = toldTo as (NotificationPush | undefined)[];
+      const pushes = pushed as (NotificationPush | undefined)[];
       const about = pushes.find((push) => push)?.alert;
-      if (about?.node === node) heard.set(about.kind, pushes);
+      if (about?.node === node) pushesByKind.set(about.kind, pushes);
     },
   });
   await billing.calls([organization, "2026-03-09T11:00:00Z", "60"]);
   await evaluate();
-  const pushes = await eventually("the push", () => heard.get("quota"));
+  const pushes = await eventually("the push", () => pushesByKind.get("quota"));
   const [alert] = await alertsOf(node);
-  const told = await eventually("the change", () => changed.find(([first]) => first?.includes(alert?.id ?? "")));
+  const pushedIds = await eventually("the change", () => changed.find(([first]) => first?.includes(alert?.id ?? "")));
   stop();
-  expect(told.map((ids) => ids?.includes(alert?.id ?? ""))).toEqual([true, true, undefined, undefined]);
+  expect(pushedIds.map((ids) => ids?.includes(alert?.id ?? ""))).toEqual([true, true, undefined, undefined]);
   expect(pushes.map((push) => push?.alert.node)).toEqual([node, node, undefined, undefined]);
   const bill = { node, kind: "billing" } as const;
   expect(seesAlert(at(seller, "read"), bill, tree)).toBe(false);

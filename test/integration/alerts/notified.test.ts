@@ -102,15 +102,15 @@ test("people above a node are notified of a crossed threshold on every device, o
   await service.startServer();
   await post(2);
   const again = await device(await signIn(service.adminEmail, service.adminPassword));
-  const told = await eventually("75 % to be told", async () => {
+  const unreadOnes = await eventually("75 % to be told", async () => {
     const { notifications } = await ask("GET", "/v1/notifications", undefined, { cookie });
     return notifications.length === 3 ? notifications : undefined;
   });
-  const thresholds = (told as { alert: Alert }[]).map((one) => one.alert.threshold);
+  const thresholds = (unreadOnes as { alert: Alert }[]).map((one) => one.alert.threshold);
   expect(thresholds.sort()).toEqual([30, 50, 75]);
   expect(again.length).toBeLessThanOrEqual(1);
 
-  const { unread } = await ask("POST", "/v1/notifications/read", { ids: [told[0].id] }, { cookie });
+  const { unread } = await ask("POST", "/v1/notifications/read", { ids: [unreadOnes[0].id] }, { cookie });
   expect(unread).toBe(2);
   expect(await ask("POST", "/v1/notifications/read", { all: true }, { cookie })).toEqual({ unread: 0 });
 

@@ -77,14 +77,14 @@ test("each person hears by bell and mail what they chose for the kind and severi
   ];
   await fire();
   await world.evaluate();
-  const heard = async ({ id, email }: { id: string; email: string }) => [
+  const received = async ({ id, email }: { id: string; email: string }) => [
     (await rungFor(id)).length,
     (await sentTo(email)).map(({ type }) => type),
   ];
-  expect(await heard(usual)).toEqual([1, []]);
-  expect(await heard(mailed)).toEqual([1, ["alert.firing"]]);
-  expect(await heard(silent)).toEqual([0, []]);
-  expect(await heard(other)).toEqual([1, []]);
+  expect(await received(usual)).toEqual([1, []]);
+  expect(await received(mailed)).toEqual([1, ["alert.firing"]]);
+  expect(await received(silent)).toEqual([0, []]);
+  expect(await received(other)).toEqual([1, []]);
   const [mail] = await sentTo(mailed.email);
   expect(mail).toMatchObject({ node: "all", kind: "email", channel: null, list: `notifications ${mailed.id}` });
   expect(mail?.message).toMatchObject({ button: "Open the alert" });

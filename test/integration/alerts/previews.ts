@@ -5,7 +5,7 @@ import { type AlertsWorld, dayMs, hourMs } from "../../support/alerts-world.ts";
 
 const quarterMs = 15 * 60_000;
 
-interface Told {
+interface Notified {
   at: string;
   value: string | null;
   limit: string | null;
@@ -14,37 +14,38 @@ interface Told {
 
 export function previews(worldOf: () => AlertsWorld): void {
   /** When the rule fires, evaluated at each instant, with its figures as they are then. */
-  async function toldLive(
+  async function notifiedLive(
     rule: { node: string; condition: ConditionInput },
     instants: readonly number[],
     before: (atMs: number) => Promise<unknown> = async () => undefined,
-  ): Promise<Told[]> {
+  ): Promise<Notified[]> {
     const world = worldOf();
     const id = await world.newRule(rule);
-    const told = new Map<string, Told>();
+    const notified = new Map<string, Notified>();
     for (const atMs of [...new Set(instants)].sort((a, b) => a - b)) {
       await before(atMs);
       await world.evaluate(atMs);
       for (const one of await world.alertsOf(rule.node, id)) {
         const { at, value, limit, threshold } = one;
-        if (!told.has(one.id)) told.set(one.id, { at, value, limit, threshold });
+        if (!notified.has(one.id)) notified.set(one.id, { at, value, limit, threshold });
       }
     }
-    return [...told.values()].sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
+    return [...notified.values()].sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
   }
 
   async function previewed(rule: object, from: string, to: string) {
     const answer = await worldOf().ask("POST", "/v1/rules/preview", { rule, from, to });
     expect(answer, JSON.stringify(answer.body)).toMatchObject({ status: 200, body: { is_complete: true } });
-    const would = answer.body.would as (Told & { explanation: string })[];
+    const would = answer.body.would as (Notified & { explanation: string })[];
     return {
-      told: would.map(({ at, value, limit, threshold }): Told => ({ at, value, limit, threshold })),
+      notified: would.map(({ at, value, limit, threshold }): Notified => ({ at, value, limit, threshold })),
       explained: would.map(({ explanation }) => explanation),
     };
   }
 
   /** The instants themselves, and a quarter of an hour before each. */
-  const around = (told: readonly Told[]) => told.flatMap(({ at }) => [Date.parse(at) - quarterMs, Date.parse(at)]);
+  const around = (notified: readonly Notified[]) =>
+    notified.flatMap(({ at }) => [Date.parse(at) - quarterMs, Date.parse(at)]);
 
   describe("a preview says what the rule would have said, when and of what", () => {
     test("little use of a plan, in a trial, in what is paid for of a cycle and in whole ones", async () => {
@@ -61,9 +62,9 @@ export function previews(worldOf: () => AlertsWorld): void {
         [other.node, ["2026-02-13", "2026-02-27", "2026-03-04", "2026-04-04"].map((date) => `${date}T00:00:00.000Z`)],
       ] as const;
       for (const [of, instants] of expected) {
-        const { told } = await previewed({ node: of, condition }, from, to);
-        expect(told.map(({ at }) => at)).toEqual(instants);
-        expect(await toldLive({ node: of, condition }, around(told))).toEqual(told);
+        const { notified } = await previewed({ node: of, condition }, from, to);
+        expect(notified.map(({ at }) => at)).toEqual(instants);
+        expect(await notifiedLive({ node: of, condition }, around(notified))).toEqual(notified);
       }
     });
 
@@ -82,12 +83,12 @@ export function previews(worldOf: () => AlertsWorld): void {
         ...({ kind: "low_usage", meter: "call_minutes", below_percent: 50, of: "past", after_days: 5 } as const),
       };
       const [from, to] = ["2026-03-01T00:00:00Z", "2026-04-10T00:00:00Z"];
-      const { told } = await previewed({ node, condition }, from, to);
-      expect(told).toMatchObject([
+      const { notified } = await previewed({ node, condition }, from, to);
+      expect(notified).toMatchObject([
         { at: "2026-03-20T10:30:00.000Z", value: "80", limit: "400" },
         { at: "2026-04-06T00:00:00.000Z", value: "0" },
       ]);
-      expect(await toldLive({ node, condition }, around(told))).toEqual(told);
+      expect(await notifiedLive({ node, condition }, around(notified))).toEqual(notified);
     });
 
     test("an hour unlike its season, at whichever quarter it ends", async () => {
@@ -102,11 +103,11 @@ export function previews(worldOf: () => AlertsWorld): void {
       const posted = events.map((ms) => ({ type: "chat.posted", organization, time: new Date(ms).toISOString() }));
       await world.billing.send(posted);
       const condition = { kind: "unusual", meter: "chat_posts", at_least: "20" } as const;
-      const { told, explained } = await previewed({ node, condition }, "2026-03-10", "2026-03-11");
-      expect(told).toMatchObject([{ at: "2026-03-10T12:00:00.000Z", value: "64" }]);
+      const { notified, explained } = await previewed({ node, condition }, "2026-03-10", "2026-03-11");
+      expect(notified).toMatchObject([{ at: "2026-03-10T12:00:00.000Z", value: "64" }]);
       expect(explained[0]).toMatch(/^Chat posts in the hour until 10 Mar 2026, 12:00 UTC: 64, .* times the usual/);
       const quarters = ["11:45", "12:00", "12:15"].map((clock) => Date.parse(`2026-03-10T${clock}:00Z`));
-      expect(await toldLive({ node, condition }, quarters)).toEqual(told);
+      expect(await notifiedLive({ node, condition }, quarters)).toEqual(notified);
     });
 
     test("silence of an organization, and of one key while another sends, by when events were received", async () => {
@@ -142,13 +143,13 @@ export function previews(worldOf: () => AlertsWorld): void {
       const condition = { kind: "no_data", silent_minutes: 60 } as const;
       const at = (minute: number) => new Date(startMs + minute * 60_000).toISOString();
       const instants = [244, 245, 359, 360, 420, 480].map((minute) => startMs + minute * 60_000);
-      const live = await toldLive({ node, condition }, instants, receive);
+      const live = await notifiedLive({ node, condition }, instants, receive);
       expect(live).toMatchObject([
         { at: at(245), value: "60" },
         { at: at(360), value: "60" },
       ]);
-      const { told, explained } = await previewed({ node, condition }, at(0), at(481));
-      expect(told).toEqual(live);
+      const { notified, explained } = await previewed({ node, condition }, at(0), at(481));
+      expect(notified).toEqual(live);
       expect(explained.map((line) => line.split(" came on")[0])).toEqual([
         "The last event by the key A key",
         "The last event",

@@ -104,19 +104,19 @@ export function randomHistories(worldOf: () => AlertsWorld): void {
         .where(eq(alerts.node, one.node))
         .orderBy(notifications.at, notifications.id);
       const reader = rows[0]?.notifications.userId;
-      const told = rows
+      const messages = rows
         .filter((row) => row.notifications.userId === reader)
         .map(({ notifications: { type }, alerts: { periodStart, threshold } }) => {
           return { cycle: periodStart?.getTime() ?? 0, threshold: Number(threshold), type };
         });
-      const keys = told.map(({ cycle, threshold, type }) => `${cycle} ${threshold} ${type}`);
+      const keys = messages.map(({ cycle, threshold, type }) => `${cycle} ${threshold} ${type}`);
       expect(keys, `${one.node}: ${keys}`).toEqual([...new Set(keys)]);
       for (const [cycle, highest] of one.owed) {
-        const fired = told.filter((message) => message.cycle === cycle && message.type === "alert.firing");
+        const fired = messages.filter((message) => message.cycle === cycle && message.type === "alert.firing");
         const most = Math.max(0, ...fired.map(({ threshold }) => threshold));
         expect([one.node, cycle, most]).toEqual([one.node, cycle, Math.max(most, highest)]);
       }
-      for (const [place, { cycle, threshold, type }] of told.entries())
+      for (const [place, { cycle, threshold, type }] of messages.entries())
         if (type === "alert.resolved")
           expect(keys.slice(0, place).some((key) => key === `${cycle} ${threshold} alert.firing`)).toBe(true);
       const { startMs, holding } = await held(one, world.nowMs);

@@ -117,14 +117,14 @@ test("what crossed its bound and came back while nothing was evaluated is told o
     ["resolved", "12T09:30:05", "12T09:35:05"],
     ["firing", "12T09:59:05", undefined],
   ];
-  const told = [...Array(3).fill("alert.firing 5"), ...Array(2).fill("alert.resolved 5")];
+  const sent = [...Array(3).fill("alert.firing 5"), ...Array(2).fill("alert.resolved 5")];
   expect(await episodes(rule)).toEqual(expected);
-  expect((await world.toldOf(node, rule)).sort()).toEqual(told);
+  expect((await world.notificationsOf(node, rule)).sort()).toEqual(sent);
   expect(await world.alertsOf(quiet.node)).toEqual([]);
   await stopped("12T08:00:00");
   await world.evaluate(ms("12T10:00:10"));
   expect(await episodes(rule)).toEqual(expected);
-  expect((await world.toldOf(node, rule)).sort()).toEqual(told);
+  expect((await world.notificationsOf(node, rule)).sort()).toEqual(sent);
 });
 
 test("what is kept of alerts is what evaluating all that is stored anew comes to", async () => {
@@ -241,7 +241,7 @@ describe("meters that users made", () => {
     const filtered = threshold("sent_orders", "1", { filter: { region: "north" } });
     const rule = await world.newRule({ node: narrowed.node, condition: filtered });
     const unusual = { kind: "unusual", meter: "chat_posts", at_least: "2" } as const;
-    const told = [
+    const sent = [
       await world.newRule({ node: other.node, condition: threshold("chat_posts", "1") }),
       await world.newRule({ node: other.node, condition: unusual }),
     ];
@@ -256,7 +256,7 @@ describe("meters that users made", () => {
     await world.billing.send(hours.flatMap((time) => posts(other.organization, time < "20" ? 2 : 60, time)));
     await world.evaluate(ms("20T09:00:00"));
     expect(await world.alertsOf(narrowed.node, rule)).toEqual([]);
-    for (const one of told) expect(await world.alertsOf(other.node, one)).toMatchObject([{ state: "firing" }]);
+    for (const one of sent) expect(await world.alertsOf(other.node, one)).toMatchObject([{ state: "firing" }]);
   });
 
   test("a threshold that cannot be evaluated holds up nothing else, and what was evaluated is on record", async () => {

@@ -133,11 +133,11 @@ test("doubts that only several events together raise are warned of: a job comple
     ["i2", "interval_mismatch", "interval"],
     ["i4", "interval_mismatch", "interval"],
   ];
-  const told = async (sent: readonly unknown[], isAtomic = false) =>
+  const outcomesOf = async (sent: readonly unknown[], isAtomic = false) =>
     (await send(sent, rootKey, isAtomic)).warnings.map(({ id, code, field }) => [id, code, field]);
-  expect(await told([...batch, "no event"], true)).toEqual([]);
-  expect(await told(batch)).toEqual(expected);
-  expect(await told(batch)).toEqual([]);
+  expect(await outcomesOf([...batch, "no event"], true)).toEqual([]);
+  expect(await outcomesOf(batch)).toEqual(expected);
+  expect(await outcomesOf(batch)).toEqual([]);
   const fine = [
     move("f1", "left", "u1"),
     move("f2", "joined", "u1", on("laptop")),
@@ -148,8 +148,8 @@ test("doubts that only several events together raise are warned of: a job comple
     move("f7", "left", "u4", { interval: "c5" }),
     event("j3", { ...done, job: "another" }),
   ];
-  expect(await told(fine)).toEqual([]);
-  expect(await told([event("j4", done)])).toEqual([["j4", "completed_twice", "job"]]);
+  expect(await outcomesOf(fine)).toEqual([]);
+  expect(await outcomesOf([event("j4", done)])).toEqual([["j4", "completed_twice", "job"]]);
   expect((await health("organization:acme")).total.warned_by).toEqual({
     completed_twice: 2,
     ambiguous_pairing: 1,

@@ -110,11 +110,12 @@ const lists = routeCases.filter(({ route, elsewhere }) => /^GET [^{]*$/.test(rou
 test.each(lists)("$route reads no row of another tenant, so that nobody's list waits for theirs", async (route) => {
   const one = routeCases.find((other) => other.route.startsWith(`${route.route}/{`));
   await one?.request?.(world);
-  const isTold = (rows: string[]) => [askedAbout, inside].some((node) => rows.some((row) => row.includes(`"${node}"`)));
-  expect(isTold(await rowsReadBy(await prepared(route, "sibling")))).toBe(false);
+  const isShown = (rows: string[]) =>
+    [askedAbout, inside].some((node) => rows.some((row) => row.includes(`"${node}"`)));
+  expect(isShown(await rowsReadBy(await prepared(route, "sibling")))).toBe(false);
   // The nodes are in memory.
   if (one && route.route !== "GET /v1/nodes")
-    expect(isTold(await rowsReadBy(await prepared(route, "own"))), "and it reads what there is").toBe(true);
+    expect(isShown(await rowsReadBy(await prepared(route, "own"))), "and it reads what there is").toBe(true);
 });
 
 test("every route of the application has a case, every case a route", () => {

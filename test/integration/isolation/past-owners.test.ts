@@ -236,10 +236,10 @@ test("who worked for the former owner, and by which rules and reports, is told t
     for (const path of paths) found.push((await world.ask("GET", path, { key })).body);
     return JSON.stringify(found);
   };
-  const [told, whole] = [await answers(newcomer), await answers(above)];
-  expect(told).toContain("alr_former");
-  expect(told).toContain("somebody else");
-  expect(told).not.toContain("7c1e");
+  const [seen, whole] = [await answers(newcomer), await answers(above)];
+  expect(seen).toContain("alr_former");
+  expect(seen).toContain("somebody else");
+  expect(seen).not.toContain("7c1e");
   for (const word of [boss, "rul_7c1e", "Rule 7c1e", "Report 7c1e"]) expect(whole).toContain(word);
   const first = await correct(above, "theirs too");
   await db
@@ -354,8 +354,8 @@ test("a report tells a later owner what its own lists do, and one that was made 
     const listed = await world.ask("GET", `/v1/statements?node=${inside}&from=2025-01-01&to=2026-01-01`, { key });
     expect(listed.body.statements.map(({ id }: { id: string }) => id)).toEqual(ids);
     const { body } = await world.ask("POST", "/v1/reports/preview", { key, body: about });
-    const told = body.sections.find(({ id }: { id: string }) => id === "statements");
-    expect(told.rows.map(([id]: string[]) => id)).toEqual(ids);
+    const seen = body.sections.find(({ id }: { id: string }) => id === "statements");
+    expect(seen.rows.map(([id]: string[]) => id)).toEqual(ids);
   }
   for (const report of ["billing", "financial", "audit"]) {
     const body = { ...about, report, to: "2025-06-01" };

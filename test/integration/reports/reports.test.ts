@@ -177,11 +177,11 @@ test("the usage summary says what /v1/usage says of the range, the one before an
 });
 
 test("the activity report says what /v1/usage says of transcriptions, sign-ups, features and calls", async () => {
-  const told = rowsOf("activity", "activity");
-  const names = told.map(({ meter }) => meter);
+  const rows = rowsOf("activity", "activity");
+  const names = rows.map(({ meter }) => meter);
   expect(names).toEqual(expect.arrayContaining(["documents", "user_signups", "feature_uses", "api_calls"]));
   const meters = await usage(`meter=${names.join(",")}&window=total`);
-  expect(told.map(({ total }) => total)).toEqual(meters.map(({ total }: { total: unknown }) => String(total)));
+  expect(rows.map(({ total }) => total)).toEqual(meters.map(({ total }: { total: unknown }) => String(total)));
   expect(rowsOf("activity", "documents_by_kind").map(({ key, total }) => [key, total])).toEqual([
     ["caption", "1"],
     ["transcript", "1"],
@@ -200,8 +200,8 @@ test("the organizations report has every organization, with its usage in the ran
 
 test("billing and finances add up what statements charge, never across currencies", async () => {
   const { body } = await world.ask("GET", `/v1/statements?node=${reseller}`, { key: world.key });
-  const told = rowsOf("billing", "statements");
-  expect(told.map(({ id, total, payment_status }) => ({ id, total, status: payment_status }))).toEqual(
+  const rows = rowsOf("billing", "statements");
+  expect(rows.map(({ id, total, payment_status }) => ({ id, total, status: payment_status }))).toEqual(
     body.statements.map(({ id, total, payment }: { id: string; total: string; payment: { status: string } }) => ({
       ...{ id, total, status: payment.status },
     })),
@@ -225,12 +225,12 @@ test("billing and finances add up what statements charge, never across currencie
 
 test("the activity log holds what /v1/audit says, without what needs other rights", async () => {
   const { body } = await world.ask("GET", `/v1/audit?node=${reseller}&limit=1000`, { key: world.key });
-  const told = rowsOf("audit", "entries");
-  const until = body.entries.filter(({ sequence }: { sequence: number }) => sequence <= Number(told[0]?.sequence));
-  expect(told.map(({ sequence, action }) => [sequence, action])).toEqual(
+  const rows = rowsOf("audit", "entries");
+  const until = body.entries.filter(({ sequence }: { sequence: number }) => sequence <= Number(rows[0]?.sequence));
+  expect(rows.map(({ sequence, action }) => [sequence, action])).toEqual(
     until.map(({ sequence, action }: { sequence: number; action: string }) => [sequence, action]),
   );
-  expect(told.length).toBeGreaterThan(2);
+  expect(rows.length).toBeGreaterThan(2);
 });
 
 test("a custom report says what /v1/usage says of its meters, groups, windows and comparison", async () => {

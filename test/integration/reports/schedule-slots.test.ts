@@ -287,11 +287,11 @@ test("an empty report is sent with words that say so, or left out where the sche
   await advanceSchedules(sourceOn(postgres, startMs + dayMs), startMs + dayMs);
   await makeRuns("0.000000");
   await advanceSchedules(sourceOn(postgres, startMs + dayMs), startMs + dayMs);
-  const [told] = await slotsOf(sent);
+  const [slot] = await slotsOf(sent);
   const [mail] = await postgres.db
     .select()
     .from(deliveries)
-    .where(inArray(deliveries.id, told?.deliveries ?? []));
+    .where(inArray(deliveries.id, slot?.deliveries ?? []));
   expect(mail?.message.lines).toContain("There was nothing in this period.");
   expect(await slotsOf(left)).toMatchObject([{ state: "skipped", reason: "empty", deliveries: [] }]);
   for (const one of [sent, left]) await pause(one, startMs);

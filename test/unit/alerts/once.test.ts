@@ -154,7 +154,7 @@ test("never told twice in a period, never forgotten, and what is shown is what h
       const resolved = notifier.messages.filter(({ type }) => type === "alert.resolved");
       for (const { cycle: of, threshold } of resolved)
         expect(
-          keys.some((key) => thresholds.some((told) => told >= threshold && key === `${of} ${told} alert.firing`)),
+          keys.some((key) => thresholds.some((other) => other >= threshold && key === `${of} ${other} alert.firing`)),
         ).toBe(true);
       expect(notifier.firing(cycle)).toEqual(holding);
     }),

@@ -36,10 +36,10 @@ test("a message for Slack has no markup but its link, and keeps to Slack's lengt
     fc.property(anyText, (text) => {
       const { text: fallback, mrkdwn, blocks } = JSON.parse(slackBody({ ...message, subject: text, lines: [text] }));
       expect(mrkdwn).toBe(false);
-      const told = blocks.slice(0, -1).map((block: { text: { type: string; text: string } }) => block.text);
-      for (const one of [fallback, ...told.map((block: { text: string }) => block.text)])
+      const texts = blocks.slice(0, -1).map((block: { text: { type: string; text: string } }) => block.text);
+      for (const one of [fallback, ...texts.map((block: { text: string }) => block.text)])
         expect(one).not.toMatch(/[<>]/);
-      for (const { type } of told) expect(type).toBe("plain_text");
+      for (const { type } of texts) expect(type).toBe("plain_text");
       expect(blocks[0].text.text.length).toBeLessThanOrEqual(150);
       expect(blocks.at(-1).text.text).toBe(`<${url}|Open>`);
     }),

@@ -244,11 +244,11 @@ describe("an application's emitter", () => {
       await readEvents(request);
       response.writeHead(202).end(JSON.stringify({ ...verdict(24), rejected: [reason] }));
     });
-    const told: unknown[] = [];
-    const emitter = new Emitter({ url, key: "k", onRejected: (...what) => told.push(what) });
+    const rejected: unknown[] = [];
+    const emitter = new Emitter({ url, key: "k", onRejected: (...what) => rejected.push(what) });
     await emitter.send(events);
     await emitter.flush();
-    expect(told).toEqual([[reason, event("e1")]]);
+    expect(rejected).toEqual([[reason, event("e1")]]);
   });
 
   it("holds no more than it may: new events are refused, those held are sent when the service is back", async () => {

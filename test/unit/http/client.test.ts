@@ -4,10 +4,10 @@ import { type AddressRanges, networkOf, parseAddressRanges, plainAddress } from 
 import { identifyClient } from "../../../server/http/client.ts";
 
 const proxies = parseAddressRanges("10.0.0.0/8, 127.0.0.1, 2001:db8:ffff::/48") as AddressRanges;
-const tell = (address: string | undefined, headers: Record<string, string> = {}, ranges = proxies) =>
+const clientOf = (address: string | undefined, headers: Record<string, string> = {}, ranges = proxies) =>
   identifyClient({ address, port: 8080, isTls: false }, (name) => headers[name], ranges);
 const addressOf = (peer: string, forwardedFor: string, ranges = proxies) =>
-  tell(peer, { "x-forwarded-for": forwardedFor }, ranges).address;
+  clientOf(peer, { "x-forwarded-for": forwardedFor }, ranges).address;
 
 test.each([
   ["what a stranger says of himself is not believed", "203.0.113.5", "198.51.100.7", "203.0.113.5"],
@@ -29,27 +29,27 @@ test.each([
 
 test("without trusted proxies the peer is the client, whatever it says", () => {
   expect(addressOf("127.0.0.1", "198.51.100.7", () => false)).toBe("127.0.0.1");
-  expect(tell(undefined, { "x-forwarded-for": "198.51.100.7" }).address).toBeUndefined();
+  expect(clientOf(undefined, { "x-forwarded-for": "198.51.100.7" }).address).toBeUndefined();
 });
 
 test.each(["https", "https,http", "https, http", "http, https", "HTTPS", "http,https,http"])(
   "a cookie is kept from plain connections where the way was `%s`",
   (protocols) => {
     for (const peer of ["10.1.2.3", "203.0.113.5"])
-      expect(tell(peer, { "x-forwarded-proto": protocols }).isHttps).toBe(true);
+      expect(clientOf(peer, { "x-forwarded-proto": protocols }).isHttps).toBe(true);
   },
 );
 
 test("without a word of TLS it is none", () => {
-  expect(tell("10.1.2.3").isHttps).toBe(false);
+  expect(clientOf("10.1.2.3").isHttps).toBe(false);
   for (const protocols of ["http", "httpsx", ""])
-    expect(tell("10.1.2.3", { "x-forwarded-proto": protocols }).isHttps).toBe(false);
-  expect(tell("10.1.2.3", { forwarded: 'for=192.0.2.1;proto="https"' }).isHttps).toBe(true);
+    expect(clientOf("10.1.2.3", { "x-forwarded-proto": protocols }).isHttps).toBe(false);
+  expect(clientOf("10.1.2.3", { forwarded: 'for=192.0.2.1;proto="https"' }).isHttps).toBe(true);
 });
 
 test("a program on this machine is distinguished from a proxy on it, from a page of another site, and from a caller by another port", () => {
   const isDirect = (headers: Record<string, string>, peer = "127.0.0.1", ranges: AddressRanges = () => false) =>
-    tell(peer, headers, ranges).isDirectFromHere;
+    clientOf(peer, headers, ranges).isDirectFromHere;
   for (const host of ["localhost:8080", "127.0.0.1:8080", "[::1]:8080"]) expect(isDirect({ host })).toBe(true);
   expect(isDirect({ host: "[::1]:8080" }, "::ffff:127.0.0.1")).toBe(true);
   expect(isDirect({ host: "localhost:8080" }, "203.0.113.5")).toBe(false);

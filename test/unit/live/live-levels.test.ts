@@ -156,13 +156,13 @@ test("of a session with many agents those are told as changed that are, when one
   });
   const edges = [{ level: "participants", atMs: startMs, delta: 100 }];
   const levels = new LiveLevels([changeOf({ edges, agentSpans: spans.slice(1) })], startMs);
-  const agentsTold = () => [...levels.takeChanged()].filter((node) => node.startsWith("agent:"));
+  const changedAgents = () => [...levels.takeChanged()].filter((node) => node.startsWith("agent:"));
   levels.apply([changeOf({ agentSpans: spans })], startMs);
-  expect(agentsTold()).toEqual(["agent:acme/bot-0"]);
+  expect(changedAgents()).toEqual(["agent:acme/bot-0"]);
   levels.apply([changeOf({ agentSpans: spans.slice(0, -1) })], startMs);
-  expect(agentsTold()).toEqual(["agent:acme/bot-99"]);
+  expect(changedAgents()).toEqual(["agent:acme/bot-99"]);
   levels.apply([changeOf({ agentSpans: spans.slice(0, -1).map((span) => ({ ...span })) })], startMs);
-  expect(agentsTold()).toEqual([]);
+  expect(changedAgents()).toEqual([]);
 });
 
 test("nothing is kept of what has ended", () => {

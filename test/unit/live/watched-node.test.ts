@@ -111,10 +111,10 @@ test("viewers are told at least every five seconds though nothing changes, and n
   await begin();
   const notifiedAtMs: number[] = [performance.now()];
   for (let elapsedMs = 0; elapsedMs < 20_000; elapsedMs += 100) {
-    const told = changes.length;
+    const before = changes.length;
     node.touch();
     await vi.advanceTimersByTimeAsync(100);
-    if (changes.length > told) notifiedAtMs.push(performance.now());
+    if (changes.length > before) notifiedAtMs.push(performance.now());
   }
   const pausesMs = notifiedAtMs.slice(1).map((atMs, index) => atMs - (notifiedAtMs[index] ?? 0));
   expect(pausesMs.length).toBeGreaterThanOrEqual(3);
@@ -149,7 +149,7 @@ test("who has given up waits no more while storage is away", async () => {
   isDown = true;
   const asking = new AbortController();
   const fresh = node.fresh(asking.signal);
-  const told = expect(fresh).rejects.toThrow("waits for this no more");
+  const rejection = expect(fresh).rejects.toThrow("waits for this no more");
   asking.abort();
-  await told;
+  await rejection;
 });

@@ -44,7 +44,7 @@ function pairs(
 }
 
 /** Instants in short: dates without the time where it is the first of the date. */
-function told(one: Case, against: Comparison["with"], partial?: Comparison["partial"]): (string | null)[][] {
+function pairsOf(one: Case, against: Comparison["with"], partial?: Comparison["partial"]): (string | null)[][] {
   const { compared, windows } = pairs(one, against, partial);
   const tz = one.tz ?? "UTC";
   const text = (ms: number) => {
@@ -85,7 +85,7 @@ function beside(name: string, months: number): string {
 
 describe("what has no partner stands beside nothing", () => {
   test("29 February has none in the year before, and what follows keeps its own date", () => {
-    expect(told({ from: "2024-02-28", to: "2024-03-02" }, "year")).toEqual([
+    expect(pairsOf({ from: "2024-02-28", to: "2024-03-02" }, "year")).toEqual([
       ["02-28", "02-28 03-01"],
       ["02-29", null],
       ["03-01", "03-01 03-02"],
@@ -96,7 +96,7 @@ describe("what has no partner stands beside nothing", () => {
       partners: [undefined],
     });
     // Cycles from the 15th, a year before: still the same dates.
-    const cycle = told({ from: "2024-02-15", to: "2024-03-15", anchor: 15 }, "year");
+    const cycle = pairsOf({ from: "2024-02-15", to: "2024-03-15", anchor: 15 }, "year");
     expect(cycle.slice(14, 16)).toEqual([
       ["02-29", null],
       ["03-01", "03-01 03-02"],
@@ -104,20 +104,20 @@ describe("what has no partner stands beside nothing", () => {
   });
 
   test("the end of March has none in February, and a quarter keeps its months apart", () => {
-    const march = told({ from: "2026-03-01", to: "2026-04-01" }, "previous");
+    const march = pairsOf({ from: "2026-03-01", to: "2026-04-01" }, "previous");
     expect(march.slice(27)).toEqual([
       ["03-28", "02-28 03-01"],
       ["03-29", null],
       ["03-30", null],
       ["03-31", null],
     ]);
-    const spring = told({ from: "2026-04-01", to: "2026-07-01" }, "previous");
+    const spring = pairsOf({ from: "2026-04-01", to: "2026-07-01" }, "previous");
     expect(spring.slice(28, 31)).toEqual([
       ["04-29", "01-29 01-30"],
       ["04-30", "01-30 01-31"],
       ["05-01", "02-01 02-02"],
     ]);
-    expect(told({ from: "2026-04-01", to: "2026-07-01", window: "month" }, "previous")).toEqual([
+    expect(pairsOf({ from: "2026-04-01", to: "2026-07-01", window: "month" }, "previous")).toEqual([
       ["04-01", "01-01 02-01"],
       ["05-01", "02-01 03-01"],
       ["06-01", "03-01 04-01"],
@@ -126,7 +126,7 @@ describe("what has no partner stands beside nothing", () => {
 
   test("an hour that clocks skip has none, one that comes twice is beside the first", () => {
     const tz = "Europe/Berlin";
-    const after = told({ from: "2026-03-30", to: "2026-03-31", tz, window: "hour" }, "previous");
+    const after = pairsOf({ from: "2026-03-30", to: "2026-03-31", tz, window: "hour" }, "previous");
     expect(after.slice(1, 4)).toEqual([
       ["03-30T01:00", "03-29T01:00 03-29T03:00"],
       ["03-30T02:00", null],
@@ -139,7 +139,7 @@ describe("what has no partner stands beside nothing", () => {
   });
 
   test("a day that a zone skipped has none", () => {
-    const january = told({ from: "2012-01-01", to: "2012-02-01", tz: "Pacific/Apia" }, "previous");
+    const january = pairsOf({ from: "2012-01-01", to: "2012-02-01", tz: "Pacific/Apia" }, "previous");
     expect(january.slice(28)).toEqual([
       ["01-29", "12-29 12-31"],
       ["01-30", null],
@@ -149,41 +149,41 @@ describe("what has no partner stands beside nothing", () => {
 
   test("what has not begun has none until all of the compared range counts", () => {
     const running = { from: "2026-11-01", to: "2026-12-01", now: "2026-11-21T08:30:00Z" };
-    const same = told(running, "previous");
+    const same = pairsOf(running, "previous");
     expect(same.slice(19, 22)).toEqual([
       ["11-20", "10-20 10-21"],
       ["11-21", "10-21 10-21T08:30"],
       ["11-22", null],
     ]);
-    expect(told(running, "previous", "full").at(-1)).toEqual(["11-30", "10-30 10-31"]);
+    expect(pairsOf(running, "previous", "full").at(-1)).toEqual(["11-30", "10-30 10-31"]);
   });
 });
 
 test("cycles of the last day of each month stand beside whole ones, and their days at the same place in them", () => {
   const cycle = { from: "2026-01-31", to: "2026-03-31", anchor: 31 };
-  expect(told({ ...cycle, window: "cycle" }, "previous")).toEqual([
+  expect(pairsOf({ ...cycle, window: "cycle" }, "previous")).toEqual([
     ["01-31", "11-30 12-31"],
     ["02-28", "12-31 01-31"],
   ]);
-  const days = told(cycle, "previous");
+  const days = pairsOf(cycle, "previous");
   expect(days[0]).toEqual(["01-31", "11-30 12-01"]);
   expect(days[28]).toEqual(["02-28", "12-31 01-01"]);
   expect(days.at(-1)).toEqual(["03-30", "01-30 01-31"]);
 });
 
 test("weeks stand beside the same dates, another range beside what clocks showed as long after its start", () => {
-  expect(told({ from: "2026-03-02", to: "2026-03-16", window: "week" }, "year")).toEqual([
+  expect(pairsOf({ from: "2026-03-02", to: "2026-03-16", window: "week" }, "year")).toEqual([
     ["03-02", "03-02 03-09"],
     ["03-09", "03-09 03-16"],
   ]);
   const hours = { from: "2026-03-10T10:20:00Z", to: "2026-03-10T12:05:00Z", window: "hour" } as const;
-  expect(told(hours, "previous")).toEqual([
+  expect(pairsOf(hours, "previous")).toEqual([
     ["03-10T10:20", "03-10T08:35 03-10T09:15"],
     ["03-10T11:00", "03-10T09:15 03-10T10:15"],
     ["03-10T12:00", "03-10T10:15 03-10T10:20"],
   ]);
   const quarter = { fromMs: Date.UTC(2025, 9, 1), toMs: Date.UTC(2026, 0, 1) };
-  expect(told({ from: "2026-04-01", to: "2026-07-01", window: "month" }, quarter)).toEqual([
+  expect(pairsOf({ from: "2026-04-01", to: "2026-07-01", window: "month" }, quarter)).toEqual([
     ["04-01", "10-01 11-01"],
     ["05-01", "11-01 12-01"],
     ["06-01", "12-01 01-01"],

@@ -63,7 +63,7 @@ describe("a report is empty", () => {
 });
 
 describe("what a mail tells of a report first", () => {
-  const told = (kind: ReportKind, ...sections: ReportSection[]) =>
+  const shown = (kind: ReportKind, ...sections: ReportSection[]) =>
     keyFigures({ kind, sections }).map(({ label, value }) => `${label}: ${value}`);
   const table = (
     id: string,
@@ -76,9 +76,9 @@ describe("what a mail tells of a report first", () => {
   });
 
   it("are totals by the names of their meters, with units where they have one", () => {
-    expect(told("usage", ...usageReport("42.5"))).toEqual([`${meter.title}: 42.5 minutes`]);
+    expect(shown("usage", ...usageReport("42.5"))).toEqual([`${meter.title}: 42.5 minutes`]);
     const counted = table("totals", ["meter", "title", "unit", "total"], [["documents", "Documents", "count", "7"]]);
-    expect(told("custom", counted)).toEqual(["Documents: 7"]);
+    expect(shown("custom", counted)).toEqual(["Documents: 7"]);
   });
 
   it("are money with its currency, never a count of statements", () => {
@@ -88,7 +88,7 @@ describe("what a mail tells of a report first", () => {
       ["payment_status", "currency", "statements", "total"],
       [["open", "USD", 1, "5.00"]],
     );
-    expect(told("billing", revenue, payments)).toEqual([
+    expect(shown("billing", revenue, payments)).toEqual([
       "Revenue from resellers: 30.00 EUR",
       "Statements that are open: 5.00 USD",
     ]);
@@ -100,7 +100,7 @@ describe("what a mail tells of a report first", () => {
         ["None", "EUR", null],
       ],
     );
-    expect(told("financial", sellers)).toEqual(["Margin of Told: 31.10 EUR"]);
+    expect(shown("financial", sellers)).toEqual(["Margin of Told: 31.10 EUR"]);
   });
 
   it("are how many organizations there are and their sums, and how many changes of which kinds", () => {
@@ -114,9 +114,9 @@ describe("what a mail tells of a report first", () => {
       3,
       "13.5",
     ]);
-    expect(told("organizations", organizations)).toEqual(["Organizations: 2", "users: 3", "usage: 13.5"]);
+    expect(shown("organizations", organizations)).toEqual(["Organizations: 2", "users: 3", "usage: 13.5"]);
     const entries = { ...table("entries", ["sequence"], [[7], [8]]), title: "Changes" };
     const actions = table("actions", ["action", "entries"], [["key.created", 2]]);
-    expect(told("audit", entries, actions)).toEqual(["Changes: 2", "key.created: 2"]);
+    expect(shown("audit", entries, actions)).toEqual(["Changes: 2", "key.created: 2"]);
   });
 });

@@ -19,7 +19,7 @@ class Tree extends NodesInMemory {
 }
 
 const node = "organization:o";
-const told = { kind: "billing" as const, node, fromMs: 0, toMs: 100 } as const;
+const report = { kind: "billing" as const, node, fromMs: 0, toMs: 100 } as const;
 const tree = new Tree();
 tree.place("partner", "p1", [0, "all"]);
 tree.place("partner", "p2", [0, "all"]);
@@ -28,10 +28,10 @@ tree.place("reseller", "moved", [0, "partner:p2"], [70, "partner:p1"]);
 tree.place("organization", "o", [0, "partner:p2"], [50, "reseller:r1"]);
 
 const at = (top: NodeAddress) => ({ grants: [{ node: top, actions: actionsOfRole("owner") }] });
-const sees = (top: NodeAddress, reach: NodeAddress[]) => seesReach(tree, at(top), { ...told, reach }, 200);
+const sees = (top: NodeAddress, reach: NodeAddress[]) => seesReach(tree, at(top), { ...report, reach }, 200);
 
 test("what a later owner was told is seen by who stood above that owner all the time, and by nobody who came between", () => {
-  const reach = reachOf(tree, at("reseller:r1"), told, 200);
+  const reach = reachOf(tree, at("reseller:r1"), report, 200);
   expect(reach).toEqual(["reseller:r1"]);
   expect(sees("partner:p1", reach)).toBe(true);
   expect(sees("partner:p2", reach)).toBe(false);

@@ -53,7 +53,7 @@ function linesOf(
   };
   return planCharges([segment], cycle, "UTC", path, currency)[0]?.lines ?? [];
 }
-const told = (lines: readonly StatementLine[]) =>
+const shortOf = (lines: readonly StatementLine[]) =>
   lines.map((one) => [one.tier, one.quantity, one.flat_fee, one.amount]);
 
 describe("by every model", () => {
@@ -80,7 +80,7 @@ describe("by every model", () => {
   ] as const)("%s (%s) of %s minutes", (_, model, used, expected) => {
     const [fee, ...usage] = linesOf(model && models[model], used);
     expect([fee?.kind, fee?.amount]).toEqual(["fixed_fee", "20.00"]);
-    expect(told(usage)).toEqual(expected);
+    expect(shortOf(usage)).toEqual(expected);
   });
 
   test.each([
@@ -95,15 +95,15 @@ describe("by every model", () => {
     // 15.5 of 31 days: half of everything.
     const [fee, ...usage] = linesOf(models.graduated, "100", { days: 15.5 });
     expect(fee?.amount).toBe("10.00");
-    expect(told(usage)).toEqual([
+    expect(shortOf(usage)).toEqual([
       [1, "50", "1", "6.00"],
       [2, "25", "0", "1.88"],
     ]);
-    expect(told(linesOf(models.package, "40", { days: 15.5 }).slice(1))).toEqual([[null, "1", "0", "1.25"]]);
+    expect(shortOf(linesOf(models.package, "40", { days: 15.5 }).slice(1))).toEqual([[null, "1", "0", "1.25"]]);
   });
 
   test("a peak has its whole limit at any time, and costs that part of the whole cycle's", () => {
-    expect(told(linesOf(models.graduated, "60", { days: 15.5, isSum: false }).slice(1))).toEqual([
+    expect(shortOf(linesOf(models.graduated, "60", { days: 15.5, isSum: false }).slice(1))).toEqual([
       [1, "10", "1", "1.50"],
     ]);
   });
@@ -111,7 +111,7 @@ describe("by every model", () => {
 
 describe("adjustments bring what was charged to what is known", () => {
   const change = (model: string, before: string, after: string) =>
-    told(adjustmentLines("stm_1", linesOf(models[model], before), linesOf(models[model], after), "EUR"));
+    shortOf(adjustmentLines("stm_1", linesOf(models[model], before), linesOf(models[model], after), "EUR"));
   test.each([
     [
       "graduated",
@@ -150,7 +150,7 @@ describe("adjustments bring what was charged to what is known", () => {
   test("and after one was charged, the next is of the difference to both", () => {
     const [first, second, third] = ["60", "160", "170"].map((used) => linesOf(models.graduated, used));
     const charged = [...(first ?? []), ...adjustmentLines("stm_1", first ?? [], second ?? [], "EUR")];
-    expect(told(adjustmentLines("stm_1", charged, third ?? [], "EUR"))).toEqual([[2, "10", "0", "0.75"]]);
+    expect(shortOf(adjustmentLines("stm_1", charged, third ?? [], "EUR"))).toEqual([[2, "10", "0", "0.75"]]);
     expect(adjustmentLines("stm_1", charged, second ?? [], "EUR")).toEqual([]);
   });
 });

@@ -62,8 +62,10 @@ test("two versions differ in what was changed alone; a feature that came or went
   const [calls, , sso] = terms.features;
   const mails = { key: "mails", meter: "emails" };
   const changed = { ...terms, currency: "USD", features: [{ ...calls, included: null, prices: {} }, mails, sso] };
-  const told = differencesOf(versionOf(terms), versionOf(changed), meterOf);
-  expect(told.map(({ feature, what, before, after }) => [feature, what, before === null, after === null])).toEqual([
+  const differences = differencesOf(versionOf(terms), versionOf(changed), meterOf);
+  expect(
+    differences.map(({ feature, what, before, after }) => [feature, what, before === null, after === null]),
+  ).toEqual([
     [null, "Currency", false, false],
     [null, "Fixed fee, organization", false, false],
     [null, "Fixed fee, reseller", false, false],
@@ -73,5 +75,5 @@ test("two versions differ in what was changed alone; a feature that came or went
     ["Mails", "Feature", true, false],
     ["Rooms", "Feature", false, true],
   ]);
-  expect(told[3]).toMatchObject({ before: "500.5 minutes", after: "No limit" });
+  expect(differences[3]).toMatchObject({ before: "500.5 minutes", after: "No limit" });
 });

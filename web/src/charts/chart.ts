@@ -136,7 +136,7 @@ function applyContent(chart: CanvasChart, content: ChartContent, { isLast, isAlo
 
 /** Without figures above zero an axis would run from 0 to 1 in tenths of a participant. */
 const leastAxis = 4;
-/** A limit further above all figures would press them flat; it is told at the upper edge instead. */
+/** A limit further above all figures would press them flat; it is shown at the upper edge instead. */
 const reachableTimes = 3;
 
 /** Up to where the axis of `unit` has to reach. */

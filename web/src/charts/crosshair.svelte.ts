@@ -4,7 +4,7 @@ class Crosshair {
   atMs = $state<number | null>(null);
   /** It stays where the pointer leaves. */
   isPinned = $state(false);
-  /** The chart that it was pointed at in, which tells the values beside it; the others mark it alone. */
+  /** The chart that it was pointed at in, which shows the values beside it; the others only mark it. */
   owner = $state<string>();
 
   pointAt(atMs: number, owner: string): void {

@@ -7,7 +7,7 @@ import type { MeterSummary } from "@contract/meters.ts";
 export interface Look {
   /** A colour token, 1 to 8. */
   color: number;
-  /** 0 to 4: which dash, marker and hatching tell it apart where colours do not. */
+  /** 0 to 4: which dash, marker and hatching set it apart where colours do not. */
   cue: number;
 }
 

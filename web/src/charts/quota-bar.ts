@@ -1,4 +1,4 @@
-/** Where things stand on the bar of a quota. For drawing alone: figures are told as the server gave them. */
+/** Where things stand on the bar of a quota. For drawing alone: figures are shown as the server gave them. */
 import type { Quota } from "@contract/quotas.ts";
 
 export interface QuotaBar {

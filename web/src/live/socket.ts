@@ -53,7 +53,7 @@ function openSocket(): LiveSocket {
     clearTimeout(retryTimer);
     retryTimer = setTimeout(() => socket.connect(), Math.random() * 2 * returnAfterMs);
   });
-  // A refused connection is not tried again by itself. Whether the session is over is told by any request.
+  // A refused connection is not tried again by itself. Any request shows whether the session is over.
   socket.on("connect_error", () => {
     if (socket.active) return;
     retryTimer = setTimeout(() => {

@@ -1,5 +1,5 @@
 /**
- * What the signed-in person was told: the newest of it, and how many they have not read. All of it is pushed over the socket,
+ * The signed-in person's notifications: the newest, and how many are unread. All of it is pushed over the socket,
  * also what was read on another device.
  */
 import type { Notification, NotificationPush, NotificationsRead } from "@contract/notifications.ts";
@@ -84,7 +84,7 @@ class Bell {
     if (ids.length > 0) await this.#mark({ ids: [...ids] }, ({ id }) => ids.includes(id));
   }
 
-  /** Whoever looks at an alert has read what they were told of it. */
+  /** Whoever looks at an alert has read its notifications. */
   async markAlertRead(alert: string): Promise<void> {
     const { notifications } = await api.listNotifications({ query: { unread: true, limit: 100 } });
     await this.markRead(notifications.filter((one) => one.alert.id === alert).map(({ id }) => id));

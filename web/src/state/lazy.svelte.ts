@@ -8,7 +8,7 @@ export class Lazy<Shown> {
     this.#load = load;
   }
 
-  /** What fails to load is told to the person by the page as a whole, and tried again when it is wanted again. */
+  /** What fails to load is shown by the page as a whole, and tried again when it is wanted again. */
   readonly want = (): void => {
     if (this.current) return;
     this.#load().then(

@@ -19,7 +19,7 @@ export class Loaded<Value> {
   error = $state.raw<ApiError | null>(null);
   /** An answer is awaited. */
   isLoading = $state(false);
-  /** Awaited for long enough that the reader should be told. */
+  /** Awaited for long enough that the page should say so. */
   isSlow = $state(false);
   /** When the next try comes, ms since 1970; null when none is planned. */
   retryAtMs = $state<number | null>(null);

@@ -1,5 +1,5 @@
 /**
- * What nodes are called, wherever an answer tells only their addresses. Each is asked for once, when it is first shown, a
+ * What nodes are called, wherever an answer has only their addresses. Each is asked for once, when it is first shown, a
  * few at a time; until the answer, and where the caller may not see the node, its id stands for it.
  */
 import { parseNode } from "@contract/node-address.ts";
@@ -9,7 +9,7 @@ import { api } from "../api/client.ts";
 import { knownNodes } from "./directory.svelte.ts";
 
 const askedAtOnce = 4;
-/** null where it cannot be told. */
+/** null where it is not known. */
 const nodes = new SvelteMap<string, Node | null>();
 const asked = new Set<string>();
 const waiting: string[] = [];

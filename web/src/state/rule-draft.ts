@@ -35,7 +35,7 @@ export interface RuleDraft {
   severity: Severity;
   enabled: boolean;
   channels: string[];
-  /** Empty: told once. */
+  /** Empty: notifies once. */
   repeatHours: string;
   mute: MuteDraft[];
   /** The id of a rule; empty: none. */
@@ -251,7 +251,7 @@ export function changeOf(draft: RuleDraft): ChangeRule {
   };
 }
 
-/** Whether enough is filled in to ask what it would have told. */
+/** Whether enough is filled in for a preview. */
 export function isPreviewable(draft: RuleDraft): boolean {
   if (draft.kind === "threshold") return draft.meter !== "" && draft.bound.trim() !== "";
   if (draft.kind === "low_usage")

@@ -10,7 +10,7 @@ import { parseRange, spanOf, windowsFor } from "./range.ts";
 import { zoneOf } from "./zone.ts";
 
 const usualMeters = ["participation_minutes", "max_concurrent_participants"];
-/** As many groups as one drawing can tell apart beside those taken together. */
+/** As many groups as one drawing can show apart, beside the others together. */
 export const usualTop = 5;
 export const tops = [usualTop, 10, 20, 50] as const;
 

@@ -21,7 +21,7 @@ const labels: Record<string, string> = {
 /** A dimension that users made is called as they call it. */
 export const dimensionLabel = (dimension: string) => labels[dimension] ?? dimension;
 
-/** Video and audio as they are sent and received, in the order in which they are told. */
+/** Video and audio as they are sent and received, in the order in which they are shown. */
 export const media = [
   { key: "video_audio", label: "Video and audio" },
   { key: "video", label: "Video only" },

@@ -113,7 +113,7 @@ const putBackMs = [30 * 60_000, 60 * 60_000];
 
 /**
  * A text with the time of day, by the 24-hour clock of `tz`. In the hour that comes twice when clocks are put back, its
- * offset tells which one is meant: `02:00 UTC+2`.
+ * offset says which one is meant: `02:00 UTC+2`.
  */
 export function formatTime(ms: number, tz: string, options: Intl.DateTimeFormatOptions): string {
   const format = dateFormat(tz, { ...options, hourCycle: "h23" });

@@ -83,7 +83,7 @@ export function differencesOf(before: PlanVersion, after: PlanVersion, meterOf: 
   return [...new Set([...now.keys(), ...old.keys()])].flatMap((key): Difference[] => {
     const [was, is] = [old.get(key), now.get(key)];
     const feature = (is ?? was)?.feature ?? null;
-    // A feature that came or went is one difference, told whole.
+    // A feature that came or went is one difference, shown whole.
     if (feature !== null && !(was && is))
       return [{ feature, what: "Feature", before: was ? summaryOf(was) : null, after: is ? summaryOf(is) : null }];
     const whats = new Set([...(is?.texts.keys() ?? []), ...(was?.texts.keys() ?? [])]);
@@ -97,7 +97,7 @@ export function differencesOf(before: PlanVersion, after: PlanVersion, meterOf: 
 interface Facts {
   /** Null for the plan as a whole. */
   feature: string | null;
-  /** By what they tell of. */
+  /** By what they are about. */
   texts: Map<string, string>;
 }
 

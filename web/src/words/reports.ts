@@ -13,7 +13,7 @@ type Tone = "neutral" | "accent" | "good" | "warn" | "bad";
 /** Those that exist without being saved. */
 export const standardReports = (Object.keys(reportNames) as ReportKind[]).filter((kind) => kind !== "custom");
 
-/** What each tells, in a sentence. */
+/** What each shows, in a sentence. */
 export const reportLeads: Record<ReportKind, string> = {
   usage: "Total usage beside the period and the year before, growth, the peak day, and who used most.",
   billing: "Subscription revenue, overage charges, total revenue, and what has been paid.",

@@ -14,7 +14,7 @@ import type {
 import { amountText } from "./alerts.ts";
 import { featureName, type MeterLookup } from "./plans.ts";
 
-/** What each kind tells of, as one chooses it. */
+/** What each kind watches, in the list of kinds. */
 export const kindHints: Record<RuleKind, string> = {
   quota: "How much of a plan's limit is used, or will be",
   threshold: "A meter goes above or below a threshold",
@@ -96,7 +96,7 @@ function durationText(minutes: number): string {
   return `${amount} ${unit}${amount === 1 ? "" : "s"}`;
 }
 
-/** When it tells, in a sentence without its end. */
+/** When it notifies, as a sentence without its end. */
 export function conditionText(condition: Condition, meterOf: MeterLookup): string {
   const title = (meter: string) => meterOf(meter)?.title ?? meter;
   const feature = (key: string) => featureName({ key, meter: key }, meterOf);
@@ -184,7 +184,7 @@ export function usefulRules(node: string): UsefulRule[] {
   ];
 }
 
-/** Whether a rule that tells the same is there. */
+/** Whether a rule that watches the same is there. */
 export function isCovered(wanted: CreateRule, rules: readonly Rule[]): boolean {
   const { condition } = wanted;
   return rules.some(

@@ -1,4 +1,4 @@
-/** Days of a zone's calendar as people choose them, and the instants that the server is told. */
+/** Days of a zone's calendar as people choose them, and the instants that the server gets. */
 import { parseDate } from "@internationalized/date";
 import { addDays, dateIn } from "../state/range.ts";
 import { dateFormat, formatMoment } from "./format.ts";

@@ -261,8 +261,10 @@ test("a key writes only to its subtree, creates only below its node, and leaves 
     const refused = async (organization: string) => (await post(event({ organization }), { sendingKey })).rejected;
     const unknown = await refused("nowhere");
     expect(unknown).toMatchObject([{ code: "outside_subtree", field: "organization" }]);
-    const [{ id: _, ...toldOfUnknown } = { id: "" }] = unknown;
-    expect(await refused("globex"), "nothing tells which organizations others have").toMatchObject([toldOfUnknown]);
+    const [{ id: _, ...unknownOrganization } = { id: "" }] = unknown;
+    expect(await refused("globex"), "nothing tells which organizations others have").toMatchObject([
+      unknownOrganization,
+    ]);
   }
   const root = { id: "key_0", node: "all", createOrganizations: false };
   expect(await post(event({ organization: "nowhere" }), { sendingKey: root })).toMatchObject({

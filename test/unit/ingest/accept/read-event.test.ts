@@ -68,13 +68,13 @@ test("a line holds the event that it came from: read again, it makes the same li
     fc.property(events(text), (event) => {
       const line = row(event, false);
       fc.pre(line.includes("\t"));
-      const told = eventOfLine(line);
-      expect([told.receivedAtMs, told.key, told.event.organization]).toEqual([
+      const parsed = eventOfLine(line);
+      expect([parsed.receivedAtMs, parsed.key, parsed.event.organization]).toEqual([
         receivedAtMs,
         shared.key,
         shared.organization,
       ]);
-      const again = row({ ...told.event, organization: event.organization }, false);
+      const again = row({ ...parsed.event, organization: event.organization }, false);
       const withoutBody = (one: string) =>
         one.split("\t").filter((_, index) => event.time !== undefined || index !== bodyHashAt);
       expect(withoutBody(again)).toEqual(withoutBody(line));

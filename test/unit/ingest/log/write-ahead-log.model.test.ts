@@ -269,10 +269,10 @@ test.each<Fault>(["sync-io", "write-io"])(
   "after %s nothing more is acknowledged, and the owner is told once",
   async (fault) => {
     const disk = new Disk();
-    const told: Error[] = [];
+    const fatal: Error[] = [];
     const log = await run(
       disk,
-      openWriteAheadLog({ directory: "", maxBytes: 1e6, onFatal: (error) => told.push(error), files: disk.files() }),
+      openWriteAheadLog({ directory: "", maxBytes: 1e6, onFatal: (error) => fatal.push(error), files: disk.files() }),
     );
     disk.fault = fault;
     const outcomes = Promise.allSettled([
@@ -282,7 +282,7 @@ test.each<Fault>(["sync-io", "write-io"])(
     expect((await run(disk, outcomes)).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
     await expect(log.append(Buffer.from("later"))).rejects.toThrow(LogFailedError);
     await expect(log.whenSynced()).rejects.toThrow(LogFailedError);
-    expect(told).toHaveLength(1);
+    expect(fatal).toHaveLength(1);
   },
 );
 
