@@ -42,7 +42,7 @@ export function usagePeriod(nowMs: number): UsagePeriod {
   return { nowMs, days: [...before(nowMs - 365 * dayMs, 90), ...before(nowMs, 180)] };
 }
 
-/** About `events` of them; the schema must be there and empty. `report` is told what was done in how many seconds. */
+/** About `events` of them; the schema must be there and empty. `report` is called with what was done and in how many seconds. */
 export async function generateUsage(
   clickhouse: ClickHouse,
   events: number,

@@ -19,7 +19,7 @@ const requestsPerSecond = 3;
 const eventsPerRequest = 3;
 const seconds = Number(process.env.LIGHT_SECONDS ?? 60);
 
-/** CPU seconds of a process so far by the name of its threads, which tells merges from statements. */
+/** CPU seconds of a process so far by the name of its threads, which separates merges from statements. */
 async function cpuByThread(pid: number): Promise<Map<string, number>> {
   const found = new Map<string, number>();
   for (const thread of await readdir(`/proc/${pid}/task`)) {

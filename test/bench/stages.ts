@@ -90,7 +90,7 @@ export async function measureStages(
       log: pino({ level: "silent" }),
       signal: new AbortController().signal,
     };
-    // Deriving is one stage to its caller; its statements tell which part of it they are.
+    // Deriving is one stage to its caller; its statements show which part of it they are.
     const slots: StageCost = { stage: "derive slots", wall: 0, node: 0, clickhouse: 0 };
     const materializer = createLevelMaterializer({
       clickhouse: {

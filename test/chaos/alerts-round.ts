@@ -1,4 +1,4 @@
-/** One round: limits are crossed while processes are killed at random, and every crossing is told to a real mail server and a real receiver. */
+/** One round: limits are crossed while processes are killed at random, and every crossing is sent to a real mail server and a real receiver. */
 import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -14,7 +14,7 @@ import { type RedisServer, startRedis } from "./killer.ts";
 export interface AlertsRoundFigures {
   kills: Record<string, number>;
   crossings: number;
-  /** Crossings that a receiver was told nothing of, or that have more than one id there. */
+  /** Crossings that did not reach a receiver, or that have more than one id there. */
   missing: string[];
   doubled: string[];
   /** Received again under the same id: the receiver took it and the process died before noting that. */
@@ -60,7 +60,7 @@ export async function runAlertsRound(
       });
     const alertOf = new Map<string, string>();
     await eventually(
-      "every crossing to be told",
+      "every crossing to be notified",
       async () => {
         await keepRunning(service);
         for (const { node, alert } of firing()) alertOf.set(node.slice("organization:".length), alert);
@@ -190,7 +190,7 @@ async function killAtRandom(
   ];
   for (let done = 0; done < kills; ) {
     await keepRunning(service);
-    // Random on purpose: a kill must land in every step of a telling.
+    // Random on purpose: a kill must land in every step of a notification.
     await delay(Math.random() * 4_000);
     const blow = blows[Math.floor(Math.random() * blows.length)] ?? "server";
     if (!(await strike(blow, service, redis))) continue;

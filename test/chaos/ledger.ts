@@ -40,7 +40,7 @@ const lanes = 3;
 const fullPauseMs = 80;
 /**
  * A lane's longest pause between two requests where the machine may be slow or has something else to do: what is sent faster than it is
- * stored waits in the log, and the wait for it tells nothing of a recovery.
+ * stored waits in the log, and the wait for it says nothing about a recovery.
  */
 export const easyPauseMs = 600;
 const maxEventsPerRequest = 200;

@@ -1,6 +1,6 @@
 /**
  * `npm run chaos:alerts`: CHAOS_KILLS (default 200) kills of server, ClickHouse, Postgres and Redis, and flushes of Redis, while limits
- * are crossed, in rounds with a service of their own, every second one with Redis. Each crossing has to be told to a mail server
+ * are crossed, in rounds with a service of their own, every second one with Redis. Each crossing has to reach a mail server
  * and a receiver of webhooks, under one id.
  */
 import { spawnSync } from "node:child_process";

@@ -209,7 +209,7 @@ test("a page is as high as its window where its content is shorter, and nothing 
     ).toMatch(/^rgb\(/);
 });
 
-test("what only screen readers hear does not widen an organization's page on a phone", async () => {
+test("text for screen readers alone does not widen an organization's page on a phone", async () => {
   const page = await open("/organizations/acme", phone);
   for (const tab of ["People", "Features", "Documents"]) {
     await page.getByTestId("tabs").getByRole("link", { name: tab, exact: true }).click();
@@ -313,7 +313,7 @@ test("leads from a group to its sessions, to who was in one, and to the events",
   await expectAccessible(page);
 });
 
-test("tells of consumed minutes, by pointer, with the focus and at a tap, which media they are of", async () => {
+test("shows which media consumed minutes are of, by pointer, with the focus and at a tap", async () => {
   const session = randomUUID();
   const now = Date.now();
   const time = (minutesAgo: number) => new Date(now - minutesAgo * 60_000).toISOString();
@@ -360,7 +360,7 @@ test("a view is saved under a name, opened by a colleague, and brought back by u
   await list.getByRole("link", { name: "Posts of the week" }).waitFor();
 });
 
-test("a meter tells how it is counted: its rule, up to when it is known, and the events behind the figure", async () => {
+test("a meter shows how it is counted: its rule, up to when it is known, and the events behind the figure", async () => {
   await post({ type: "chat.posted", organization: "explained", user: "ada" });
   const page = await open("/usage?meters=chat_posts&range=7d&node=organization:explained");
   await page.getByRole("button", { name: "How is “Chat posts” counted?" }).click();

@@ -118,7 +118,7 @@ test("the wall shows every room by age or size without a way to other pages, kee
   await waitForState(page, "paused");
   const ages = () => rows.locator("td:last-child").allTextContents();
   const before = await ages();
-  // The age of the data tells that time goes on.
+  // The age of the data shows that time goes on.
   const age = page.getByTestId("data-as-of").locator("xpath=following-sibling::span");
   const shown = await age.textContent();
   await expect.poll(() => age.textContent()).not.toBe(shown);

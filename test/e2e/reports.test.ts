@@ -98,7 +98,7 @@ test("a report shows its figures as on paper, and its files hold the same figure
   await expectAccessible(desk);
 });
 
-test("a run tells what is known otherwise by now, and stays as it was", async () => {
+test("a run shows what has changed since, and stays as it was", async () => {
   const differences = desk.getByTestId("differences");
   await desk.getByTestId("run-view").getByRole("button", { name: "Changed since" }).click();
   await differences.getByText("Nothing has changed since").waitFor();
@@ -241,7 +241,7 @@ test("what the usage page shows is saved as Excel and as a picture, and schedule
   await expect.poll(() => desk.getByLabel("Report", { exact: true }).inputValue()).toMatch(/^rpt_/);
 });
 
-test("who may only look is told why a report is not theirs, and still makes files of the others", async () => {
+test("a viewer sees why a report is not theirs, and still makes files of the others", async () => {
   const email = "viewer@example.com";
   await post("/v1/users", { email, roles: [{ role: "viewer", node: "all" }] });
   const invitation = () => mailbox.mails.find(({ to }) => to?.[0]?.address === email)?.text;

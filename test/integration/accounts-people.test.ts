@@ -160,7 +160,7 @@ test("somebody stays owner of all, and of two edits on the same state the second
   expect((await asRoot("PATCH", { name: "Other" }, { "if-match": etag })).status).toBe(412);
 });
 
-test("a forgotten password is reset by mail: told to nobody, few mails, all sessions end", async () => {
+test("a forgotten password is reset by mail: revealed to nobody, few mails, all sessions end", async () => {
   const { session } = await newUser("rosa@example.com", [{ node: "reseller:r2", role: "viewer" }]);
   const before = mailbox.mails.length;
   const reset = (email: string) => accounts.ask("POST", "/v1/password-resets", { body: { email } });

@@ -72,7 +72,7 @@ test("a completed call without a start or an amount counts its minutes and is no
   expect((await figures(organization)).slice(1)).toEqual(["16666666666666667.65", 1]);
 });
 
-test("a call that started and was never heard of again is listed with its reason when it has timed out", async () => {
+test("a call that started and gave no other sign is listed with its reason when it has timed out", async () => {
   const organization = "silent";
   const started = { organization, type: "call.started", time: at(0) };
   await ingesting.send([
@@ -91,7 +91,7 @@ test("a call that started and was never heard of again is listed with its reason
   ]);
 });
 
-test("jobs that were completed tell how long they took on average, by window and by what their completion says", async () => {
+test("completed jobs show how long they took on average, by window and by what their completion says", async () => {
   const organization = "turnaround";
   const step = (job: string, name: string, seconds: number, language?: string): Partial<UsageEvent> => ({
     organization,

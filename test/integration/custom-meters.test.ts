@@ -207,7 +207,7 @@ test("a range that begins where time does, or before, has the totals, windows an
   }
 });
 
-test("others' meters are neither told of nor in the way: each subtree has its own by a name, and the nearest answers", async () => {
+test("others' meters are neither shown nor in the way: each subtree has its own by a name, and the nearest answers", async () => {
   const named = async (node: string, title: string) => {
     const {
       meter,
@@ -320,7 +320,7 @@ test("what takes too much, or is one too many, is refused by its field, and what
   kept.close();
 });
 
-test("a process that is told of a change reads the changed meter alone, and knows what reading all would", async () => {
+test("a process that is notified of a change reads the changed meter alone, and knows what reading all would", async () => {
   const other = await CustomMeters.load(postgres, tree, silent);
   const rows = await rowsReadBy(async () => {
     await make("told_of", { types: ["page.told"], value: "sheets", aggregation: "sum" }, "organization:acme");

@@ -160,7 +160,7 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     for (let n = 0; n < 9; n++) expect(mails.at(-1)?.text).toContain(`Line ${n}.`);
   });
 
-  test("what the service tells of itself is taken from the outbox before all that waited longer", async () => {
+  test("what the service reports about itself is taken from the outbox before all that waited longer", async () => {
     const { deps } = world();
     await world().courier.close();
     await deps.postgres.db.update(deliveries).set({ dueAt: null });

@@ -193,8 +193,8 @@ test("the package has types that a strict project accepts, and runs without one 
     `import { Emitter, type EmittedEvent, type EventRejection } from "tidemark-emitter";
 import { Beacon } from "tidemark-emitter/beacon";
 const event: EmittedEvent = { type: "chat.posted", organization: "acme" };
-const told: EventRejection[] = [];
-const emitter = new Emitter({ url: "http://localhost", key: "k", onRejected: (rejection) => told.push(rejection) });
+const rejections: EventRejection[] = [];
+const emitter = new Emitter({ url: "http://localhost", key: "k", onRejected: (rejection) => rejections.push(rejection) });
 const held: boolean = emitter.offer(event);
 const { unsent }: { unsent: number } = await emitter.close({ withinMs: 1 });
 const beacon = new Beacon({ url: "http://localhost", key: "k", storage: undefined });

@@ -117,7 +117,7 @@ describe("a limit is reached to the millisecond", () => {
     expect(await reached(node, "sessions", "2")).toBe(at("03T10:00:00.007"));
   });
 
-  test("and told so by the period", async () => {
+  test("and shown so by the period", async () => {
     const { organization, node } = await newOrganization();
     const plan = await billing.plan(partner, limited("100", "block"));
     await billing.subscribe(node, plan, { starts_at: "2026-03-01T00:00:00Z" });
@@ -290,7 +290,7 @@ test("trials, changes of plan, cancellations and anchors in any mixture: period,
         const share = (to - from) / (cycleEnd - cycleStart);
         return sum + 30 * share + Math.max(0, usedIn(from, to, atMs) - included * share) * 0.1;
       }, 0);
-    // Up to the end of the cycle they are told, cancelled or not.
+    // Up to the end of the cycle they are shown, cancelled or not.
     for (const atMs of [nowMs, cycleEnd - 1]) {
       const charges = await readCharges(billing.source, node, 0, ["organization"], atMs);
       expect(charges?.start, about).toBe(period.start);

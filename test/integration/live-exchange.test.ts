@@ -34,7 +34,7 @@ function answerOf(node: string, live_participants: number): LiveAnswer {
 
 const nothing = () => undefined;
 
-test("a process without levels hears those of the process that has them, with its watermark, for each node that it asks about", async () => {
+test("a process without levels gets those of the process that has them, with its watermark, for each node that it asks about", async () => {
   const url = await bus();
   await processOn(url, (node) => answerOf(node, node === "all" ? 7 : 3));
   await processOn(url, nothing);
@@ -70,7 +70,7 @@ test("what the process that has levels does not have is read from storage at onc
   }
 });
 
-test("where nobody has levels storage is read, after a moment once and then at once, and another installation on the same Redis is not heard", async () => {
+test("where nobody has levels storage is read, after a moment once and then at once, and another installation on the same Redis is ignored", async () => {
   await processOn(await bus(), (node) => answerOf(node, 1));
   const asking = await processOn(await bus(), nothing);
   expect(await asking.ask("all")).toBeUndefined();

@@ -166,8 +166,8 @@ describe("what a viewer sees", () => {
     const running = await start();
     const viewer = open(running.url);
     const snapshot = await snapshotOf(viewer, mine);
-    const heard = () => vi.waitUntil(() => viewer.changes.length > 0, { timeout: patienceMs, interval: 20 });
-    expect(await unheldMs(heard)).toBeLessThan(5_000);
+    const received = () => vi.waitUntil(() => viewer.changes.length > 0, { timeout: patienceMs, interval: 20 });
+    expect(await unheldMs(received)).toBeLessThan(5_000);
     expect(viewer.changes).toMatchObject([{ sequence: snapshot.sequence + 1, levels: snapshot.levels }]);
     figures.isDown = true;
     const reads = figures.readsOf(mine);
@@ -325,10 +325,10 @@ describe("what is pushed besides figures", () => {
     accounts.nodes.set("other", below);
     const { url, gateway } = await start();
     const viewers = [...Array.from({ length: 5 }, () => open(url)), open(url, { auth: { token: "other" } })];
-    const heard: number[] = viewers.map(() => 0);
+    const changesOf: number[] = viewers.map(() => 0);
     viewers.forEach(({ client }, index) => {
       client.on("alerts:changed", () => {
-        heard[index] = (heard[index] ?? 0) + 1;
+        changesOf[index] = (changesOf[index] ?? 0) + 1;
       });
     });
     await Promise.all(viewers.map((viewer) => snapshotOf(viewer, null)));
@@ -337,9 +337,9 @@ describe("what is pushed besides figures", () => {
       askedFor.push(node);
       return node === mine ? { alerts: ["alr_1"] } : undefined;
     });
-    await vi.waitUntil(() => heard.slice(0, 5).every((times) => times > 0), { timeout: patienceMs, interval: 5 });
+    await vi.waitUntil(() => changesOf.slice(0, 5).every((times) => times > 0), { timeout: patienceMs, interval: 5 });
     expect(askedFor.toSorted()).toEqual([below, mine]);
-    expect(heard).toEqual([1, 1, 1, 1, 1, 0]);
+    expect(changesOf).toEqual([1, 1, 1, 1, 1, 0]);
   });
 });
 

@@ -33,7 +33,7 @@ const alone = { tenantOf: (organization: string) => organization };
 let aheadMs = 0;
 const nowMs = () => Date.now() + aheadMs;
 
-/** The next derivation fails after it has told what it is about to write. */
+/** The next derivation fails after it has reported what it is about to write. */
 let isFailing = false;
 const listener: DerivationListener = {
   onSessionsDerived(changes) {

@@ -70,7 +70,7 @@ export function measuredByPlans(billing: () => Billing): void {
     expect((await totals())[0]).toEqual([owner, "10.00", "15.00"]);
     const { meter: _, node: __, ...version } = { ...ownMeter(owner, "count"), effective_from: "2026-01-01T00:00:00Z" };
     expect((await world.ask("PATCH", path, { key, body: version })).status).toBe(200);
-    // Until every process has heard of it, nothing is measured by it.
+    // Until every process knows it, nothing is measured by it.
     const isOfMeter = eq(pastChanges.meter, "own_b");
     await postgres.db
       .update(pastChanges)
@@ -146,7 +146,7 @@ export function measuredByPlans(billing: () => Billing): void {
     expect(await postgres.db.select().from(pastChanges)).toEqual([]);
   });
 
-  test("after a cancellation the cycle's charges are still told, up to the instant of it", async () => {
+  test("after a cancellation the cycle's charges are still shown, up to the instant of it", async () => {
     const { organization, node } = await newOrganization("cancelled");
     const plan = await billing().plan(seller, perMinute("EUR", { organization: "0.10" }));
     const startsAt = new Date(Date.now() - 3 * 3_600_000).toISOString();

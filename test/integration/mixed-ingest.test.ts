@@ -73,7 +73,7 @@ afterAll(async () => {
 });
 
 // First, because it compares all that there is.
-test("single processes and nodes, right and wrong, that start and stop beside each other under load: what was acknowledged is stored, once, and who does not belong is told why", async () => {
+test("single processes and nodes, right and wrong, that start and stop beside each other under load: what was acknowledged is stored, once, and a process that does not belong gets the reason", async () => {
   let target = await startNode("a");
   const a = target;
   const b = await startNode("b");
@@ -174,7 +174,7 @@ test("while a node is away with what it acknowledged the watermark stands, and t
   const [a, b] = nodes as [TestService, TestService];
   process.kill(b.pid(), "SIGSTOP");
   const standing = await eventually(
-    "the standing watermark to be told",
+    "the standing watermark to be reported",
     async () => {
       const { status, body } = await readiness(a, "?role=api");
       return status === 503 ? body : undefined;

@@ -198,7 +198,7 @@ const askedMeters = [
   ...["chat_posts", "call_minutes", "job_turnaround", "recording_storage"],
 ];
 
-/** What the partner and both resellers are told, of their figures now those alone that time does not change. */
+/** What the partner and both resellers see, of their figures now those alone that time does not change. */
 async function figuresOf(ids: Ids): Promise<object[]> {
   const roleOf = new Map([...nodesOf(ids), ...Object.values(ids)].map((name, place) => [name, place % roles.length]));
   const named = (name: string) => roleOf.get(name) ?? name;

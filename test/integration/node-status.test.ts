@@ -60,7 +60,7 @@ test.each([inside, askedAbout])(
   },
 );
 
-test("with a node cancelled its keys and people do not read either, are told why, and its usage still counts", async () => {
+test("with a node cancelled its keys and people do not read either, get the reason, and its usage still counts", async () => {
   const manager = world.callers.get("with the role manager");
   if (!manager) throw new Error("there is a manager");
   expect([await reads(manager), await writes(manager)]).toEqual([200, 200]);

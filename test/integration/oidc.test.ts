@@ -101,7 +101,7 @@ test("an answer counts once, in the browser that asked, and only as the provider
   expect(outcome(await follow(error, other.held))).toEqual(refused);
 });
 
-test("the ways to sign in tell of the provider; while it is away signing in there can be tried again", async () => {
+test("the ways to sign in name the provider; while it is away signing in there can be tried again", async () => {
   expect((await accounts.ask("GET", "/v1/session/ways")).body).toEqual({
     password: true,
     oidc: { name: "Acme ID", path: "/v1/session/oidc" },

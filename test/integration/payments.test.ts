@@ -322,8 +322,8 @@ test("what times out after the closing, moves back in time, or is measured by a 
 
   const body = { parent: taker, effective_from: at(95) };
   expect((await world.ask("PATCH", `/v1/nodes/${node}`, { key, body })).status).toBe(200);
-  const heard = { exclusive: flush.exclusive.bind(flush), watermark: () => new Date(Date.now() + 60_000) };
-  await applyMoves({ clickhouse, postgres, tree, materializer, sequence, flush: heard });
+  const flushAhead = { exclusive: flush.exclusive.bind(flush), watermark: () => new Date(Date.now() + 60_000) };
+  await applyMoves({ clickhouse, postgres, tree, materializer, sequence, flush: flushAhead });
   await run();
   expect([await totals(giver), await totals(taker)]).toEqual([
     [2, 0],
@@ -333,7 +333,7 @@ test("what times out after the closing, moves back in time, or is measured by a 
   const version = { title: meter.title, unit: meter.unit, events: measured("count"), effective_from: at(100) };
   const path = `/v1/meters/own_calls?node=${meter.node}`;
   expect((await world.ask("PATCH", path, { key, body: version })).status).toBe(200);
-  // Until every process has heard of it, nothing is measured by it.
+  // Until every process knows it, nothing is measured by it.
   await postgres.db
     .update(pastChanges)
     .set({ visibleAt: new Date(0) })
@@ -354,8 +354,8 @@ test("what comes late of a job, or of a level by value, adjusts what it changes 
   const body = { parent: borrower, effective_from: "2024-12-01T00:00:00Z" };
   expect((await world.ask("PATCH", `/v1/nodes/${node}`, { key, body })).status).toBe(200);
   const { materializer, sequence, flush } = ingest;
-  const heard = { exclusive: flush.exclusive.bind(flush), watermark: () => new Date(Date.now() + 60_000) };
-  await applyMoves({ clickhouse, postgres, tree, materializer, sequence, flush: heard });
+  const flushAhead = { exclusive: flush.exclusive.bind(flush), watermark: () => new Date(Date.now() + 60_000) };
+  await applyMoves({ clickhouse, postgres, tree, materializer, sequence, flush: flushAhead });
   const planOf = (level: string, name: string) => {
     const terms = perMinute("EUR", { [level]: "0.10" });
     const features = terms.features.map((feature) => ({ ...feature, meter: name }));

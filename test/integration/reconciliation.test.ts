@@ -126,7 +126,7 @@ const planted: { fault: string; stage: Stage; names: string; statements: string[
     statements: ["DELETE FROM intervals WHERE organization = '{org}' AND interval = 'a'"],
   },
   {
-    fault: "an interval has an end that no event told",
+    fault: "an interval has an end that no event gave",
     stage: "intervals",
     names: "participants a",
     statements: [
@@ -140,7 +140,7 @@ const planted: { fault: string; stage: Stage; names: string; statements: string[
     statements: ["DELETE FROM interval_sessions WHERE organization = '{org}' AND interval = 'b'"],
   },
   {
-    fault: "an interval appears that no event told of",
+    fault: "an interval appears that no event named",
     stage: "intervals",
     names: "participants ghost",
     statements: [

@@ -1,4 +1,4 @@
-/** Roles offered to an address: what they tell and open to whom, and how their holder takes them. */
+/** Roles offered to an address: what they reveal and open to whom, and how their holder takes them. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newId } from "../../server/identity/actor.ts";
 import { userRoles, users } from "../../server/postgres/schema/accounts.ts";
@@ -93,7 +93,7 @@ describe("where links are shown", () => {
   afterAll(() => world.close());
 
   test.each(["password", "passkey", "provider", "session", "disabled", "never"] as const)(
-    "an address whose account is used by %s is answered as one that nobody has, and nothing of it is told or opened",
+    "an address whose account is used by %s is answered as one that nobody has, and nothing of it is revealed or opened",
     async (way) => {
       const { id, email } = await holderThere(world, way);
       const unknown = `${newId("usr").slice(4, 20)}@example.com`;

@@ -217,7 +217,7 @@ test("without Redis it is said that pushes have stopped, and events are taken", 
 // Last, because it ends the service.
 test("told to end, it says so to whoever routes to it, answers what still comes, and then ends", async () => {
   const ended = service.stopServer("SIGTERM");
-  const stopping = await eventually("it to be told", async () => {
+  const stopping = await eventually("it to say so", async () => {
     const answer = await ask("GET", "/readyz");
     return answer.status === 503 ? answer : undefined;
   });

@@ -266,7 +266,7 @@ test("nodes of before, whose addresses were not encoded, are found under their a
 
 const hostile = ["acme/x", "100%", "a%2Fb", "%", "/", "a b", "漢字🌊", "x'y\"z", "{node}", "%25"];
 
-test("everything that exists can be addressed, by the address that answers tell", async () => {
+test("everything that exists can be addressed, by the address that answers give", async () => {
   const from = "2026-03-01";
   await send(
     hostile.map((id, index) => ({

@@ -37,7 +37,7 @@ const errors: PlantedError[] = [
     tests: `${live} ${liveLives}`,
   },
   {
-    rule: "live levels that were told and not written are read again",
+    rule: "live levels that were reported and not written are read again",
     file: "server/live/followed-levels.ts",
     right: "  onInvalidated(): void {\n    this.#levels = undefined;\n",
     wrong: "  onInvalidated(): void {\n",

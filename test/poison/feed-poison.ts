@@ -59,9 +59,9 @@ export async function feedPoison(
       books.duplicates += answer.duplicates;
       books.rejected += answer.rejected;
       books.sound += poison.sound;
-      const told = answer.accepted + answer.duplicates + answer.rejected;
-      if (poison.events !== "any" && told !== poison.events)
-        isWrong(number, `${poison.events ?? "an unreadable body of"} events, ${told} verdicts`);
+      const verdicts = answer.accepted + answer.duplicates + answer.rejected;
+      if (poison.events !== "any" && verdicts !== poison.events)
+        isWrong(number, `${poison.events ?? "an unreadable body of"} events, ${verdicts} verdicts`);
     }
   }
   await Promise.all(Array.from({ length: lanes }, lane));

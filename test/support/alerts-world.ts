@@ -39,7 +39,7 @@ export interface AlertsWorld {
   removeRules(): Promise<void>;
   ask(method: string, path: string, body?: object): Promise<Answer>;
   alertsOf(node: string, rule?: string): Promise<Alert[]>;
-  /** What the people of all were told of a node, the oldest first: `TYPE THRESHOLD`. */
+  /** Notifications to the people of all about a node, oldest first: `TYPE THRESHOLD`. */
   notificationsOf(node: string, rule?: string): Promise<string[]>;
   /** What was written to the outbox of a rule's alerts, the oldest first: `TYPE THRESHOLD`. */
   sentOf(rule: string): Promise<string[]>;

@@ -63,7 +63,7 @@ export async function startBalancer(backends: readonly string[]): Promise<Balanc
       unused.set(backend, { why, sinceMs: unused.get(backend)?.sinceMs ?? performance.now() });
     }
   }
-  // One question after the other: answers that overtake each other would tell of a state that is over.
+  // One question after the other: answers that overtake each other would show a state that is over.
   async function watch(backend: string): Promise<void> {
     for (let unanswered = 0; !isClosed; await delay(askEveryMs)) {
       try {

@@ -11,7 +11,7 @@ export interface IdentityProvider {
   clientSecret: string;
   /** Who is signed in there; changed by tests. */
   account: { email?: string; email_verified?: boolean };
-  /** Where the address is told: in the ID token, or only in the user info. */
+  /** Where the address is given: in the ID token, or only in the user info. */
   emailIn: "id_token" | "userinfo";
   /** What the next ID token says otherwise. */
   forge: Record<string, unknown>;

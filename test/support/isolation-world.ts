@@ -41,7 +41,7 @@ import { NodeTree } from "../../server/tree/node-tree.ts";
 import { type Ask, type Asked, askAt } from "./accounts.ts";
 import { ownClickHouse, ownPostgres } from "./stores.ts";
 
-/** Ids that occur in no other text: an answer that holds one tells of that node. */
+/** Ids that occur in no other text: an answer that holds one reveals that node. */
 export const askedAbout = "reseller:asked-about-9f3c";
 export const inside = "organization:inside-9f3c";
 export const pastOwner = "reseller:former-9f3c";

@@ -35,7 +35,7 @@ export interface OracleSpan {
   startMs: number;
   /** Infinity while it is open. */
   endMs: number;
-  /** When its session began; Infinity where that is told elsewhere. */
+  /** When its session began; Infinity where that is known elsewhere. */
   sessionBeganMs?: number;
 }
 

@@ -53,8 +53,8 @@ describe("where a rule holds", () => {
   });
 });
 
-describe("what is told of one alert", () => {
-  test("it is repeated after its hours while it fires, not once it is acknowledged, and that it resolved is told", async () => {
+describe("notifications of one alert", () => {
+  test("reminders come after its hours while it fires, not once it is acknowledged, and one message when it resolves", async () => {
     const { organization, node } = await world.newOrganization();
     const rule = await world.newRule({ node, repeat_hours: 2, condition: above("2", { window: "day" }) });
     await posts(organization, 3, "2026-03-10T11:30:00Z");
@@ -71,7 +71,7 @@ describe("what is told of one alert", () => {
     expect(resolved?.explanation).toMatch(/^Chat posts came to 0 .* It held for 12 h 0 min\.$/);
   });
 
-  test("a quota is not repeated: it is told once in its cycle", async () => {
+  test("a quota has no reminders: it notifies once in its cycle", async () => {
     const { organization, node } = await world.newOrganization("100");
     const rule = await world.newRule({ node, repeat_hours: 1, condition: { kind: "quota", thresholds: [10] } });
     await world.billing.calls([organization, "2026-03-10T11:00:00Z", "20"]);
@@ -79,7 +79,7 @@ describe("what is told of one alert", () => {
     expect(await world.notificationsOf(node, rule)).toEqual(["alert.firing 10"]);
   });
 
-  test("nothing is told while it is snoozed, and what still holds then is told then", async () => {
+  test("nothing is sent while it is snoozed, and what still holds afterwards is sent then", async () => {
     const { organization, node } = await world.newOrganization();
     const rule = await world.newRule({ node, repeat_hours: 1, condition: above("2", { window: "day" }) });
     await posts(organization, 3, "2026-03-10T10:30:00Z");
@@ -111,7 +111,7 @@ describe("what is told of one alert", () => {
     expect((await snooze(until)).body.snoozed_until).toBe(until);
   });
 
-  test("a lower threshold stands for itself once the higher one that told of it has resolved", async () => {
+  test("a lower threshold stands for itself once the higher one that notified for it has resolved", async () => {
     const { organization, node, subscription } = await world.newOrganization("100");
     const rule = await world.newRule({ node, condition: { kind: "quota", thresholds: [50, 75] } });
     await world.billing.calls([organization, "2026-03-09T11:00:00Z", "80"]);
@@ -129,7 +129,7 @@ describe("what is told of one alert", () => {
     );
   });
 
-  test("what a changed rule does not ask any more ends without a word, and what it still asks is not told again", async () => {
+  test("what a changed rule no longer asks ends without a message, and what it still asks is not sent again", async () => {
     const { organization, node } = await world.newOrganization("100");
     const rule = await world.newRule({ node, condition: { kind: "quota", thresholds: [50, 60] } });
     await world.billing.calls([organization, "2026-03-09T11:00:00Z", "55"]);
@@ -144,7 +144,7 @@ describe("what is told of one alert", () => {
     expect((await states(node, rule)).sort()).toEqual(["50 firing", "60 resolved", "65 firing"]);
   });
 
-  test("what was told to fire of another bound fires anew under the new one", async () => {
+  test("what fired under the old bound fires again under the new one", async () => {
     const { organization, node } = await world.newOrganization();
     const rule = await world.newRule({ node, condition: above("2") });
     await posts(organization, 5, "2026-03-10T11:30:00Z");

@@ -8,7 +8,7 @@ import { above, postChats } from "./usage-of-alerts.ts";
 
 export function customersAndLists(worldOf: () => AlertsWorld): void {
   describe("customers and their bills", () => {
-    test("a trial that ends is told so many days before, once", async () => {
+    test("a trial that ends notifies the set number of days before, once", async () => {
       const world = worldOf();
       const { node } = await world.newOrganization();
       const features = [{ key: "calls", meter: "call_minutes", included: "10", overage: "notify" }];
@@ -26,7 +26,7 @@ export function customersAndLists(worldOf: () => AlertsWorld): void {
       expect((await world.alertsOf(node, rule))[0]?.explanation).toContain("20 Mar 2026");
     });
 
-    test("a subscription that expires is told so many days before, and that it was renewed", async () => {
+    test("a subscription that expires notifies the set number of days before, and when it was renewed", async () => {
       const world = worldOf();
       const { node } = await world.newOrganization();
       const features = [{ key: "calls", meter: "call_minutes", included: "10", overage: "notify" }];

@@ -1,4 +1,4 @@
-/** Rules of each kind on real stores: what is told, when, to whom, and that nothing is told twice. */
+/** Rules of each kind on real stores: what is sent, when, to whom, and that nothing is sent twice. */
 import { eq } from "drizzle-orm";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { pushNotifications } from "../../../server/alerts/push-notifications.ts";
@@ -65,7 +65,7 @@ describe("the thresholds of plans, without anybody making a rule", () => {
     ]);
   });
 
-  test("a correction resolves, and what holds again in the cycle is not told again", async () => {
+  test("a correction resolves, and what holds again in the cycle is not sent again", async () => {
     const { organization, node } = await newOrganization("100");
     await billing.calls([organization, "2026-03-09T11:00:00Z", "76"]);
     await evaluate();

@@ -1,4 +1,4 @@
-/** From events posted to a whole service until people, their devices and their channels are told. */
+/** From events posted to a whole service until people, their devices and their channels are notified. */
 import { io, type Socket } from "socket.io-client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Alert } from "../../../server/contract/alerts.ts";
@@ -84,7 +84,7 @@ test("people above a node are notified of a crossed threshold on every device, o
 
   await post(6);
   const rules = (pushed: NotificationPush[]) => pushed.map(({ alert }) => alert.threshold).sort();
-  await eventually("both devices to hear of 50 % and of the rule", () =>
+  await eventually("both devices to be notified of 50 % and of the rule", () =>
     rules(phone).length === 2 && rules(laptop).length === 2 ? true : undefined,
   );
   expect([rules(phone), rules(laptop)]).toEqual([
@@ -102,7 +102,7 @@ test("people above a node are notified of a crossed threshold on every device, o
   await service.startServer();
   await post(2);
   const again = await device(await signIn(service.adminEmail, service.adminPassword));
-  const unreadOnes = await eventually("75 % to be told", async () => {
+  const unreadOnes = await eventually("75 % to be notified", async () => {
     const { notifications } = await ask("GET", "/v1/notifications", undefined, { cookie });
     return notifications.length === 3 ? notifications : undefined;
   });

@@ -1,4 +1,4 @@
-/** What each person hears of alerts, and how: the bell, mail at once, the digest of the day. */
+/** How each person is notified of alerts: the bell, mail at once, the digest of the day. */
 import { and, asc, eq } from "drizzle-orm";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { refusalOfPerson, unseenByPerson } from "../../../server/alerts/check-recipient.ts";
@@ -67,7 +67,7 @@ async function crossing(rule: Partial<CreateRule> = {}) {
   return { node, rule: id, fire };
 }
 
-test("each person hears by bell and mail what they chose for the kind and severity, and by default the bell alone", async () => {
+test("each person is notified by bell and mail as they chose for the kind and severity, and by default the bell alone", async () => {
   const { node, fire } = await crossing();
   const [usual, mailed, silent, other] = [
     await person(node, {}),
@@ -267,7 +267,7 @@ test("what waits comes with the digest at its new time", async () => {
   expect((await sentTo(email)).length).toBe(1);
 });
 
-test("what was told too late for a digest that is out by now comes with one of its own", async () => {
+test("a notification too late for a digest that is already sent comes in one of its own", async () => {
   const { fire, node } = await crossing();
   const { id, email } = await person(node, choice("digest"));
   await fire();

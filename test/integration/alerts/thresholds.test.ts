@@ -100,7 +100,7 @@ const episodes = async (rule: string) => {
   return rows.map((row) => [row.state, row.at.toISOString().slice(8, 19), row.resolvedAt?.toISOString().slice(8, 19)]);
 };
 
-test("what crossed its bound and came back while nothing was evaluated is told once, with its instants, however often it is looked for", async () => {
+test("what crossed its bound and came back while nothing was evaluated is sent once, with its instants, however often it is looked for", async () => {
   const { organization, node } = await world.newOrganization();
   const quiet = await world.newOrganization();
   const condition = { kind: "threshold", meter: "chat_posts", window: "5m", above: "5" } as const;
@@ -232,7 +232,7 @@ describe("meters that users made", () => {
     ]);
   });
 
-  test("a rule whose filter its meter knows no more has no figure, and other rules are told", async () => {
+  test("a rule whose filter its meter knows no more has no figure, and other rules still notify", async () => {
     const definition = (dimensions: string[]) => ({
       events: { types: ["order.sent"], aggregation: "count", dimensions },
     });

@@ -105,7 +105,7 @@ test("live levels that are read between a derivation that was cut off and its re
     clickhouse: cutBeforeSessions(store.clickhouse),
     nextVersion: () => sequence.next(),
     currentEpoch: latestEpoch(undefined),
-    listener: { onSessionsDerived: (told) => changes.push(...told), onInvalidated: () => undefined },
+    listener: { onSessionsDerived: (derived) => changes.push(...derived), onInvalidated: () => undefined },
   });
   // A day later the session has timed out, so it is listed as open no more.
   const dayLater = now + 24 * 60 * 60_000;

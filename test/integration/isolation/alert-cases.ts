@@ -1,4 +1,4 @@
-/** Rules, what they found, and whom it was told. */
+/** Rules, what they found, and who was notified. */
 
 import { createRule } from "../../../server/alerts/rules.ts";
 import { system } from "../../../server/audit/record-change.ts";

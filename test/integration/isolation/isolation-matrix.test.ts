@@ -1,5 +1,5 @@
 /**
- * Every route of the application against every kind of caller: nobody is told or changes anything outside their subtree.
+ * Every route of the application against every kind of caller: nobody sees or changes anything outside their subtree.
  * The routes are those that the router has, so one without a case fails the last test.
  *
  * To add a route, add one entry to cases.ts:

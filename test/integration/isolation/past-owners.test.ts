@@ -216,7 +216,7 @@ test("an event that is replayed has the times that taking it would give it: of i
   expect(outcomes).toEqual(new Map([...refused, ["of now", "accepted null"]]));
 });
 
-test("who worked for the former owner, and by which rules and reports, is told to nobody who came later", async () => {
+test("who worked for the former owner, and by which rules and reports, is hidden from everybody who came later", async () => {
   const { db } = world.deps.postgres;
   const then = new Date("2025-03-01T09:00:00Z");
   const boss = "boss@former-7c1e.example";
@@ -321,7 +321,7 @@ test("what an event says of later times is theirs who had the organization then:
   }
 });
 
-test("a report tells a later owner what its own lists do, and one that was made for others is not theirs to open", async () => {
+test("a report shows a later owner what its own lists do, and one that was made for others is not theirs to open", async () => {
   const { db } = world.deps.postgres;
   const parts = [
     {

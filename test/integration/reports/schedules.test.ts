@@ -202,7 +202,7 @@ test("a scheduled report arrives at its slot, once to each who may have it, with
   for (const { id } of [made, changed]) await pause(id);
 });
 
-test("addresses without an account that the caller sees are put on so many lists an hour, which is told by field", async () => {
+test("addresses without an account that the caller sees are put on so many lists an hour; the refusal names the field", async () => {
   const { key } = await world.makeKey(["read", "admin"], reseller);
   const body = { report: "usage", every: "day", formats: ["json"] };
   const post = async (recipients: string[]) =>

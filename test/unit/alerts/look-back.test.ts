@@ -1,4 +1,4 @@
-/** Whatever outages there are: against an oracle that never slept, each time that a figure was beyond its bound is told once, with its instant. */
+/** Whatever outages there are: against an oracle that never slept, each time that a figure was beyond its bound is sent once, with its instant. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { crossings } from "../../../server/alerts/crossings.ts";
@@ -12,7 +12,7 @@ interface Message {
   beganMs: number;
 }
 
-/** Evaluates readings one by one and tells at once, as the service does while it runs. */
+/** Evaluates readings one by one and notifies at once, as the service does while it runs. */
 class Notifier {
   readonly messages: Message[] = [];
   lifecycle: Lifecycle | undefined;
@@ -39,7 +39,7 @@ const minutes = fc.array(fc.record({ finding, isOut: fc.boolean(), length: fc.in
   maxLength: 25,
 });
 
-test("what came and went while nothing was evaluated is told once, as if somebody had watched all the while", () => {
+test("what came and went while nothing was evaluated is sent once, as if somebody had watched all the while", () => {
   fc.assert(
     fc.property(minutes, fc.integer({ min: 0, max: 5 }), (spans, forMinutes) => {
       const pacing: Pacing = {
@@ -76,7 +76,7 @@ test("what came and went while nothing was evaluated is told once, as if somebod
   );
 });
 
-test("of very many changes the newest are told, and nothing of what did not hold for long enough", () => {
+test("of very many changes the newest are sent, and nothing of what did not hold for long enough", () => {
   const pacing: Pacing = { forMs: 2 * minuteMs, repeatMs: null, isOncePerPeriod: false, isSilenced: false };
   const readings = (text: string): Reading[] =>
     [...text].map((one, index) => ({ finding: one === "h" ? "holds" : "clears", atMs: index }));

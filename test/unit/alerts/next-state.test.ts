@@ -51,7 +51,7 @@ const transitions: readonly Transition[] = [
     to: { state: "firing", firedAtMs: at0, due: "alert.firing" },
   },
   {
-    name: "ok is pending with a time to hold, and tells nothing",
+    name: "ok is pending with a time to hold, and sends nothing",
     ...{ from: undefined, reading: reading("holds"), pacing: afterFive },
     to: { state: "pending", firedAtMs: null, due: null },
   },
@@ -87,12 +87,12 @@ const transitions: readonly Transition[] = [
     to: undefined,
   },
   {
-    name: "firing is told once while it holds",
+    name: "firing is sent once while it holds",
     ...{ from: lifecycle({}), reading: reading("holds", 48 * hour), pacing: atOnce },
     to: { state: "firing", due: null },
   },
   {
-    name: "firing stays due until it is told",
+    name: "firing stays due until it is sent",
     ...{ from: unreported, reading: reading("holds", minute), pacing: atOnce },
     to: { state: "firing", due: "alert.firing", dueSinceMs: at0 },
   },
@@ -132,12 +132,12 @@ const transitions: readonly Transition[] = [
     to: { state: "resolved", due: null },
   },
   {
-    name: "a threshold of a quota that a correction undoes before it was told resolves without a word",
+    name: "a threshold of a quota that a correction undoes before it was sent resolves without a message",
     ...{ from: unreported, reading: reading("clears", minute), pacing: once },
     to: { state: "resolved", due: null },
   },
   {
-    name: "what came and went before anybody was told is still told",
+    name: "what came and went before anybody was notified is still sent",
     ...{ from: unreported, reading: reading("clears", minute), pacing: atOnce },
     to: { state: "resolved", resolvedAtMs: at0 + minute, due: "alert.firing", dueSinceMs: at0 },
   },
@@ -192,17 +192,17 @@ const transitions: readonly Transition[] = [
     to: { state: "firing", atMs: at0 + hour, due: "alert.firing", notifiedAtMs: null },
   },
   {
-    name: "what is told once in its period is firing again, unsaid",
+    name: "what notifies once in its period is firing again, without a message",
     ...{ from: resolved, reading: reading("holds", hour), pacing: once },
     to: { state: "firing", firedAtMs: at0, resolvedAtMs: null, due: null, isQuiet: true },
   },
   {
-    name: "that it resolved is not said where it holds again before anybody was told",
+    name: "no message says that it resolved where it holds again before anybody was notified",
     ...{ from: { ...resolved, due: "alert.resolved" }, reading: reading("holds", hour), pacing: once },
     to: { state: "firing", due: null, isQuiet: false },
   },
   {
-    name: "what resolved before it was told is told when it holds again",
+    name: "what resolved before it was sent is sent when it holds again",
     ...{ from: { ...resolved, notifiedAtMs: null }, reading: reading("holds", hour), pacing: once },
     to: { state: "firing", due: "alert.firing" },
   },
@@ -232,7 +232,7 @@ describe("an alert's next state", () => {
     expect(endPeriod({ ...resolved, due: "alert.resolved" }, at0 + hour)).toMatchObject({ due: "alert.resolved" });
   });
 
-  test("being told leaves nothing due", () => {
+  test("a sent message leaves nothing due", () => {
     expect(notified(unreported, at0 + 7)).toMatchObject({ due: null, notifiedAtMs: at0 + 7 });
     expect(notified({ ...resolved, due: "alert.resolved" }, at0 + hour)).toMatchObject({
       due: null,
@@ -249,7 +249,7 @@ test("the table has every state with everything that may be found", () => {
   expect(all.filter((one) => !named.has(one))).toEqual([]);
 });
 
-test("after it was told that something fired which is over, it is told that it is over", () => {
+test("after a message that something fired which is over, another says that it is over", () => {
   const gone: Lifecycle = { ...unreported, state: "resolved", resolvedAtMs: at0 + minute };
   const after = notified(gone, at0 + hour);
   expect(after).toMatchObject({ due: "alert.resolved", dueSinceMs: at0 + minute, notifiedAtMs: at0 + hour });
@@ -264,7 +264,7 @@ describe("thresholds that one step crosses", () => {
     const [low, high] = [one(50, due), one(75, due)];
     expect(crossedTogether([low, high])).toEqual({ notified: [high], passed: [{ lower: low, higher: high }] });
   });
-  test("one below what was told already is passed", () => {
+  test("one below what was sent already is passed", () => {
     const [low, high] = [one(50, due), one(75, {})];
     expect(crossedTogether([low, high])).toEqual({ notified: [], passed: [{ lower: low, higher: high }] });
   });

@@ -1,4 +1,4 @@
-/** Whatever happens to usage, plans and the service itself: against an oracle nobody is told twice in a period, and nothing is forgotten. */
+/** Whatever happens to usage, plans and the service itself: against an oracle nobody is notified twice in a period, and nothing is forgotten. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { evaluateQuota } from "../../../server/alerts/evaluate-quota.ts";
@@ -104,7 +104,7 @@ class Notifier {
   }
 }
 
-/** What people are owed: by cycle, the thresholds that held when something could be told and that no higher message stood for. */
+/** What people are owed: by cycle, the thresholds that held when something could be sent and that no higher message stood for. */
 function play(steps: readonly Step[]) {
   const notifier = new Notifier();
   let [cycle, used, limit]: [number, number, number | null] = [1, 0, 100];
@@ -141,7 +141,7 @@ function play(steps: readonly Step[]) {
 const holdingOf = (used: number, limit: number | null) =>
   thresholds.filter((percent) => limit !== null && used > 0 && used * 100 >= limit * percent);
 
-test("never told twice in a period, never forgotten, and what is shown is what holds", () => {
+test("never notified twice in a period, never forgotten, and what is shown is what holds", () => {
   fc.assert(
     fc.property(fc.array(anyStep, { maxLength: 40 }), (steps) => {
       const { notifier, highest, holding, cycle } = play(steps);

@@ -24,12 +24,12 @@ const cluster = (...nodes: Partial<KnownNode>[]): KnownStores => ({
 describe("a process alone", () => {
   test.each<[string, KnownStores, Partial<IngestProcess>, string]>([
     ["on stores that are nobody's", none, {}, "granted"],
-    ["beside another that is heard of", single({}), {}, "wait"],
+    ["beside another that is alive", single({}), {}, "wait"],
     ["after another with another folder that was not stopped cleanly", single({ isAlive: false }), {}, "refused"],
     ["in place of one whose folder is lost", single({ isAlive: false }), { lostNode: "y" }, "granted"],
-    ["in place of one that is heard of", single({}), { lostNode: "y" }, "wait"],
+    ["in place of one that is alive", single({}), { lostNode: "y" }, "wait"],
     ["again after it was killed", single({ folder: "fx", isAlive: true }), {}, "granted"],
-    ["on another host with the folder of one that is heard of", single({ folder: "fx", host: "g" }), {}, "wait"],
+    ["on another host with the folder of one that is alive", single({ folder: "fx", host: "g" }), {}, "wait"],
     [
       "on another host with the folder of one that is silent",
       single({ folder: "fx", host: "g", isAlive: false }),
@@ -54,8 +54,8 @@ describe("a node", () => {
     ["beside others", cluster({}), {}, "granted"],
     ["with another secret", cluster({}), { secretProof: "t" }, "refused"],
     ["with another secret after all have left", none, { secretProof: "t" }, "granted"],
-    ["in a cluster that never told its secret", { ...cluster({}), secretProof: null }, {}, "granted"],
-    ["with a name that is heard of", cluster({ name: "x", url: "http://x" }), {}, "wait"],
+    ["in a cluster that never proved its secret", { ...cluster({}), secretProof: null }, {}, "granted"],
+    ["with a name that is alive", cluster({ name: "x", url: "http://x" }), {}, "wait"],
     ["with the name of one that is silent, and another folder", cluster({ name: "x", isAlive: false }), {}, "refused"],
     ["in place of one that is lost", cluster({ name: "x", isAlive: false }), { lostNode: "x" }, "granted"],
     ["with the name of one that has left", cluster({ name: "x", hasLeft: true, isAlive: false }), {}, "granted"],
@@ -64,7 +64,7 @@ describe("a node", () => {
     ["with the folder of another", cluster({ folder: "fx", isAlive: false }), {}, "refused"],
     ["again after it was killed", cluster({ name: "x", folder: "fx", url: "http://x" }), {}, "granted"],
     [
-      "on another host, with the folder of one that is heard of",
+      "on another host, with the folder of one that is alive",
       cluster({ name: "x", folder: "fx", host: "g" }),
       {},
       "wait",

@@ -67,7 +67,7 @@ test("no part of a request can be changed: its path, body, time, number, or the 
     for (const value of ["", "x", "-1", "1e99", "ff", "0".repeat(64)])
       expect(peers.isFromPeer(changed(name, value), path)).toBe(false);
   }
-  // Those attempts have not used it up, and the headers alone tell the node, before anything of the body is read.
+  // Those attempts have not used it up, and the headers alone name the node, before anything of the body is read.
   expect(peers.isFromPeer(headers, path)).toBe(true);
   expect(peers.isSignedBody(headers, body)).toBe(true);
 });

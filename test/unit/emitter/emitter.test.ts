@@ -66,7 +66,7 @@ describe("an emitter", () => {
     expect(bodies).toEqual(Array(3).fill(JSON.stringify(event("e1"))));
   });
 
-  it("keeps no more requests on their way than it was told, and sends every event once", async () => {
+  it("keeps no more requests on their way than it was set to, and sends every event once", async () => {
     const ids: string[] = [];
     const waiting: (() => void)[] = [];
     let most = 0;
@@ -87,7 +87,7 @@ describe("an emitter", () => {
     expect(most).toBeLessThanOrEqual(2);
   });
 
-  it("tells its caller of a request that is refused, says it once, and keeps its events until they are taken", async () => {
+  it("reports a refused request to its caller, once, and keeps its events until they are taken", async () => {
     let isRefusing = true;
     const ids: (string | undefined)[] = [];
     const url = await listen(async (request, response) => {

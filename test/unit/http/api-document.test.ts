@@ -23,7 +23,7 @@ test("every operation has an id of its own, one known tag, a summary in the impe
       true,
     );
     expect(summary, route).toMatch(/^(?!The |A |An |One )[A-Z]/);
-    // Whoever is refused is told what is asked for.
+    // A refusal names what is asked for.
     if ("401" in responses && "403" in responses && security?.length !== 0 && route !== "GET /metrics")
       expect(security?.length ?? document.security.length, route).toBeGreaterThan(0);
   }

@@ -11,7 +11,7 @@ const addressOf = (peer: string, forwardedFor: string, ranges = proxies) =>
 
 test.each([
   ["what a stranger says of himself is not believed", "203.0.113.5", "198.51.100.7", "203.0.113.5"],
-  ["a trusted proxy tells the client", "10.1.2.3", "198.51.100.7", "198.51.100.7"],
+  ["a trusted proxy names the client", "10.1.2.3", "198.51.100.7", "198.51.100.7"],
   ["one whose address came mapped into IPv6 too", "::ffff:10.1.2.3", "198.51.100.7", "198.51.100.7"],
   ["one of IPv6 too", "2001:db8:ffff::1", "2001:DB8:0::7", "2001:db8::7"],
   ["what the client put in front is its own invention", "10.1.2.3", "1.1.1.1, 198.51.100.7", "198.51.100.7"],
@@ -22,7 +22,7 @@ test.each([
   ["of proxies alone the first is the client", "10.1.2.3", "10.0.0.1, 10.0.0.2", "10.0.0.1"],
   ["what is no address ends the way at who said it", "10.1.2.3", "198.51.100.7, unknown, 10.0.0.2", "10.0.0.2"],
   ["numbers in other spellings are no address", "10.1.2.3", "0x7f.1", "10.1.2.3"],
-  ["an empty list tells nothing", "10.1.2.3", " , ,", "10.1.2.3"],
+  ["an empty list says nothing", "10.1.2.3", " , ,", "10.1.2.3"],
 ])("%s", (_, peer, forwardedFor, expected) => {
   expect(addressOf(peer, forwardedFor)).toBe(expected);
 });

@@ -90,7 +90,7 @@ describe("connections that say little", () => {
   });
 
   test.each([
-    ["of a told length", "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n", "x"],
+    ["of a stated length", "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n", "x"],
     ["in pieces", "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n", "1\r\nx\r\n"],
   ])("a body %s that comes a byte at a time is ended as too slow", async (_, head, drip) => {
     expect(await whenClosed(head, drip)).toMatch(/^HTTP\/1.1 408 /);

@@ -73,7 +73,7 @@ describe("while the store is away", () => {
     expect(cache.isTrusted).toBe(true);
   });
 
-  test("one that ended meanwhile, as is told, does not go on", async () => {
+  test("one that is announced as ended does not go on", async () => {
     await knownThenAway();
     cache.clear((value) => value === "known");
     await expect(cache.get("key")).rejects.toBe(away);

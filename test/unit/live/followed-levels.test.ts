@@ -67,7 +67,7 @@ function joined(atMs: number, given: Partial<DerivedChange> = {}): DerivedChange
 
 const participants = () => followed.read("organization:acme")?.levels.live_participants;
 
-test("what lies ahead is told at its instant, though nothing is derived then", async () => {
+test("what lies ahead is published at its instant, though nothing is derived then", async () => {
   followed.onSessionsDerived([joined(Date.now() + 90_000)]);
   await vi.advanceTimersByTimeAsync(89_999);
   expect([participants(), changed]).toEqual([0, []]);
@@ -146,7 +146,7 @@ test("more than is kept is not kept: storage answers, until less runs", async ()
   expect(participants()).toBe(0);
 });
 
-test("who has too much pushes nobody else out of memory, whose levels and those above them are answered and told as before", async () => {
+test("who has too much pushes nobody else out of memory, whose levels and those above them are answered and published as before", async () => {
   const atMs = Date.now() + 5_000;
   const ahead = { edges: [{ level: "participants", atMs, delta: 1 }], deadlineMs: atMs };
   followed.onSessionsDerived(manyOf("little-1", 10, { ...ahead, partner: "p1" }));

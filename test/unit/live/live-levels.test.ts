@@ -72,7 +72,7 @@ test("rooms are the longest-running, at most a hundred, in order", () => {
   expect(rooms.map(({ session }) => session)).toEqual(Array.from({ length: usualRooms }, (_, place) => `s${place}`));
 });
 
-test("an interval that was silent for too long is told once when it is due, and not while signs of life come", () => {
+test("an interval that was silent for too long is reported once when it is due, and not while signs of life come", () => {
   const levels = new LiveLevels([changeOf({ edges: joined(startMs), deadlineMs: startMs + 1_000 })], startMs);
   levels.apply([changeOf({ deadlineMs: startMs + 3_000 })], startMs + 500);
   expect([1_001, 3_000, 3_001, 3_002].map((ms) => levels.takeTimedOut(startMs + ms))).toEqual([
@@ -150,7 +150,7 @@ test("all agents of an organization are read at what one look through its sessio
   expect(looks).toBeLessThan(10 * agents);
 });
 
-test("of a session with many agents those are told as changed that are, when one more joins and when one leaves", () => {
+test("in a session with many agents only those that changed are reported, when one more joins and when one leaves", () => {
   const spans = Array.from({ length: 100 }, (_, index) => {
     return { agent: `bot-${index}`, level: "participants", startMs, endMs: 0 };
   });

@@ -107,7 +107,7 @@ test("a later viewer's snapshot has the sequence of the change that the others g
   expect(snapshot).toMatchObject({ sequence: changes[0]?.sequence, levels: { live_participants: 3 } });
 });
 
-test("viewers are told at least every five seconds though nothing changes, and not with every read", async () => {
+test("viewers get figures at least every five seconds though nothing changes, and not with every read", async () => {
   await begin();
   const notifiedAtMs: number[] = [performance.now()];
   for (let elapsedMs = 0; elapsedMs < 20_000; elapsedMs += 100) {
@@ -122,7 +122,7 @@ test("viewers are told at least every five seconds though nothing changes, and n
   expect(Math.min(...pausesMs)).toBeGreaterThanOrEqual(3_000);
 });
 
-test("while storage is away nothing is told and the outage is reported once; then viewers and those who wait get the present figures", async () => {
+test("while storage is away nothing is published and the outage is reported once; then viewers and those who wait get the present figures", async () => {
   await begin();
   isDown = true;
   participants = 9;

@@ -62,7 +62,7 @@ describe("a report is empty", () => {
   });
 });
 
-describe("what a mail tells of a report first", () => {
+describe("what a mail shows of a report first", () => {
   const shown = (kind: ReportKind, ...sections: ReportSection[]) =>
     keyFigures({ kind, sections }).map(({ label, value }) => `${label}: ${value}`);
   const table = (

@@ -105,7 +105,7 @@ test("pages of long names, in both directions and of every script, repeat their 
   }
 });
 
-test("a picture of another page is told from the one that is wanted", async () => {
+test("a picture of another page differs from the one that is wanted", async () => {
   const path = await setTo("other", { ...longDocument(60), name: "Another" });
   const other = PNG.sync.read(await readFile(await draw(path, "other", 1)));
   const wanted = PNG.sync.read(await readFile(new URL("names.png", pictures)));

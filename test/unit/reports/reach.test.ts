@@ -30,7 +30,7 @@ tree.place("organization", "o", [0, "partner:p2"], [50, "reseller:r1"]);
 const at = (top: NodeAddress) => ({ grants: [{ node: top, actions: actionsOfRole("owner") }] });
 const sees = (top: NodeAddress, reach: NodeAddress[]) => seesReach(tree, at(top), { ...report, reach }, 200);
 
-test("what a later owner was told is seen by who stood above that owner all the time, and by nobody who came between", () => {
+test("what a later owner was shown is seen by who stood above that owner all the time, and by nobody who came between", () => {
   const reach = reachOf(tree, at("reseller:r1"), report, 200);
   expect(reach).toEqual(["reseller:r1"]);
   expect(sees("partner:p1", reach)).toBe(true);
@@ -38,7 +38,7 @@ test("what a later owner was told is seen by who stood above that owner all the 
   expect(sees("partner:p1", ["reseller:moved"])).toBe(false);
 });
 
-test("what tells more than one's own time is not seen", () => {
+test("what shows more than one's own time is not seen", () => {
   expect(sees("partner:p1", [node])).toBe(false);
   expect(sees("partner:p1", ["reseller:r1", "partner:p2"])).toBe(false);
   expect(sees(node, ["reseller:r1", "partner:p2"])).toBe(true);

@@ -63,7 +63,7 @@ function intervalsOf(events: readonly LevelEvent[]): KnownInterval[] {
   return [...intervals.values()];
 }
 
-/** Edges by level and instant, as those who were told of every change have them. */
+/** Edges by level and instant, as those who got every change have them. */
 type Kept = Map<string, { delta: number; starts: number }>;
 
 function add(kept: Kept, level: string, { edge_ms, edge_delta, edge_starts }: EdgeColumns): void {

@@ -21,7 +21,7 @@ const oddId = fc.array(fc.constantFrom("/", "%", ":", ",", " ", "é", "%2F", "%2
 });
 const id = oddId.map((pieces) => pieces.join(""));
 
-test("where an organization stood is told by the ids of its parents, whatever characters they have, at an instant as over a span", () => {
+test("where an organization stood is known by the ids of its parents, whatever characters they have, at an instant as over a span", () => {
   fc.assert(
     fc.property(id, fc.uniqueArray(id, { minLength: 2, maxLength: 2 }), id, (partner, [old = "", young = ""], own) => {
       const tree = new Tree();

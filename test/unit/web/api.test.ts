@@ -65,7 +65,7 @@ describe("a refusal", () => {
 });
 
 describe("an answer that does not come", () => {
-  it("is told as such, and passes", async () => {
+  it("is shown as such, and passes", async () => {
     answerWith(() => Promise.reject(new TypeError("Failed to fetch")));
     expect(await failure(() => api.listMeters())).toMatchObject({ code: "unreachable", status: 0, isPassing: true });
   });
@@ -75,14 +75,14 @@ describe("an answer that does not come", () => {
     await expect(api.listMeters()).rejects.toMatchObject({ name: "AbortError" });
   });
 
-  it("in full is told as such", async () => {
+  it("in full is shown as such", async () => {
     answerWith(() => new Response('{"meters": ['));
     expect(await failure(() => api.listMeters())).toMatchObject({ code: "unexpected_answer", status: 200 });
   });
 });
 
 describe("a session that ended", () => {
-  it("is told once to the page by any request", async () => {
+  it("is reported once to the page by any request", async () => {
     answerWith(() => refused(401, "unauthenticated"));
     await failure(() => api.listMeters());
     expect(signedOut).toHaveBeenCalledOnce();

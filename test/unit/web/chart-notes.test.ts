@@ -18,7 +18,7 @@ const answer = {
   ],
 } as unknown as UsageAnswer;
 
-test("what a rule would have told is marked in the window that it was found in or at the end of", () => {
+test("what a rule would have sent is marked in the window that it was found in or at the end of", () => {
   const marks = [
     { at: "2026-03-02T00:00:00Z", text: "the first" },
     { at: "2026-03-03T12:00:00Z", text: "the second" },

@@ -174,7 +174,7 @@ describe("a comparison", () => {
     expect(usageRows(answer, usualSort, now)[0]?.compared).toEqual([null, null]);
   });
 
-  it("is drawn and told beside its meter, and nothing is without one", () => {
+  it("is drawn and shown beside its meter, and nothing is without one", () => {
     const [series] = chartContent(compared, meters, now).series;
     expect(series?.compared.map((point) => point?.value ?? null)).toEqual(["4", "3", null]);
     const content = chartContent(compared, meters, now);
@@ -305,7 +305,7 @@ describe("the chart", () => {
     expect(readoutOf(content, 1).rows[0]).toMatchObject({ text: "no data", change: undefined });
   });
 
-  it("tells a change by sign and size, and never one from nothing in percent", () => {
+  it("shows a change by sign and size, and never one from nothing in percent", () => {
     expect(changeOf(9, 12)).toEqual({ direction: -1, text: "−25 %" });
     expect(changeOf(3, 0)).toEqual({ direction: 1, text: "new" });
     expect(changeOf(0, 0)).toEqual({ direction: 0, text: "±0 %" });

@@ -262,7 +262,7 @@ test("a key writes only to its subtree, creates only below its node, and leaves 
     const unknown = await refused("nowhere");
     expect(unknown).toMatchObject([{ code: "outside_subtree", field: "organization" }]);
     const [{ id: _, ...unknownOrganization } = { id: "" }] = unknown;
-    expect(await refused("globex"), "nothing tells which organizations others have").toMatchObject([
+    expect(await refused("globex"), "nothing reveals which organizations others have").toMatchObject([
       unknownOrganization,
     ]);
   }

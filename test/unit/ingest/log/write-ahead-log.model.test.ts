@@ -266,7 +266,7 @@ test(
 );
 
 test.each<Fault>(["sync-io", "write-io"])(
-  "after %s nothing more is acknowledged, and the owner is told once",
+  "after %s nothing more is acknowledged, and the owner is called once",
   async (fault) => {
     const disk = new Disk();
     const fatal: Error[] = [];
