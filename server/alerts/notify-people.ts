@@ -6,6 +6,7 @@ import type { combinedMessage } from "../delivery/message-parts.ts";
 import { newId } from "../identity/actor.ts";
 import type { Queries } from "../postgres/client.ts";
 import { digestEntries, notifications } from "../postgres/schema/alerts.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
 import { nextDigestMs } from "./digest-time.ts";
 import type { Person } from "./people.ts";
 import { mailListOf, preferenceFor, readPreferences } from "./preferences.ts";
@@ -20,6 +21,7 @@ export interface Notice {
   together: (rows: readonly AlertRecord[]) => ReturnType<typeof combinedMessage>;
   /** The node whose tenant's bound a mail about these alerts falls under. */
   aboutOf: (rows: readonly AlertRecord[]) => NodeAddress;
+  tree: Pick<NodeTree, "ancestors">;
   /** Without a slash at its end. */
   publicUrl: string;
 }
@@ -75,10 +77,10 @@ async function mailTo(
   tx: Queries,
   { id, email, rows }: Person<AlertRecord>,
   first: AlertRecord,
-  { type, lineOf, together, subjectOf, aboutOf, publicUrl }: Notice,
+  { type, lineOf, together, subjectOf, aboutOf, publicUrl, tree }: Notice,
 ): Promise<void> {
   const isOne = rows.length === 1;
-  await enqueueMail(tx, {
+  await enqueueMail(tx, tree, {
     // Nobody but who sees everything sees to whom it went.
     ...{
       type,

@@ -127,7 +127,7 @@ async function notifyTogether(
   const type = rows[0]?.due;
   if (!type) return [];
   const ids = await notifyPeople(tx, await recipientsOf(tx, source.tree, rows), {
-    ...{ type, at, publicUrl: source.publicUrl },
+    ...{ type, at, tree: source.tree, publicUrl: source.publicUrl },
     lineOf: (row) => lineOf(source, row, type),
     together: (own) => togetherOf(source, rule, own, type),
     subjectOf: (row) => subjectOf(source, rule, row, type),

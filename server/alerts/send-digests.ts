@@ -80,7 +80,7 @@ async function mailDigest(
     ...{ alerts: [row.id], node: row.node, lines: [], isFiring: isFiring(row) },
     ...(index < listedInMail && { row: rowOf(row) }),
   }));
-  await enqueueMail(tx, {
+  await enqueueMail(tx, tree, {
     ...{ type: "digest", node: "all", to: [email], list: mailListOf(id), attachments: [] },
     ...combinedMessage({ of: "digest" }, parts),
     ...{ url: `${publicUrl}/alerts`, button: "Open the alerts" },

@@ -16,6 +16,7 @@ import {
   type DeliveryRow,
   nextDueMs,
   noteAttempt,
+  notePace,
   renewClaims,
   renewEveryMs,
 } from "./outbox.ts";
@@ -27,8 +28,9 @@ export interface CourierDeps extends SendingDeps {
   onAttempt?: (kind: DeliveryKind, result: Attempt["result"]) => void;
 }
 
-/** Deliveries that are sent at once. */
+/** Deliveries that are sent at once, and beyond them one of each tenant that has none. */
 const concurrency = 16;
+const beyondConcurrency = 16;
 const longestRestMs = 60_000;
 const afterFailureMs = 1_000;
 /** How long deliveries under way may take when the service stops; the next process sends the rest. */
@@ -86,10 +88,11 @@ export class Courier {
     try {
       while (this.#isAsked && !this.#isStopped) {
         this.#isAsked = false;
-        const room = concurrency - this.#sending.size;
+        const room = Math.max(0, concurrency - this.#sending.size);
+        const beyond = Math.min(beyondConcurrency, concurrency + beyondConcurrency - this.#sending.size);
         // Each that ends wakes it again.
-        if (room === 0) return;
-        const claimed = await claimDue(this.#deps.postgres, room);
+        if (room + beyond <= 0) return;
+        const claimed = await claimDue(this.#deps.postgres, room, beyond);
         for (const row of claimed) this.#begin(row);
         if (claimed.length > 0) this.#isAsked = true;
       }
@@ -130,6 +133,7 @@ export class Courier {
     }
     const made: Attempt = { ...outcome, at, ms: Math.round(performance.now() - startedAtMs) };
     await this.#note(row, made);
+    if (row.channel !== null) await notePace(this.#deps.postgres, row.channel, made.ms).catch(() => undefined);
     this.#deps.onAttempt?.(row.kind, made.result);
   }
 

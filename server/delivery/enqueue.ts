@@ -9,6 +9,8 @@ import type { NodeAddress } from "../contract/nodes.ts";
 import { newId } from "../identity/actor.ts";
 import type { Queries } from "../postgres/client.ts";
 import { attachments, channels, type DeliveryMessage, deliveries } from "../postgres/schema/delivery.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { tenantOf } from "../tree/tenant-of.ts";
 import { alertsOf } from "./message-parts.ts";
 import { listUnsubscribed } from "./unsubscribe.ts";
 
@@ -71,7 +73,7 @@ export interface MailMessage {
 export async function enqueueDeliveries(
   tx: Queries,
   messages: readonly AlertMessage[],
-  tree: { isWithin(node: NodeAddress, ancestor: NodeAddress): boolean },
+  tree: Pick<NodeTree, "isWithin" | "ancestors">,
 ): Promise<string[]> {
   const ids = [...new Set(messages.flatMap((message) => message.channels))];
   const found = ids.length === 0 ? [] : await tx.select().from(channels).where(inArray(channels.id, ids));
@@ -89,16 +91,17 @@ export async function enqueueDeliveries(
     const content = { type, aboutNode: alert.node, alert: alert.id, message, once };
     return deliveriesTo(hearing, recipientsOf, content);
   });
-  return await insertDeliveries(tx, rows);
+  return await insertDeliveries(tx, tree, rows);
 }
 
 /** Writes one delivery for each address and gives their ids; who unsubscribed from the list gets none. */
 export async function enqueueMail(
   tx: Queries,
-  { type, node, about = node, to, list, subject, lines, url, button, attachments: files, once, ...rest }: MailMessage,
+  tree: Tenants,
+  { type, node, about = node, to, list, subject, lines, url, button, attachments: files, once, ...more }: MailMessage,
 ): Promise<string[]> {
   const kept = await keepAttachments(tx, files);
-  const { figures, chart, rows, alerts, parts, heading, brand, isSystem } = rest;
+  const { figures, chart, rows, alerts, parts, heading, brand, isSystem } = more;
   const message: DeliveryMessage = {
     subject,
     lines: [...lines],
@@ -113,13 +116,13 @@ export async function enqueueMail(
     ...(parts && { parts }),
     ...(heading && { heading }),
     ...(brand && { brand }),
-    ...(isSystem && { isSystem }),
   };
   const addresses = await subscribers(tx, list, to);
   return await insertDeliveries(
     tx,
+    tree,
     addresses.map((address) => ({
-      ...{ type, node, aboutNode: about, kind: "email" as const, to: address, list, message },
+      ...{ type, node, aboutNode: about, kind: "email" as const, to: address, list, message, isSystem },
       ...(once !== undefined && { once: `${once} ${address}` }),
     })),
   );
@@ -128,11 +131,12 @@ export async function enqueueMail(
 /** Writes that a report's files are to be put into the operator's bucket, below `path`; gives the delivery's id, if it is new. */
 export async function enqueuePut(
   tx: Queries,
+  tree: Tenants,
   put: { node: NodeAddress; list: string; path: string; message: DeliveryMessage; once: string },
 ): Promise<string[]> {
   const { node, list, path, message, once } = put;
   const about = { type: "report" as const, kind: "bucket" as const, node, aboutNode: node };
-  return await insertDeliveries(tx, [{ ...about, list, to: path, message, once: `${once} bucket` }]);
+  return await insertDeliveries(tx, tree, [{ ...about, list, to: path, message, once: `${once} bucket` }]);
 }
 
 /** Each is kept once however many messages carry it. */
@@ -163,10 +167,11 @@ interface DeliveryContent {
 /** The same for channels that the caller has read in this transaction. */
 export async function writeDeliveries(
   tx: Queries,
+  tree: Tenants,
   to: readonly ChannelRow[],
   content: DeliveryContent,
 ): Promise<string[]> {
-  return await insertDeliveries(tx, deliveriesTo(to, await recipientsByChannel(tx, to), content));
+  return await insertDeliveries(tx, tree, deliveriesTo(to, await recipientsByChannel(tx, to), content));
 }
 
 /** The addresses of each channel but those that unsubscribed; null alone where it has a URL. */
@@ -194,17 +199,23 @@ function deliveriesTo(
   );
 }
 
-type NewDelivery = Omit<typeof deliveries.$inferInsert, "id" | "alerts">;
+type NewDelivery = Omit<typeof deliveries.$inferInsert, "id" | "alerts" | "tenant">;
+type Tenants = Pick<NodeTree, "ancestors">;
 
 const rowsPerStatement = 1_000;
 
-async function insertDeliveries(tx: Queries, rows: readonly NewDelivery[]): Promise<string[]> {
+async function insertDeliveries(tx: Queries, tree: Tenants, rows: readonly NewDelivery[]): Promise<string[]> {
   const ids: string[] = [];
   for (let start = 0; start < rows.length; start += rowsPerStatement) {
     const some = rows.slice(start, start + rowsPerStatement);
     const written = await tx
       .insert(deliveries)
-      .values(some.map((row) => ({ ...row, id: newId("dlv"), alerts: alertsOf(row.message), dueAt: sql`now()` })))
+      .values(
+        some.map((row) => ({
+          ...{ ...row, id: newId("dlv"), dueAt: sql`now()` },
+          ...{ alerts: alertsOf(row.message), tenant: tenantOf(row.aboutNode, tree) },
+        })),
+      )
       .onConflictDoNothing()
       .returning({ id: deliveries.id });
     ids.push(...written.map(({ id }) => id));

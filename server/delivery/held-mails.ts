@@ -24,11 +24,11 @@ const alertMailsPerHour = 60;
 const mailsOfTenantsPerHour = 600;
 
 type Tree = Pick<NodeTree, "ancestors">;
-type Bounded = Pick<DeliveryRow, "node" | "aboutNode" | "channel" | "message">;
+type Bounded = Pick<DeliveryRow, "node" | "aboutNode" | "channel" | "isSystem">;
 
 /** What shares a bound: a tenant, or the service's word of itself. */
-function senderOf({ node, aboutNode, channel, message }: Bounded, tree: Tree): string {
-  if (message.isSystem) return "system";
+function senderOf({ node, aboutNode, channel, isSystem }: Bounded, tree: Tree): string {
+  if (isSystem) return "system";
   return tenantOf(channel === null ? aboutNode : node, tree);
 }
 
@@ -46,7 +46,7 @@ export async function alertMailsHeld(
   const { rows: sent } = await pool.query<{ node: NodeAddress; system: boolean; until: Date }>(
     `WITH mails AS (
        SELECT id, CASE WHEN channel IS NULL THEN about_node ELSE node END AS node,
-         coalesce(message ->> 'isSystem', '') = 'true' AS system, position, due_at, claimed_until
+         is_system AS system, position, due_at, claimed_until
        FROM deliveries
        WHERE kind = 'email' AND lower("to") = lower($1) AND type LIKE 'alert.%'
          AND (sent_at > now() - interval '1 hour' OR sent_at IS NULL)

@@ -30,12 +30,18 @@ export interface Attempt extends Outcome {
 /** A claim is renewed well before it ends. */
 const claimSeconds = 30;
 export const renewEveryMs = 10_000;
-/** At most this many for one receiver, so that a slow one holds up nobody else's messages. */
+/** At most this many at once for one receiver, so that a slow one holds up nobody else's messages. */
 const perReceiver = 4;
+/** Of one that was slow so often in a row. */
+const perSlowReceiver = 1;
+const slowTimes = 3;
+const slowMs = 5_000;
 /** A folder that hangs keeps threads of the process, which has four for all files, the log's among them. */
 const perBucket = 2;
+/** And for one tenant, so that all its receivers together hold up nobody else's either. */
+const perTenant = 8;
 /** The operator's bucket is one, whichever schedule's files are put there. */
-const receiver = "coalesce(channel, CASE WHEN kind = 'bucket' THEN kind ELSE list END)";
+const receiver = "coalesce(channel, CASE WHEN deliveries.kind = 'bucket' THEN deliveries.kind ELSE list END)";
 
 const second = 1000;
 const minute = 60 * second;
@@ -51,36 +57,56 @@ export function pauseAfter(tries: number, random: number): number | undefined {
   return pauseMs === undefined ? undefined : Math.round(pauseMs * (1 - jitter * random));
 }
 
-/** Takes up to `room` deliveries that are due and that nobody else sends: of the service itself first, then the longest due. */
-export async function claimDue({ pool }: Pick<Postgres, "pool">, room: number): Promise<DeliveryRow[]> {
+/**
+ * Takes up to `room` deliveries that are due and that nobody else sends: of the service itself first, then of whichever tenants
+ * have the fewest that are being sent, of each the longest due. `beyond`: how many more it takes of tenants that have none.
+ */
+export async function claimDue({ pool }: Pick<Postgres, "pool">, room: number, beyond = 0): Promise<DeliveryRow[]> {
   const claim = randomUUID();
   const { rows } = await pool.query<{ id: string }>(
-    `WITH busy AS (
-       SELECT ${receiver} AS receiver FROM deliveries
-       WHERE due_at IS NOT NULL AND claimed_until >= now()
-       GROUP BY 1 HAVING count(*) >= CASE WHEN bool_or(kind = 'bucket') THEN $5::int ELSE $1::int END
+    `WITH waiting AS (
+       SELECT deliveries.id, due_at, position, is_system, coalesce(tenant, about_node) AS tenant, ${receiver} AS receiver,
+         coalesce(claimed_until >= now(), false) AS is_sending,
+         CASE WHEN deliveries.kind = 'bucket' THEN $5::int WHEN slow_in_row >= $7::int THEN $8::int ELSE $1::int END AS places
+       FROM deliveries LEFT JOIN channels ON channels.id = channel
+       WHERE due_at IS NOT NULL AND (due_at <= now() OR claimed_until >= now())
+     ), at_receivers AS (
+       SELECT *, count(*) FILTER (WHERE is_sending) OVER (PARTITION BY tenant) AS sending_of_tenant,
+         count(*) FILTER (WHERE is_sending) OVER (PARTITION BY receiver)
+           + row_number() OVER (PARTITION BY receiver, is_sending ORDER BY is_system DESC, due_at, position) AS place
+       FROM waiting
+     ), of_tenants AS (
+       SELECT id, due_at, position, is_system,
+         sending_of_tenant + row_number() OVER (PARTITION BY tenant ORDER BY is_system DESC, due_at, position) AS turn
+       FROM at_receivers WHERE NOT is_sending AND place <= places
      ), candidates AS (
-       SELECT id FROM (
-         SELECT id, due_at, ordinary, kind, row_number() OVER (PARTITION BY ${receiver} ORDER BY ordinary, due_at, position) AS turn
-         FROM (SELECT *, coalesce(message ->> 'isSystem', '') <> 'true' AS ordinary FROM deliveries) AS waiting
-         WHERE due_at <= now() AND (claimed_until IS NULL OR claimed_until < now())
-           AND ${receiver} NOT IN (SELECT receiver FROM busy)
-       ) AS due WHERE turn <= CASE WHEN kind = 'bucket' THEN $5::int ELSE $1::int END ORDER BY ordinary, due_at LIMIT $2
+       SELECT id, is_system OR turn = 1 AS is_first, row_number() OVER (ORDER BY is_system DESC, turn, due_at, position) AS rank
+       FROM of_tenants WHERE is_system OR turn <= $6::int
      ), taken AS (
        SELECT id FROM deliveries
-       WHERE id IN (SELECT id FROM candidates) AND due_at <= now() AND (claimed_until IS NULL OR claimed_until < now())
+       WHERE id IN (SELECT id FROM candidates WHERE rank <= $2::int OR (is_first AND rank <= $2::int + $9::int))
+         AND due_at <= now() AND (claimed_until IS NULL OR claimed_until < now())
        FOR UPDATE SKIP LOCKED
      )
      UPDATE deliveries SET claim = $3, claimed_until = now() + make_interval(secs => $4)
      FROM taken WHERE deliveries.id = taken.id RETURNING deliveries.id`,
-    [perReceiver, room, claim, claimSeconds, perBucket],
+    [perReceiver, room, claim, claimSeconds, perBucket, perTenant, slowTimes, perSlowReceiver, beyond],
   );
   return rows.length === 0 ? [] : await readClaimed(pool, claim);
 }
 
+/** How long a channel's receiver took for an attempt: one that is slow again and again has one place, until it answers soon. */
+export async function notePace({ pool }: Pick<Postgres, "pool">, channel: string, ms: number): Promise<void> {
+  await pool.query(
+    `UPDATE channels SET slow_in_row = CASE WHEN $2 THEN least(slow_in_row + 1, $3::int) ELSE 0 END
+     WHERE id = $1 AND kind IN ('webhook', 'slack') AND ($2 OR slow_in_row > 0)`,
+    [channel, ms >= slowMs, slowTimes],
+  );
+}
+
 async function readClaimed(pool: Postgres["pool"], claim: string): Promise<DeliveryRow[]> {
   const { rows } = await pool.query<DeliveryRow>(
-    `SELECT id, position::float8 AS position, type, node, about_node AS "aboutNode", channel, kind, "to", list, alert, alerts, message,
+    `SELECT id, position::float8 AS position, type, node, about_node AS "aboutNode", tenant, is_system AS "isSystem", channel, kind, "to", list, alert, alerts, message,
        once, state, tries, due_at AS "dueAt", claim, claimed_until AS "claimedUntil", created_at AS "createdAt", sent_at AS "sentAt",
        given_up_at AS "givenUpAt"
      FROM deliveries WHERE claim = $1 ORDER BY position`,

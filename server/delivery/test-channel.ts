@@ -3,6 +3,7 @@ import { eq } from "drizzle-orm";
 import type { Postgres } from "../postgres/client.ts";
 import { channels } from "../postgres/schema/delivery.ts";
 import { ProblemError } from "../problem.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
 import { type ChannelRow, writeDeliveries } from "./enqueue.ts";
 import { recentTests } from "./read-deliveries.ts";
 
@@ -10,7 +11,10 @@ import { recentTests } from "./read-deliveries.ts";
 const testsPerMinute = 10;
 
 /** Writes one `channel.test` for each address of the channel, due now, and gives their ids. */
-export async function testChannel(postgres: Postgres, id: string, publicUrl: string): Promise<string[]> {
+export async function testChannel(
+  { postgres, tree, publicUrl }: { postgres: Postgres; tree: Pick<NodeTree, "ancestors">; publicUrl: string },
+  id: string,
+): Promise<string[]> {
   return await postgres.transaction(async (tx) => {
     const [channel] = await tx.select().from(channels).where(eq(channels.id, id)).for("update");
     if (!channel) throw new ProblemError("not_found", "there is no such channel");
@@ -19,7 +23,7 @@ export async function testChannel(postgres: Postgres, id: string, publicUrl: str
       throw new ProblemError("too_fast", `a channel is tested ${testsPerMinute} times a minute at most`, {
         retryAfterSeconds: 60,
       });
-    const ids = await writeDeliveries(tx, [channel], {
+    const ids = await writeDeliveries(tx, tree, [channel], {
       ...{ type: "channel.test", aboutNode: channel.node, alert: null },
       message: testMessage(channel, publicUrl, new Date()),
     });

@@ -88,19 +88,19 @@ export async function sendSlot(
   ];
   const brand = branding && brandOfMail(branding);
   const once = `report ${slot.id}`;
-  const mailed = await enqueueMail(tx, {
+  const mailed = await enqueueMail(tx, tree, {
     ...{ type: "report", node: schedule.node, to: addresses, list: schedule.id, once },
     ...{ ...texts, attachments },
     ...(brand && { brand }),
   });
   const kept = channels.length > 0 ? await keepAttachments(tx, attachments) : [];
   const data = dataOf(document, slot, run, linked);
-  const channelled = await writeDeliveries(tx, channels, {
+  const channelled = await writeDeliveries(tx, tree, channels, {
     ...{ type: "report", aboutNode: schedule.node, alert: null, once },
     message: { ...texts, data, attachments: kept, ...(brand && { brand }) },
   });
   const isPut = hasBucket && author && !isTest;
-  const put = isPut ? await putFiles(tx, { slot, schedule }, { ...texts, data }, once) : [];
+  const put = isPut ? await putFiles(tx, tree, { slot, schedule }, { ...texts, data }, once) : [];
   const written = [...mailed, ...channelled, ...put];
   const reached = await addressesOf(tx, mailed);
   const unwanted = addresses.filter((address) => !reached.has(address));
@@ -112,6 +112,7 @@ export async function sendSlot(
 
 async function putFiles(
   tx: Queries,
+  tree: Sending["tree"],
   { slot, schedule }: OpenSlot,
   { data, ...texts }: DeliveryMessage & { data: ReturnType<typeof dataOf> },
   once: string,
@@ -120,7 +121,7 @@ async function putFiles(
   // Links end; what the operator keeps does not.
   const files = data.files.map(({ url: _url, ...kept }) => kept);
   const message = { ...texts, data: { ...data, files } };
-  return await enqueuePut(tx, { node: schedule.node, list: schedule.id, path, message, once });
+  return await enqueuePut(tx, tree, { node: schedule.node, list: schedule.id, path, message, once });
 }
 
 const logoCid = "brand-logo";

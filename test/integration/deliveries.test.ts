@@ -343,7 +343,7 @@ test("mail with files reaches addresses that no channel has, with the files as t
   const file = { filename: "usage.pdf", contentType: "application/pdf", content };
   const write = () =>
     world.accounts.postgres.transaction((tx) =>
-      enqueueMail(tx, {
+      enqueueMail(tx, world.accounts.tree, {
         ...mail,
         ...{
           lines: ["Attached."],

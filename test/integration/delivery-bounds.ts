@@ -1,12 +1,12 @@
 /** How often messages leave, and to whom an address is shown, in the world of deliveries.test.ts. */
-import { count, eq, sql } from "drizzle-orm";
+import { count, eq, inArray, sql } from "drizzle-orm";
 import { expect, test, vi } from "vitest";
 import { notifyDue } from "../../server/alerts/notify.ts";
 import type { RuleRecord } from "../../server/alerts/rules.ts";
 import type { NodeAddress } from "../../server/contract/nodes.ts";
 import { Courier } from "../../server/delivery/courier.ts";
 import { enqueueMail } from "../../server/delivery/enqueue.ts";
-import { claimDue } from "../../server/delivery/outbox.ts";
+import { claimDue, notePace } from "../../server/delivery/outbox.ts";
 import { alerts } from "../../server/postgres/schema/alerts.ts";
 import { deliveries } from "../../server/postgres/schema/delivery.ts";
 import type { DeliveryWorld } from "../support/delivery-world.ts";
@@ -105,7 +105,7 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     await isHeld((await enqueue([own.id]))[0]);
     const mail = { type: "alert.firing" as const, node: "all", to, list: "notifications usr_1", attachments: [] };
     const [personal] = await deps.postgres.transaction((tx) =>
-      enqueueMail(tx, { ...mail, subject: "It fires", lines: [], url: alert.url, button: "Open" }),
+      enqueueMail(tx, accounts.tree, { ...mail, subject: "It fires", lines: [], url: alert.url, button: "Open" }),
     );
     await isSent(personal);
   });
@@ -116,12 +116,12 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     const to = "operator@example.com";
     const list = "notifications usr_operator";
     const about = (node: NodeAddress) => ({ about: node });
-    const enqueue = (given: Partial<Parameters<typeof enqueueMail>[1]>, times = 1) =>
+    const enqueue = (given: Partial<Parameters<typeof enqueueMail>[2]>, times = 1) =>
       deps.postgres.transaction(async (tx) => {
         const ids: string[] = [];
         for (let n = 0; n < times; n++)
           ids.push(
-            ...(await enqueueMail(tx, {
+            ...(await enqueueMail(tx, deps.tree, {
               ...{ type: "alert.firing", node: "all", to: [to], list, attachments: [] },
               ...{ subject: "It fires", lines: [`Line ${n}.`], alerts: [`alr_${n}`] },
               ...{ url: "https://usage.example.com/", button: "Open", ...given },
@@ -170,8 +170,8 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
         ...{ subject: "It fires", lines: [], url: "https://usage.example.com/", button: "Open" },
       };
       const to = (address: string) => ({ ...mail, to: [address] });
-      const [longest = ""] = await enqueueMail(tx, to("first@example.com"));
-      const [last = ""] = await enqueueMail(tx, { ...to("last@example.com"), isSystem: true });
+      const [longest = ""] = await enqueueMail(tx, deps.tree, to("first@example.com"));
+      const [last = ""] = await enqueueMail(tx, deps.tree, { ...to("last@example.com"), isSystem: true });
       await tx
         .update(deliveries)
         .set({ dueAt: new Date(0) })
@@ -182,6 +182,66 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     expect((await claimDue(deps.postgres, 1)).map(({ id }) => id)).toEqual([plain]);
     await deps.postgres.db.delete(deliveries).where(eq(deliveries.list, "notifications usr_late"));
     world().courier = new Courier(deps);
+  });
+
+  test("however many messages of one tenant are due and whoever receives them, another's are taken with the next, and each tenant's first even when all places are taken", async () => {
+    const { deps, accounts } = world();
+    const { db } = deps.postgres;
+    await world().courier.close();
+    await db.update(deliveries).set({ dueAt: null });
+    await accounts.tree.createNode({ kind: "reseller", id: "late", name: "L", parent: "all" });
+    await accounts.tree.createNode({ kind: "reseller", id: "slow", name: "S", parent: "all" });
+    const write = (tenant: string, list: string, times: number) =>
+      deps.postgres.transaction(async (tx) => {
+        for (let n = 0; n < times; n++)
+          await enqueueMail(tx, deps.tree, {
+            ...{ type: "alert.firing", node: `reseller:${tenant}`, to: [`${n}@example.com`], list, attachments: [] },
+            ...{ subject: "It fires", lines: [], url: "https://usage.example.com/", button: "Open" },
+          });
+      });
+    for (let list = 0; list < 10; list++) await write("slow", `slow ${list}`, 5);
+    await write("r1", "calm", 2);
+    const claimed = async (room: number, beyond: number) =>
+      (await claimDue(deps.postgres, room, beyond)).map(({ tenant }) => tenant).sort();
+    const times = (tenant: string, count: number) => Array(count).fill(`reseller:${tenant}`);
+    expect(await claimed(4, 0)).toEqual([...times("r1", 2), ...times("slow", 2)]);
+    expect(await claimed(16, 16)).toEqual(times("slow", 6));
+    expect(await claimed(16, 16)).toEqual([]);
+    await write("late", "late", 3);
+    expect(await claimed(0, 16)).toEqual(times("late", 1));
+    expect(await claimed(16, 0)).toEqual(times("late", 2));
+    await db.delete(deliveries).where(inArray(deliveries.tenant, ["reseller:slow", "reseller:late"]));
+    await db.delete(deliveries).where(eq(deliveries.list, "calm"));
+    world().courier = new Courier(deps);
+  });
+
+  test("a receiver that is slow again and again is sent one message at a time until it answers soon, others four", async () => {
+    const { postgres } = world().deps;
+    await world().courier.close();
+    await postgres.db.update(deliveries).set({ dueAt: null });
+    const { id } = await world().webhook("/slow");
+    for (let n = 0; n < 6; n++) await world().enqueue([id]);
+    const ids = async () => (await claimDue(postgres, 16)).length;
+    const setFree = () => postgres.db.update(deliveries).set({ claimedUntil: null }).where(eq(deliveries.channel, id));
+    for (let n = 0; n < 2; n++) await notePace(postgres, id, 10_000);
+    expect(await ids()).toBe(4);
+    await setFree();
+    await notePace(postgres, id, 10_000);
+    expect([await ids(), await ids()]).toEqual([1, 0]);
+    await setFree();
+    await notePace(postgres, id, 20);
+    expect(await ids()).toBe(4);
+    await postgres.db.delete(deliveries).where(eq(deliveries.channel, id));
+    world().courier = new Courier(world().deps);
+  });
+
+  test("a tenant has two thousand channels at most, on whichever of its nodes, its agents' too", async () => {
+    const { db } = world().deps.postgres;
+    await db.execute(sql`INSERT INTO channels (id, node, name, kind, enabled, "to")
+      SELECT 'chn_many_' || n, 'organization:beside', 'Many', 'email', false, '[]'::jsonb FROM generate_series(1, 2000) AS n`);
+    const refused = await world().make({ kind: "email", name: "One more", to: ["more@example.com"] });
+    expect(refused).toMatchObject({ status: 409, body: { detail: expect.stringContaining("2000 channels") } });
+    await db.execute(sql`DELETE FROM channels WHERE id LIKE 'chn_many_%'`);
   });
 
   test("of many alerts a webhook is given each, other channels one list of those at their node or below without what moved away, and each delivery is found by each of its alerts", async () => {

@@ -153,7 +153,7 @@ const testChannelRoute = createRoute({
 });
 
 export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
-  const { postgres, vault, tree, publicUrl } = deps;
+  const { postgres, vault, tree } = deps;
   const app = createRouter();
 
   const { describe, own } = createTools(deps);
@@ -222,7 +222,7 @@ export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
 
   app.openapi(testChannelRoute, async (c) => {
     const { id } = await own(c.get("actor"), c.req.valid("param").id);
-    const deliveries = await testChannel(postgres, id, publicUrl);
+    const deliveries = await testChannel(deps, id);
     return c.json({ delivery: deliveries[0] ?? "", deliveries }, 202);
   });
   return app;

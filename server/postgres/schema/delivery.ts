@@ -48,6 +48,8 @@ export const channels = pgTable(
     /** `YYYY-MM` in UTC, and what was sent in it. */
     sentMonth: text("sent_month"),
     sentInMonth: integer("sent_in_month").notNull().default(0),
+    /** Attempts in a row that its receiver took long for. */
+    slowInRow: integer("slow_in_row").notNull().default(0),
     createdAt: instant("created_at").notNull().defaultNow(),
   },
   (table) => [index("channels_node").on(table.node)],
@@ -117,8 +119,6 @@ export interface DeliveryMessage {
   heading?: MessageHeading;
   /** How many parts it had no room to keep. */
   more?: number;
-  /** In a person's own mail: it is about the service itself. */
-  isSystem?: boolean;
   /** One with a `cid` is a picture in the text of a mail. */
   attachments?: { filename: string; contentType: string; sha256: string; cid?: string }[];
   /** In whose name it comes; the service's own where it is left out. `color`: `#rrggbb`, dark enough to be under white. */
@@ -136,6 +136,10 @@ export const deliveries = pgTable(
     node: text("node").notNull(),
     /** What it is about: a channel gets messages about its node and those below it only, and mails about a tenant have a bound. */
     aboutNode: text("about_node").notNull(),
+    /** Whose messages wait in line with it: the tenant of what it tells of, when it was written. Null: written by an earlier version. */
+    tenant: text("tenant"),
+    /** A person's own mail about the service itself: it waits for no others. */
+    isSystem: boolean("is_system").notNull().default(false),
     channel: text("channel"),
     kind: text("kind").$type<DeliveryKind>().notNull(),
     /** The address or number, or the path in a bucket; null where the channel has a URL. */

@@ -19,7 +19,7 @@ async function channelAt({ deps }: World): Promise<string> {
 }
 
 async function deliveryAt(world: World): Promise<string> {
-  const [id = ""] = await testChannel(world.deps.postgres, await channelAt(world), "http://localhost");
+  const [id = ""] = await testChannel({ ...world.deps, publicUrl: "http://localhost" }, await channelAt(world));
   return id;
 }
 
