@@ -240,7 +240,7 @@ function mountApi(app: OpenAPIHono<HttpEnv>, deps: AppDeps): void {
   app.route("/", notificationPreferencesRoutes({ postgres }));
   app.route("/", paymentsRoutes({ postgres, tree, paymentKeys: deps.paymentKeys }));
   app.route("/", channelsRoutes({ postgres, tree, vault: deps.vault, egress: deps.egress, publicUrl }));
-  app.route("/", deliveriesRoutes({ postgres, tree }));
+  app.route("/", deliveriesRoutes({ postgres, tree, vault: deps.vault }));
   app.route("/", unsubscribeRoutes({ postgres, tree }));
   app.route("/", auditRoutes({ postgres: deps.postgres, tree, clickhouse }));
   app.route("/", reconciliationRoutes({ postgres: deps.postgres, tree }));

@@ -2,6 +2,7 @@
 
 import { hasReached, percentUsed } from "../billing/quota-status.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
+import { percentText } from "../contract/percent-text.ts";
 import type { ConditionOf } from "../contract/rules.ts";
 import type { Finding } from "./finding.ts";
 import { amountText, numberText } from "./wording.ts";
@@ -61,6 +62,6 @@ function explain(
   if (figure === undefined) return `${title}: nothing can be said yet.`;
   const verb = on === "used" ? "used" : "expected by the end of the cycle";
   if (limit === null) return `${title}: ${amountText(figure, unit)} ${verb}; there is no limit now.`;
-  const share = percent === null ? "" : `, ${numberText(percent)} % of the limit`;
+  const share = percent === null ? "" : `, ${percentText(percent)} of the limit`;
   return `${title}: ${numberText(figure)} of ${amountText(limit, unit)} ${verb}${share}; alert at ${threshold} %.`;
 }

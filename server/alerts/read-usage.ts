@@ -7,6 +7,7 @@ import { dimensionsOf } from "../catalog/catalog.ts";
 import type { Meter } from "../catalog/meter.ts";
 import { dayMs, hourMs, minuteMs, weekMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
+import { percentText } from "../contract/percent-text.ts";
 import type { Period, Quota } from "../contract/quotas.ts";
 import type { ConditionOf } from "../contract/rules.ts";
 import { totalsBy } from "../metrics/usage.ts";
@@ -53,7 +54,7 @@ export async function readUnusual(
     ];
   const driver = await readDriver(source, meter, node, endMs);
   const because = driver
-    ? ` ${driver.share.toFixed(0)} % of the change is ${driver.dimension} ${driver.key}.`
+    ? ` ${percentText(driver.share)} of the change is ${driver.dimension} ${driver.key}.`
     : " No single user, language, model, agent or room explains it.";
   const explanation = `${unusualText(meter, endMs, { value: known.value, usual })}${because}`;
   return [{ ...known, limit: usual.toFixed(2), finding: "holds", explanation }];
@@ -197,7 +198,7 @@ export async function readLowUsage(
       subject: `${condition.feature ?? meter.meter}`,
       once: `${condition.feature ?? meter.meter} ${startMs}`,
       finding: isLow ? "holds" : "clears",
-      explanation: `${meter.title}: ${amountText(used, meter.unit)} used, ${percent === null ? "" : `${numberText(percent)} % of `}${what} (${numberText(limit)}); alert below ${condition.below_percent} %.`,
+      explanation: `${meter.title}: ${amountText(used, meter.unit)} used, ${percent === null ? "" : `${percentText(percent)} of `}${what} (${numberText(limit)}); alert below ${condition.below_percent} %.`,
     },
   ];
 }

@@ -119,6 +119,7 @@ export const keySchema = z.object({
   prefix: z.string().describe("The first characters, to recognise the key by"),
   created_at: z.string(),
   last_used_at: z.string().nullable(),
+  last_used_address: z.string().nullable().describe("From where; null where it was never used, or that is not known"),
   expires_at: z.string().nullable(),
   revoked_at: z.string().nullable(),
 });

@@ -49,6 +49,20 @@ export const deliverySchema = z.object({
 });
 export type Delivery = z.infer<typeof deliverySchema>;
 
+export const deliveryDetailSchema = deliverySchema.extend({
+  request: z
+    .object({
+      url: z.string(),
+      headers: z.record(z.string(), z.string()).describe("With `webhook-signature` as of now"),
+      body: z.string(),
+    })
+    .nullable()
+    .describe(
+      "The request of an alert or a test to a webhook or to Slack, as it would be sent now; null for who may not change the channel, and where it is not sent any more",
+    ),
+});
+export type DeliveryDetail = z.infer<typeof deliveryDetailSchema>;
+
 export const deliveryListSchema = z.object({ deliveries: z.array(deliverySchema), next_cursor: nextCursorSchema });
 export type DeliveryList = z.infer<typeof deliveryListSchema>;
 

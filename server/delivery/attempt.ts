@@ -1,23 +1,21 @@
 /** One attempt to deliver one message, by the kind of its channel. */
 
 import { inArray } from "drizzle-orm";
-import { Webhook } from "standardwebhooks";
-import type { NodeAddress } from "../contract/nodes.ts";
 import type { MailLimits } from "../mail/mail-limits.ts";
 import type { Mailer } from "../mail/mailer.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { attachments, type DeliveryMessage } from "../postgres/schema/delivery.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
-import { type ChannelSecrets, disableChannel, readChannel, signingAt } from "./channels.ts";
+import { disableChannel, readChannel } from "./channels.ts";
 import type { Egress } from "./egress.ts";
 import type { ChannelRow } from "./enqueue.ts";
 import { alertMailsHeld, type Held } from "./held-mails.ts";
 import { oneLine } from "./inert-text.ts";
 import { alertsOf, narrowed } from "./message-parts.ts";
 import type { DeliveryRow, Outcome } from "./outbox.ts";
+import { requestAt, stillBelow } from "./outgoing-request.ts";
 import { again, never, posted, reasonOf, unwanted } from "./posted.ts";
 import { renderMail } from "./render-mail.ts";
-import { slackBody } from "./render-slack.ts";
 import { type SmsSettings, sendSms } from "./send-sms.ts";
 import { isUnsubscribed, type UnsubscribeLinks } from "./unsubscribe.ts";
 import type { Vault } from "./vault.ts";
@@ -51,7 +49,7 @@ export async function attempt(deps: SendingDeps, row: DeliveryRow): Promise<Outc
   if (row.channel === null) return await sendMail(deps, row);
   const channel = await readChannel(deps.postgres.db, row.channel);
   const refusal = whyNot(channel, row);
-  const message = channel && stillBelow(channel, row, deps);
+  const message = channel && stillBelow(channel, row, deps.tree);
   if (!channel || !message || refusal !== undefined)
     return unwanted(refusal ?? `${row.aboutNode} does not stand below ${channel?.node} any more`);
   const seen = { ...row, message };
@@ -68,27 +66,10 @@ function whyNot(channel: ChannelRow | undefined, { to }: DeliveryRow) {
   return undefined;
 }
 
-/** The parts of the message that the channel may still get; undefined: none. */
-function stillBelow({ node }: ChannelRow, { aboutNode, message }: DeliveryRow, { tree }: Pick<SendingDeps, "tree">) {
-  if (!message.heading) {
-    // A list that an earlier version wrote names its nodes beside it.
-    const { nodes = [] } = message as { nodes?: NodeAddress[] };
-    return [aboutNode, ...nodes].every((one) => tree.isWithin(one, node)) ? message : undefined;
-  }
-  return narrowed(message, (part) => tree.isWithin(part.node, node));
-}
-
 async function sendToUrl(deps: SendingDeps, channel: ChannelRow, row: DeliveryRow): Promise<Outcome> {
-  const secrets = channel.sealed && (deps.vault.open(channel.sealed, channel.id) as ChannelSecrets | undefined);
-  if (!secrets) return again("the secrets of the channel were sealed with another key: set TIDEMARK_SECRET_KEY");
-  const nowMs = (deps.now ?? Date.now)();
-  const { body, headers } =
-    row.kind === "slack"
-      ? { body: slackBody(row.message), headers: {} }
-      : signed(row, signingAt(channel, secrets, nowMs), new Date(nowMs));
-  const answer = await posted(() =>
-    deps.egress.post({ url: secrets.url, body, headers: { ...jsonHeaders, ...headers } }),
-  );
+  const request = requestAt(channel, row, { vault: deps.vault, ms: (deps.now ?? Date.now)() });
+  if (!request) return again("the secrets of the channel were sealed with another key: set TIDEMARK_SECRET_KEY");
+  const answer = await posted(() => deps.egress.post(request));
   if ("result" in answer) return answer;
   const { status, text: excerpt } = answer;
   if (status >= 200 && status < 300) return { result: "sent", status, excerpt };
@@ -97,20 +78,6 @@ async function sendToUrl(deps: SendingDeps, channel: ChannelRow, row: DeliveryRo
     disableChannel(tx, deps.vault, channel.id, "the receiver answered 410: it is gone"),
   );
   return { result: "never", status, excerpt };
-}
-
-const jsonHeaders = { "content-type": "application/json", "user-agent": "Tidemark" };
-
-/** Signs by Standard Webhooks, with each of the secrets. */
-function signed({ id, type, createdAt, message }: DeliveryRow, secrets: string[], at: Date) {
-  const body = JSON.stringify({ type, timestamp: createdAt.toISOString(), data: message.data });
-  const signatures = secrets.map((secret) => new Webhook(secret).sign(id, at, body));
-  const headers = {
-    "webhook-id": id,
-    "webhook-timestamp": String(Math.floor(at.getTime() / 1000)),
-    "webhook-signature": signatures.join(" "),
-  };
-  return { body, headers };
 }
 
 async function sendMail(deps: SendingDeps, row: DeliveryRow): Promise<Outcome | Held> {

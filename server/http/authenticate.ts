@@ -15,10 +15,11 @@ import type { NodeTree } from "../tree/node-tree.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { withRequiredRights } from "./needed-rights.ts";
 
-/** The credentials of a request or a socket, as its headers have them. */
+/** The credentials of a request or a socket, as its headers have them, and from where they came where that is known. */
 export interface Credentials {
   authorization?: string | undefined;
   cookie?: string | undefined;
+  address?: string | undefined;
 }
 
 export interface Authenticator {
@@ -44,10 +45,10 @@ export function createAuthenticator({
   sessions: Pick<Sessions, "verify">;
   tree: Pick<NodeTree, "effectiveStatus">;
 }): Authenticator {
-  async function identify({ authorization, cookie }: Credentials): Promise<Actor | undefined> {
+  async function identify({ authorization, cookie, address }: Credentials): Promise<Actor | undefined> {
     if (authorization !== undefined) {
       const key = /^bearer +(\S+) *$/i.exec(authorization)?.[1];
-      return key === undefined || key.length > maxKeyLength ? undefined : keys.verify(key);
+      return key === undefined || key.length > maxKeyLength ? undefined : keys.verify(key, address);
     }
     const token = sessionToken(cookie);
     return token === undefined ? undefined : sessions.verify(token);
@@ -81,6 +82,7 @@ export function attachActor(authenticator: Authenticator) {
       actor ??= authenticator.authenticate({
         authorization: c.req.header("authorization"),
         cookie: c.req.header("cookie"),
+        address: c.get("client")().address,
       });
       return actor;
     });

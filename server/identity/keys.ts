@@ -23,6 +23,13 @@ type Tree = Pick<NodeTree, "ancestors" | "children">;
 
 export type KeyRecord = Omit<typeof apiKeys.$inferSelect, "keyHash">;
 
+interface KeyUse {
+  /** In ms since 1970. */
+  atMs: number;
+  /** Null where it is not known. */
+  address: string | null;
+}
+
 export interface NewKey {
   name: string;
   node: NodeAddress;
@@ -68,8 +75,8 @@ export class Keys {
   readonly #now: () => number;
   readonly #subscriber: Subscriber;
   readonly #cache: CredentialCache<Actor>;
-  /** When each key was used since the last write: ms since 1970. */
-  #uses = new Map<string, number>();
+  /** The latest use of each key since the last write. */
+  #uses = new Map<string, KeyUse>();
   readonly #timer: NodeJS.Timeout;
 
   constructor(postgres: Postgres, log: Logger, now: () => number) {
@@ -98,13 +105,13 @@ export class Keys {
     return this.#cache.isTrusted;
   }
 
-  /** Who the key stands for; undefined when it is unknown, revoked or has ended. */
-  async verify(key: string): Promise<Actor | undefined> {
+  /** Who the key stands for; undefined when it is unknown, revoked or has ended. `address`: from where it is used. */
+  async verify(key: string, address?: string): Promise<Actor | undefined> {
     const actor = await this.#cache.get(key);
     if (!actor) return undefined;
     const nowMs = this.#now();
     if (actor.expiresAtMs !== undefined && actor.expiresAtMs <= nowMs) return undefined;
-    this.#uses.set(actor.id, nowMs);
+    this.#uses.set(actor.id, { atMs: nowMs, address: address ?? this.#uses.get(actor.id)?.address ?? null });
     return actor;
   }
 
@@ -218,7 +225,7 @@ export class Keys {
         .values({ ...rights, id })
         .onConflictDoUpdate({
           target: apiKeys.id,
-          set: { ...rights, createdAt: sql`now()`, revokedAt: null, lastUsedAt: null },
+          set: { ...rights, createdAt: sql`now()`, revokedAt: null, lastUsedAt: null, lastUsedAddress: null },
           setWhere: sql`${keyHash} <> excluded.key_hash`,
         })
         .returning(shownColumns);
@@ -231,20 +238,26 @@ export class Keys {
     this.#forget(id);
   }
 
-  /** Stores when keys were used; what cannot be stored now is kept for the next time. */
+  /** Stores when and from where keys were used; what cannot be stored now is kept for the next time. */
   async writeUses(): Promise<void> {
     if (this.#uses.size === 0) return;
     const uses = this.#uses;
     this.#uses = new Map();
     try {
       await this.#postgres.pool.query(
-        `UPDATE api_keys SET last_used_at = greatest(last_used_at, to_timestamp(used.at_ms / 1000.0))
-         FROM unnest($1::text[], $2::float8[]) AS used (id, at_ms) WHERE api_keys.id = used.id`,
-        [[...uses.keys()], [...uses.values()]],
+        `UPDATE api_keys SET last_used_at = to_timestamp(used.at_ms / 1000.0),
+           last_used_address = coalesce(used.address, last_used_address)
+         FROM unnest($1::text[], $2::float8[], $3::text[]) AS used (id, at_ms, address)
+         WHERE api_keys.id = used.id AND coalesce(last_used_at <= to_timestamp(used.at_ms / 1000.0), true)`,
+        [
+          [...uses.keys()],
+          [...uses.values()].map(({ atMs }) => atMs),
+          [...uses.values()].map(({ address }) => address),
+        ],
       );
     } catch (error) {
       this.#log.warn({ err: error }, "the use of keys could not be stored; retrying");
-      for (const [id, atMs] of uses) this.#uses.set(id, Math.max(atMs, this.#uses.get(id) ?? 0));
+      for (const [id, use] of uses) if (!this.#uses.has(id)) this.#uses.set(id, use);
     }
   }
 
@@ -294,7 +307,11 @@ async function insertKey(tx: Queries, wanted: NewKey, by: Author): Promise<{ rec
   return { record, key };
 }
 
-/** What an `ETag` of a key is made of, and what the audit keeps: when it was last used is not configuration. */
-export function stateOfKey({ lastUsedAt: _, ...record }: KeyRecord): Omit<KeyRecord, "lastUsedAt"> {
+/** What an `ETag` of a key is made of, and what the audit keeps: its last use is not configuration. */
+export function stateOfKey({
+  lastUsedAt: _at,
+  lastUsedAddress: _address,
+  ...record
+}: KeyRecord): Omit<KeyRecord, "lastUsedAt" | "lastUsedAddress"> {
   return record;
 }

@@ -118,12 +118,17 @@ test("a rotated key is good beside the new one for the overlap, then ends everyw
   expect([more.status, more.body.field]).toEqual([403, "scopes"]);
 });
 
-test("the use of a key is stored, and revoking it twice leaves the first moment", async () => {
+test("the use of a key is stored with its address, and revoking it twice leaves the first moment", async () => {
   expect((await accounts.ask("GET", "/v1/me", { key: target.key })).status).toBe(200);
+  await accounts.keys.verify(target.key, "192.0.2.7");
+  await accounts.keys.writeUses();
+  // A use from where nobody knows takes nothing away.
+  await accounts.keys.verify(target.key);
   await accounts.keys.writeUses();
   const first = await accounts.ask("DELETE", `/v1/keys/${target.id}`, { key: callers.own });
   expect(first.status).toBe(200);
   expect(Date.parse(first.body.last_used_at)).toBeGreaterThan(Date.now() - 60_000);
+  expect(first.body.last_used_address).toBe("192.0.2.7");
   const second = await accounts.ask("DELETE", `/v1/keys/${target.id}`, { key: callers.own });
   expect(second.body.revoked_at).toBe(first.body.revoked_at);
   expect((await accounts.ask("GET", "/v1/me", { key: target.key })).status).toBe(401);

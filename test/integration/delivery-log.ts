@@ -1,4 +1,5 @@
 /** How channels are edited and the log of deliveries is read, in the world of deliveries.test.ts. */
+import { Webhook } from "standardwebhooks";
 import { expect, test } from "vitest";
 import type { DeliveryWorld } from "../support/delivery-world.ts";
 
@@ -25,6 +26,30 @@ export function editsAndLog(world: () => DeliveryWorld): void {
       world().ask("PATCH", `/v1/channels/${hook}`, { body: { name }, headers: { "if-match": etag } });
     expect((await rename("A")).status).toBe(200);
     expect((await rename("B")).status).toBe(412);
+  });
+
+  test("the request of a delivery is shown as it is sent, signed, and only to who may change its channel", async () => {
+    const { id: hook, secret } = await world().webhook("/shown");
+    const [id = ""] = await world().enqueue([hook]);
+    await world().once(id, ({ state }) => state === "sent");
+    const [sent] = world().receivedAt("/shown");
+    const { request } = (await world().ask("GET", `/v1/deliveries/${id}`)).body;
+    expect(request).toMatchObject({
+      url: `${world().receiver.url}/shown`,
+      body: sent?.body,
+      headers: { "webhook-id": id },
+    });
+    new Webhook(secret).verify(request.body, request.headers);
+    expect(JSON.stringify(request)).not.toContain(secret);
+    const { key } = await world().accounts.makeKey("organization:acme", ["read"]);
+    expect((await world().ask("GET", `/v1/deliveries/${id}`, { key })).body).toMatchObject({ id, request: null });
+    const [report = ""] = await world().enqueue([hook], { type: "report" } as object);
+    expect((await world().ask("GET", `/v1/deliveries/${report}`)).body).toMatchObject({
+      type: "report",
+      request: null,
+    });
+    expect((await world().ask("DELETE", `/v1/channels/${hook}`)).status).toBe(204);
+    expect((await world().ask("GET", `/v1/deliveries/${id}`)).body).toMatchObject({ id, request: null });
   });
 
   test.each([

@@ -3,11 +3,20 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { recordChange } from "../../audit/record-change.ts";
 import { countKeySchema } from "../../contract/cursors.ts";
-import { type Delivery, deliveryListSchema, deliveryQuerySchema, deliverySchema } from "../../contract/deliveries.ts";
+import {
+  type DeliveryDetail,
+  deliveryDetailSchema,
+  deliveryListSchema,
+  deliveryQuerySchema,
+  deliverySchema,
+} from "../../contract/deliveries.ts";
 import { readChannel } from "../../delivery/channels.ts";
 import { type DeliveryRow, resend } from "../../delivery/outbox.ts";
+import { requestAt, stillBelow } from "../../delivery/outgoing-request.ts";
 import { describeDeliveries, listDeliveries, readDelivery } from "../../delivery/read-deliveries.ts";
+import type { Vault } from "../../delivery/vault.ts";
 import type { Actor } from "../../identity/actor.ts";
+import { can } from "../../identity/permissions.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import type { Postgres, Queries } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
@@ -21,7 +30,7 @@ import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
 
 const idParams = z.object({ id: z.string().max(100) });
-const one = { "application/json": { schema: deliverySchema } };
+const one = { "application/json": { schema: deliveryDetailSchema } };
 
 const deliveryTable = listTable("deliveries", deliverySchema);
 
@@ -45,7 +54,7 @@ const getDeliveryRoute = createRoute({
   path: "/v1/deliveries/{id}",
   operationId: "getDelivery",
   tags: ["Alerts"],
-  summary: "Get a delivery with every attempt",
+  summary: "Get a delivery with every attempt and its request",
   middleware: requireScope("read"),
   request: { params: idParams },
   responses: { 200: { description: "The delivery", content: one }, ...problemResponses(401, 403, 404, 503) },
@@ -67,7 +76,13 @@ const resendDeliveryRoute = createRoute({
   },
 });
 
-export function deliveriesRoutes({ postgres, tree }: { postgres: Postgres; tree: NodeTree }): OpenAPIHono<HttpEnv> {
+interface DeliveriesRoutesDeps {
+  postgres: Postgres;
+  tree: NodeTree;
+  vault: Vault;
+}
+
+export function deliveriesRoutes({ postgres, tree, vault }: DeliveriesRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
   /** Rows and their attempts as of one instant. */
@@ -80,12 +95,23 @@ export function deliveriesRoutes({ postgres, tree }: { postgres: Postgres; tree:
     return found;
   }
 
-  function described(actor: Actor, id: string): Promise<Delivery> {
+  function described(actor: Actor, id: string): Promise<DeliveryDetail> {
     return reading(async (tx) => {
-      const [described] = await describeDeliveries(tx, [await own(tx, actor, id)], wasWithin(tree, actor.reach));
+      const row = await own(tx, actor, id);
+      const [described] = await describeDeliveries(tx, [row], wasWithin(tree, actor.reach));
       if (!described) throw new ProblemError("not_found", "there is no such delivery");
-      return described;
+      return { ...described, request: await requestOf(tx, actor, row) };
     });
+  }
+
+  /** A report's figures have rights of their own, and are in no request shown here. */
+  async function requestOf(tx: Queries, actor: Actor, row: DeliveryRow): Promise<DeliveryDetail["request"]> {
+    const isShown = row.type !== "report" && (row.kind === "webhook" || row.kind === "slack") && row.channel !== null;
+    if (!isShown || !can(actor, "rules:write", row.node, tree)) return null;
+    if (!wasWithin(tree, actor.reach)(row.node, row.createdAt)) return null;
+    const channel = await readChannel(tx, row.channel ?? "");
+    const message = channel && stillBelow(channel, row, tree);
+    return (message && requestAt(channel, { ...row, message }, { vault, ms: Date.now() })) ?? null;
   }
 
   app.openapi(listDeliveriesRoute, async (c) => {

@@ -208,6 +208,7 @@ function describe(record: KeyRecord): Key {
     prefix: record.prefix,
     created_at: record.createdAt.toISOString(),
     last_used_at: record.lastUsedAt?.toISOString() ?? null,
+    last_used_address: record.lastUsedAddress,
     expires_at: record.expiresAt?.toISOString() ?? null,
     revoked_at: record.revokedAt?.toISOString() ?? null,
   };

@@ -206,4 +206,6 @@ export const apiKeys = pgTable("api_keys", {
   expiresAt: instant("expires_at"),
   revokedAt: instant("revoked_at"),
   lastUsedAt: instant("last_used_at"),
+  /** From where, at `lastUsedAt`. */
+  lastUsedAddress: text("last_used_address"),
 });

@@ -108,6 +108,7 @@ const moving = [
   "expires_at",
   "error",
   "last_used_at",
+  "last_used_address",
 ];
 const still = (row: object) => Object.fromEntries(Object.entries(row).filter(([name]) => !moving.includes(name)));
 

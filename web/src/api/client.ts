@@ -33,7 +33,7 @@ import type {
 } from "@contract/channels.ts";
 import type { chargesQuerySchema, chargesSchema } from "@contract/charges.ts";
 import type { pagedQuerySchema } from "@contract/cursors.ts";
-import type { deliveryListSchema, deliveryQuerySchema, deliverySchema } from "@contract/deliveries.ts";
+import type { deliveryDetailSchema, deliveryListSchema, deliveryQuerySchema } from "@contract/deliveries.ts";
 import type { explainAnswerSchema, explainQuerySchema } from "@contract/explain.ts";
 import type { ingestHealthQuerySchema, ingestHealthSchema } from "@contract/ingest-health.ts";
 import type { jobListSchema, jobsQuerySchema } from "@contract/jobs.ts";
@@ -294,8 +294,8 @@ export const api = {
   rotateChannelSecret: post("/v1/channels/{id}/rotate-secret").answers<typeof createdChannelSchema>(),
   testChannel: post("/v1/channels/{id}/test").answers<typeof testedChannelSchema>(),
   listDeliveries: get("/v1/deliveries").answers<typeof deliveryListSchema, Query<typeof deliveryQuerySchema>>(),
-  getDelivery: get("/v1/deliveries/{id}").answers<typeof deliverySchema>(),
-  resendDelivery: post("/v1/deliveries/{id}/resend").answers<typeof deliverySchema>(),
+  getDelivery: get("/v1/deliveries/{id}").answers<typeof deliveryDetailSchema>(),
+  resendDelivery: post("/v1/deliveries/{id}/resend").answers<typeof deliveryDetailSchema>(),
 
   // Reports.
   listReports: get("/v1/reports").answers<typeof reportListSchema, Query<typeof reportQuerySchema>>(),

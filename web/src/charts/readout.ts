@@ -1,6 +1,6 @@
 /** What a chart says of one window: the values of all its series, beside those compared with; pure. */
 import type { UsagePoint } from "@contract/usage.ts";
-import { formatFigure, withUnit } from "../words/format.ts";
+import { formatFigure, formatPercent, withUnit } from "../words/format.ts";
 import type { ChartContent, ChartMark, ChartSeries } from "./chart-content.ts";
 import type { Look } from "./looks.ts";
 
@@ -38,15 +38,13 @@ export interface Change {
   text: string;
 }
 
-const percent = new Intl.NumberFormat("en", { maximumFractionDigits: 1, signDisplay: "exceptZero" });
-
 /** Undefined where there is nothing to compare. */
 export function changeOf(value: number | null, before: number | null): Change | undefined {
   if (value === null || before === null) return undefined;
   const direction = Math.sign(value - before) as Change["direction"];
   if (before === 0) return value === 0 ? { direction, text: "±0 %" } : { direction, text: "new" };
   const share = ((value - before) / Math.abs(before)) * 100;
-  return { direction, text: direction === 0 ? "±0 %" : `${percent.format(share).replace("-", "−")} %` };
+  return { direction, text: `${direction > 0 ? "+" : direction < 0 ? "" : "±"}${formatPercent(share)}` };
 }
 
 /** The place of the window that has `atMs`; -1 where none has. */

@@ -1,4 +1,5 @@
 /** How figures and times are written for people. Decimal strings are formatted as they are, never through a float. */
+import { percentText } from "@contract/percent-text.ts";
 import type { Figure } from "@contract/usage.ts";
 
 const locale = "en";
@@ -37,14 +38,14 @@ export function formatLanguage(tag: string): string {
   }
 }
 
-const shares = new Map<number, Intl.NumberFormat>();
+/** As `percentText`; a dash where there is none. */
+export function formatPercent(percent: number | string | null): string {
+  return percent === null ? "–" : percentText(percent);
+}
 
-/** A share of 1 in percent: `12.5 %`; a dash where there is none. */
-export function formatShare(share: number | null, decimals = 1): string {
-  if (share === null) return "–";
-  const known = shares.get(decimals) ?? new Intl.NumberFormat(locale, { maximumFractionDigits: decimals });
-  shares.set(decimals, known);
-  return `${known.format(share * 100)} %`;
+/** A share of 1 as `formatPercent`. */
+export function formatShare(share: number | null): string {
+  return formatPercent(share === null ? null : share * 100);
 }
 
 const currencies = new Map<string, Intl.NumberFormat>();

@@ -11,12 +11,14 @@ import LogOut from "@lucide/svelte/icons/log-out";
 import Monitor from "@lucide/svelte/icons/monitor";
 import Moon from "@lucide/svelte/icons/moon";
 import Plus from "@lucide/svelte/icons/plus";
+import Rows4 from "@lucide/svelte/icons/rows-4";
 import Sun from "@lucide/svelte/icons/sun";
 import { computeCommandScore } from "bits-ui";
 import type { Component } from "svelte";
 import { pagesFor } from "../../navigation.ts";
 import { goTo } from "../../router.ts";
 import { copyText } from "../../state/copy-text.ts";
+import { density } from "../../state/density.svelte.ts";
 import { knownMeters } from "../../state/directory.svelte.ts";
 import { session } from "../../state/session.svelte.ts";
 import { shortcuts } from "../../state/shortcuts.svelte.ts";
@@ -86,6 +88,13 @@ export function actionEntries(): PaletteEntry[] {
     { id: "light", label: "Light theme", words: ["appearance"], Icon: Sun, run: () => theme.choose("light") },
     { id: "dark", label: "Dark theme", words: ["appearance night"], Icon: Moon, run: () => theme.choose("dark") },
     { id: "system", label: "System theme", words: ["appearance"], Icon: Monitor, run: () => theme.choose("system") },
+    {
+      id: "density",
+      label: density.isCompact ? "Roomy rows" : "Compact rows",
+      words: ["density appearance"],
+      Icon: Rows4,
+      run: () => density.choose(!density.isCompact),
+    },
     {
       id: "shortcuts",
       label: "Keyboard shortcuts",
