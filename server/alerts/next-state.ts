@@ -80,14 +80,11 @@ function fromPending(lifecycle: Lifecycle, { finding, atMs }: Reading, { forMs }
   return atMs - lifecycle.atMs >= forMs ? fire(lifecycle, atMs) : lifecycle;
 }
 
-function fromFiring(
-  lifecycle: Lifecycle,
-  { finding, atMs }: Reading,
-  { repeatMs, isOncePerPeriod, isSilenced }: Pacing,
-): Lifecycle {
+function fromFiring(lifecycle: Lifecycle, { finding, atMs }: Reading, pacing: Pacing): Lifecycle {
+  const { repeatMs, isOncePerPeriod } = pacing;
   if (finding === "clears") {
     // It is still to be reported that it fired, and after that, that it resolved: a process was late, or a storm held it back.
-    if (lifecycle.due === "alert.firing" && !isOncePerPeriod && !isSilenced)
+    if (lifecycle.due === "alert.firing" && !isOncePerPeriod && !pacing.isSilenced)
       return { ...lifecycle, state: "resolved", resolvedAtMs: atMs };
     const isNotified = lifecycle.notifiedAtMs !== null && !lifecycle.isQuiet;
     return {

@@ -3,6 +3,7 @@
  * that evaluates the same again, or at the same time, finds the rows there: nobody is notified twice.
  */
 import { and, eq, inArray, isNotNull, ne, or, type SQL } from "drizzle-orm";
+import { createPace } from "../fairness/pace.ts";
 import { newId } from "../identity/actor.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { alerts, rules } from "../postgres/schema/alerts.ts";
@@ -36,13 +37,13 @@ export async function recordEvaluation(
   watermark: Date,
 ): Promise<number> {
   const { postgres } = source;
-  const seen = planChanges(rule, evaluation, await recorded(postgres.db, rule, evaluation), watermark);
+  const seen = await planChanges(rule, evaluation, await recorded(postgres.db, rule, evaluation), watermark);
   if (isNothing(seen)) return 0;
   return await postgres.transaction(async (tx) => {
     // The evaluation of a rule that was changed or removed meanwhile is dropped.
     const [now] = await tx.select().from(rules).where(eq(rules.id, rule.id)).for("share");
     if (!now?.enabled || now.inForceSince.getTime() !== rule.inForceSince.getTime()) return 0;
-    const changes = planChanges(now, evaluation, await recorded(tx, now, evaluation, true), watermark);
+    const changes = await planChanges(now, evaluation, await recorded(tx, now, evaluation, true), watermark);
     await write(tx, changes);
     await noticeOf(tx, "alerts", [...changes.added.map(({ id }) => id), ...changes.turned]);
     await notifyDue(tx, source, now);
@@ -60,10 +61,13 @@ export async function recordEpisodes(
     source.postgres.db,
     evaluations.map(({ rule }) => rule.id),
   );
+  const pace = createPace();
   for (const { rule, evaluation } of evaluations) {
+    const rest = pace.rest();
+    if (rest) await rest;
     const nodes = new Set(evaluation.nodes);
     const rows = (open.get(rule.id) ?? []).filter(({ node }) => nodes.has(node));
-    if (isNothing(planChanges(rule, evaluation, rows, watermark))) continue;
+    if (isNothing(await planChanges(rule, evaluation, rows, watermark))) continue;
     await recordEvaluation(source, rule, evaluation, watermark);
   }
 }
@@ -114,7 +118,14 @@ function keyOf(rule: Pick<RuleRecord, "id">, { node, subject, once }: Finding, e
   return `${rule.id} ${node} ${once ?? `${subject} ${episode}`}`;
 }
 
-function planChanges(rule: RuleRecord, evaluation: Evaluation, rows: readonly AlertRecord[], watermark: Date): Changes {
+async function planChanges(
+  rule: RuleRecord,
+  evaluation: Evaluation,
+  rows: readonly AlertRecord[],
+  watermark: Date,
+): Promise<Changes> {
+  const pace = createPace();
+  const isRuleMuted = mutedBy(rule, watermark.getTime());
   const changes: Changes = { added: [], changed: [], removed: [], turned: [] };
   const byKey = new Map(rows.map((row) => [row.key, row]));
   const bySubject = new Map(
@@ -125,12 +136,14 @@ function planChanges(rule: RuleRecord, evaluation: Evaluation, rows: readonly Al
   const isEvaluatedLater = (row: AlertRecord) => isOfPast && row.watermark.getTime() > watermark.getTime();
   const periods = new Map(evaluation.findings.flatMap(({ node, period }) => (period ? [[node, period.startMs]] : [])));
   for (const one of evaluation.findings) {
+    const rest = pace.rest();
+    if (rest) await rest;
     const row = one.once === null ? bySubject.get(`${one.node} ${one.subject}`) : byKey.get(keyOf(rule, one, ""));
     if (row) seenRows.add(row.id);
     const before = row && lifecycleOf(row);
     if (row && isEvaluatedLater(row)) continue;
     const reading = { finding: one.finding, atMs: watermark.getTime() };
-    const after = nextState(before, reading, pacingOf(rule, one, row, reading.atMs));
+    const after = nextState(before, reading, pacingOf(rule, one, row, reading.atMs, isRuleMuted));
     if (!row && after) changes.added.push(newAlert(rule, one, after, watermark));
     else if (row && !after) changes.removed.push(row.id);
     else if (row && after) put(changes, row, edited(row, one, after, rule, watermark));
@@ -148,7 +161,7 @@ function planChanges(rule: RuleRecord, evaluation: Evaluation, rows: readonly Al
     const isOver = missing === "ends" || isPast;
     const after = isOver
       ? ended(lifecycle, watermark)
-      : nextState(lifecycle, reading, pacingOf(rule, { once: null }, row, reading.atMs));
+      : nextState(lifecycle, reading, pacingOf(rule, { once: null }, row, reading.atMs, isRuleMuted));
     if (!after) changes.removed.push(row.id);
     else
       put(changes, row, {
@@ -197,16 +210,28 @@ function sameValue(a: unknown, b: unknown): boolean {
   return (a instanceof Date ? a.getTime() : (a ?? null)) === (b instanceof Date ? b.getTime() : (b ?? null));
 }
 
-/** `atMs`: of the reading. */
+/** Looked at once, and only where it matters: a rule may have many windows, and there are many findings. */
+function mutedBy({ mute }: RuleRecord, atMs: number): () => boolean {
+  let isMutedThen: boolean | undefined;
+  return () => {
+    isMutedThen ??= isMuted(mute, atMs);
+    return isMutedThen;
+  };
+}
+
+/** `atMs`: of the reading, at which `isRuleMuted` is asked. */
 export function pacingOf(
   rule: RuleRecord,
   { once }: Pick<Finding, "once">,
   alert: Pick<AlertRecord, "snoozedUntil"> | undefined,
   atMs: number,
+  isRuleMuted = mutedBy(rule, atMs),
 ): Pacing {
   const { condition, repeatHours } = rule;
   return {
-    isSilenced: isMuted(rule.mute, atMs) || (alert?.snoozedUntil?.getTime() ?? 0) > atMs,
+    get isSilenced() {
+      return (alert?.snoozedUntil?.getTime() ?? 0) > atMs || isRuleMuted();
+    },
     forMs: condition.kind === "threshold" ? condition.for_minutes * 60_000 : 0,
     repeatMs: condition.kind === "quota" || repeatHours === null ? null : repeatHours * 3_600_000,
     isOncePerPeriod: once !== null,
