@@ -19,7 +19,7 @@ export interface QuotaRound {
   sweptMs: number;
   costlyUntilMs: number;
   /** The nodes with newly stored events; undefined: all nodes. */
-  touched: ReadonlySet<NodeAddress> | undefined;
+  changed: ReadonlySet<NodeAddress> | undefined;
   /** By rule, the nodes with alerts that are not resolved; known where all nodes are evaluated. */
   open: ReadonlyMap<string, ReadonlySet<NodeAddress>> | undefined;
   /** Those among the nodes for which the rule holds. */
@@ -30,19 +30,19 @@ export interface QuotaRound {
 }
 
 export async function evaluateQuotas(source: PeriodSource, costly: CostlyLimits, round: QuotaRound): Promise<void> {
-  const { state, rules, atMs, sweptMs, costlyUntilMs, touched, open, held, record, evaluateLater } = round;
+  const { state, rules, atMs, sweptMs, costlyUntilMs, changed, open, held, record, evaluateLater } = round;
   if (rules.length === 0) return;
   const subscribed = subscribedNodes(state, atMs);
   const nodes = withAgents(
-    [...(touched ?? subscribed)].filter((node) => subscribed.has(node)),
+    [...(changed ?? subscribed)].filter((node) => subscribed.has(node)),
     rules,
   );
-  const ended = touched ? [] : endedSince(state, costlyUntilMs, atMs).filter((node) => !subscribed.has(node));
+  const ended = changed ? [] : endedSince(state, costlyUntilMs, atMs).filter((node) => !subscribed.has(node));
   if (nodes.size === 0 && ended.length === 0 && !open?.size) return;
   const inTurns = costlyNodes(source, state, nodes, atMs);
   const asked = new Set([...nodes].filter((node) => !inTurns.has(node)));
   const { standings, failed } = await standingsOf(source, state, asked, atMs);
-  const before = touched
+  const before = changed
     ? undefined
     : await missedStandings(source, state, standings, { nodes: asked, sinceMs: sweptMs, atMs });
   // What could not be read says nothing about a limit: it is asked again by itself, and holds up no others.

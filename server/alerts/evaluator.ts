@@ -42,8 +42,8 @@ export interface EvaluatorSource extends PeriodSource, NotifySource, SystemSourc
   log: Pick<Logger, "warn">;
 }
 
-const touchedOrganizations = defineQuery(
-  "touched_organizations",
+const changedOrganizations = defineQuery(
+  "changed_organizations",
   z.object({ after: z.number(), settled: z.number() }),
   z.object({ organization: z.string() }),
 );
@@ -73,7 +73,7 @@ interface Run {
   /** The nodes with newly stored events. */
   stored: ReadonlySet<NodeAddress>;
   /** The same; undefined in a sweep, which evaluates all. */
-  touched: ReadonlySet<NodeAddress> | undefined;
+  changed: ReadonlySet<NodeAddress> | undefined;
 }
 
 export class Evaluator {
@@ -128,10 +128,10 @@ export class Evaluator {
     const hasJumped = asOf.getTime() - (this.#evaluatedUntil ?? asOf).getTime() > jumpMs;
     if (hasJumped) this.#isLookingBack = true;
     const isSweep = hasJumped || now() - this.#sweptAtMs >= (isChanged ? sweepAfterChangeMs : sweepEveryMs);
-    const stored = enabled.length === 0 ? new Set<NodeAddress>() : await this.#touchedSince(progress.batch, batch);
-    const touched = isSweep ? undefined : stored;
+    const stored = enabled.length === 0 ? new Set<NodeAddress>() : await this.#changedSince(progress.batch, batch);
+    const changed = isSweep ? undefined : stored;
     const made = { overrides: overridesAmong(rules), pace: createPace() };
-    const run: Run = { state, ...made, batch, enabled, watermark: asOf, stored, touched };
+    const run: Run = { state, ...made, batch, enabled, watermark: asOf, stored, changed };
     const failure = enabled.length > 0 ? await this.#evaluate(run, progress) : undefined;
     if (isSweep) [this.#sweptAtMs, this.#sweptSequence] = [now(), state.sequence];
     const costlyUntil = new Date(Math.min(asOf.getTime(), this.#costly.evaluatedUntilMs ?? asOf.getTime()));
@@ -148,10 +148,10 @@ export class Evaluator {
     return this.#rules.rules;
   }
 
-  async #touchedSince(after: number, settled: number): Promise<ReadonlySet<NodeAddress>> {
+  async #changedSince(after: number, settled: number): Promise<ReadonlySet<NodeAddress>> {
     const { clickhouse, tree } = this.#source;
     if (settled <= after) return new Set();
-    const rows = await touchedOrganizations(clickhouse, { after, settled });
+    const rows = await changedOrganizations(clickhouse, { after, settled });
     return new Set(rows.flatMap(({ organization }) => tree.ancestors(nodeAddress("organization", organization))));
   }
 
@@ -182,7 +182,7 @@ export class Evaluator {
   /** Thresholds that could not be evaluated stay in their rounds: they hold up nothing else. */
   async #evaluate(run: Run, progress: Progress): Promise<Failure | undefined> {
     const { sweptAt, evaluatedUntil } = progress;
-    const open = run.touched ? undefined : await this.#openNodes();
+    const open = run.changed ? undefined : await this.#openNodes();
     await this.#evaluateQuotas(run, progress, open);
     if (open) {
       await this.#evaluateSilence(run, open);
@@ -211,10 +211,10 @@ export class Evaluator {
     { sweptAt, costlyUntil }: Progress,
     open: Map<string, Set<NodeAddress>> | undefined,
   ): Promise<void> {
-    const { state, watermark, touched } = run;
+    const { state, watermark, changed } = run;
     const atMs = watermark.getTime();
     await evaluateQuotas(this.#source, this.#costly, {
-      ...{ state, atMs, sweptMs: sweptAt.getTime(), costlyUntilMs: costlyUntil.getTime(), touched, open },
+      ...{ state, atMs, sweptMs: sweptAt.getTime(), costlyUntilMs: costlyUntil.getTime(), changed, open },
       rules: rulesOfTurn(run.enabled, "batch"),
       held: (rule, nodes) => this.#held(run, rule, nodes),
       record: (rule, evaluation) => this.#record(rule, evaluation, watermark),
@@ -300,7 +300,7 @@ export class Evaluator {
   async #evaluateThresholds(run: Run, evaluatedUntil: Date): Promise<Failure | undefined> {
     const rules = rulesOfTurn(run.enabled, "rounds");
     const atMs = run.watermark.getTime();
-    if (run.touched) {
+    if (run.changed) {
       // Those that wait for their time, or to resolve, are evaluated in every run.
       const waiting = rules.length > 0 ? await this.#openPlaces() : [];
       this.#thresholds.touch([...run.stored, ...waiting], atMs);
@@ -351,7 +351,7 @@ export class Evaluator {
   async #evaluatePairs(run: Run): Promise<void> {
     const slow = rulesOfTurn(run.enabled, "queue");
     const atMs = run.watermark.getTime();
-    if (!run.touched && this.#isSlowDue(run.state.sequence))
+    if (!run.changed && this.#isSlowDue(run.state.sequence))
       for (const rule of slow) for (const node of await this.#allHeld(run, rule)) this.#pairs.add(rule.id, node, atMs);
     const rules = new Map(run.enabled.map((rule) => [rule.id, rule]));
     await this.#pairs.work(pairsMs, async (ruleId, node) => {

@@ -19,7 +19,7 @@ const quarterMs = 15 * minuteMs;
 const maxTried = 40;
 
 /** Within which the rule says so once. ms since 1970, UTC. */
-interface Stretch {
+interface NotifyingSpan {
   /** From where its days are counted: a cycle, a trial, or what is paid for of a cycle. */
   startMs: number;
   /** Where it is evaluated: half-open. */
@@ -30,7 +30,7 @@ interface Stretch {
 }
 
 /**
- * The first instant of each stretch at which little was used: to the quarter of an hour for what adds up over time, to the day
+ * The first instant of each such span at which little was used: to the quarter of an hour for what adds up over time, to the day
  * for other figures that may shrink. What the rule said before the span is not among it. `span`: ms since 1970, UTC.
  */
 export async function previewLowUsage(
@@ -41,25 +41,25 @@ export async function previewLowUsage(
 ): Promise<Would[]> {
   const would: Would[] = [];
   const said = new Set<number>();
-  for (const stretch of await stretchesOf(source, node, span)) {
-    if (said.has(stretch.startMs)) continue;
-    const first = await firstLow(source, condition, node, stretch);
+  for (const within of await notifyingSpansOf(source, node, span)) {
+    if (said.has(within.startMs)) continue;
+    const first = await firstLow(source, condition, node, within);
     if (!first) continue;
-    said.add(stretch.startMs);
+    said.add(within.startMs);
     if (first.atMs >= span.fromMs) would.push(wouldOf(first.finding, first.atMs));
   }
   return would;
 }
 
 /** Those that reach into the span, in order: with the subscription that ran then, else by the cycles of the nearest one above. */
-async function stretchesOf(
+async function notifyingSpansOf(
   { postgres: { db }, tree }: PeriodSource,
   node: NodeAddress,
   { fromMs, toMs }: { fromMs: number; toMs: number },
-): Promise<Stretch[]> {
+): Promise<NotifyingSpan[]> {
   const subscriptions = await subscriptionsOf(db, node);
   const runs = (one: SubscriptionRecord, ms: number) => one.startsAt.getTime() <= ms && ms < endMsOf(one);
-  const stretches: Stretch[] = [];
+  const spans: NotifyingSpan[] = [];
   for (let untilMs = toMs; untilMs > fromMs; ) {
     const atMs = untilMs - 1;
     const running = subscriptions.find((one) => runs(one, atMs));
@@ -68,27 +68,27 @@ async function stretchesOf(
     const startMs = (running && countedSpan(running, cycle, atMs)?.fromMs) ?? cycle.startMs;
     const before = subscriptions.map(endMsOf).filter((endMs) => endMs <= atMs);
     const begunMs = running ? startMs : Math.max(startMs, ...before);
-    stretches.unshift({ startMs, fromMs: begunMs, toMs: untilMs, tz, anchor });
+    spans.unshift({ startMs, fromMs: begunMs, toMs: untilMs, tz, anchor });
     untilMs = begunMs;
   }
-  return stretches;
+  return spans;
 }
 
 async function firstLow(
   source: PeriodSource,
   condition: ConditionOf<"low_usage">,
   node: NodeAddress,
-  stretch: Stretch,
+  within: NotifyingSpan,
 ): Promise<{ atMs: number; finding: Finding } | undefined> {
-  const firstMs = Math.max(stretch.fromMs, stretch.startMs + condition.after_days * dayMs);
-  if (firstMs >= stretch.toMs) return undefined;
+  const firstMs = Math.max(within.fromMs, within.startMs + condition.after_days * dayMs);
+  if (firstMs >= within.toMs) return undefined;
   const foundAt = async (atMs: number) => {
     const [finding] = await readLowUsage(source, condition, node, atMs);
     return finding && { atMs, finding };
   };
   const first = await foundAt(firstMs);
   if (first?.finding.finding === "holds") return first;
-  const later = await laterInstants(source, condition, node, { ...stretch, fromMs: firstMs }, first?.finding);
+  const later = await laterInstants(source, condition, node, { ...within, fromMs: firstMs }, first?.finding);
   // What windows come to is rounded for each of them: the rule's own figure says whether it is so.
   for (const atMs of later.slice(0, maxTried)) {
     const found = await foundAt(atMs);
@@ -102,23 +102,23 @@ async function laterInstants(
   source: PeriodSource,
   condition: ConditionOf<"low_usage">,
   node: NodeAddress,
-  stretch: Stretch,
+  within: NotifyingSpan,
   first: Finding | undefined,
 ): Promise<number[]> {
-  const lastMs = stretch.toMs - 1;
-  // What has no limit when it is first evaluated has none in the whole stretch.
+  const lastMs = within.toMs - 1;
+  // What has no limit when it is first evaluated has none in the whole span.
   if (condition.of === "plan" && !first) return [];
   const period = await readPeriod(source, node, 0, lastMs);
   const { meter } = await meterOfLowUsage(source, condition, period, lastMs);
   if (!meter) return [];
   if (isSumOverTime(meter.rule)) {
-    const quarters = { source, condition, meter, node, stretch };
+    const quarters = { source, condition, meter, node, within };
     return condition.of === "plan" ? await belowLimit(quarters, first?.limit) : await belowPast(quarters);
   }
   const grows = ["peak", "distinct", "session_peak"].includes(meter.rule.kind);
   if (grows && condition.of === "plan") return [];
-  const days = Math.floor((lastMs - stretch.fromMs) / dayMs);
-  return Array.from({ length: days }, (_, day) => stretch.fromMs + (day + 1) * dayMs);
+  const days = Math.floor((lastMs - within.fromMs) / dayMs);
+  return Array.from({ length: days }, (_, day) => within.fromMs + (day + 1) * dayMs);
 }
 
 interface Quarters {
@@ -126,12 +126,12 @@ interface Quarters {
   condition: ConditionOf<"low_usage">;
   meter: Meter;
   node: NodeAddress;
-  stretch: Stretch;
+  within: NotifyingSpan;
 }
 
 async function belowLimit(quarters: Quarters, limit: string | undefined): Promise<number[]> {
-  const { condition, stretch } = quarters;
-  const { startMs, fromMs, toMs } = stretch;
+  const { condition, within } = quarters;
+  const { startMs, fromMs, toMs } = within;
   if (limit === undefined) return [];
   const [used = []] = await usedByQuarter(quarters, [{ fromMs: startMs, toMs }]);
   return quartersBetween(startMs, { fromMs, toMs }).filter((atMs) =>
@@ -140,15 +140,15 @@ async function belowLimit(quarters: Quarters, limit: string | undefined): Promis
 }
 
 async function belowPast(quarters: Quarters): Promise<number[]> {
-  const { condition, stretch } = quarters;
-  const { fromMs, toMs } = stretch;
+  const { condition, within } = quarters;
+  const { fromMs, toMs } = within;
   const found: number[] = [];
   for (let untilMs = toMs; untilMs > fromMs; ) {
-    const spans = comparedSpans(stretch, untilMs - 1);
+    const spans = comparedSpans(within, untilMs - 1);
     const startMs = spans[0]?.fromMs ?? fromMs;
     const [own = [], ...past] = await usedByQuarter(quarters, spans);
-    const within = { fromMs: Math.max(fromMs, startMs), toMs: untilMs };
-    const low = quartersBetween(startMs, within).filter((atMs) => {
+    const piece = { fromMs: Math.max(fromMs, startMs), toMs: untilMs };
+    const low = quartersBetween(startMs, piece).filter((atMs) => {
       const at = (used: readonly string[]) => used[Math.min((atMs - startMs) / quarterMs, used.length - 1)] ?? "0";
       const usual = usualOfPast(past.map(at));
       return usual !== undefined && isLowUsage(at(own), usual, condition.below_percent);
@@ -161,14 +161,14 @@ async function belowPast(quarters: Quarters): Promise<number[]> {
 
 /** For each span what was used by the end of each quarter of an hour, from none on. */
 async function usedByQuarter(
-  { source, meter, node, stretch }: Quarters,
+  { source, meter, node, within }: Quarters,
   spans: readonly { fromMs: number; toMs: number }[],
 ): Promise<string[][]> {
   const asked = spans.map(({ fromMs, toMs }) => {
     const windows = evenWindows(fromMs, toMs, quarterMs);
-    return { meters: [meter], fromMs, toMs, window: "total" as const, windows, tz: stretch.tz };
+    return { meters: [meter], fromMs, toMs, window: "total" as const, windows, tz: within.tz };
   });
-  const measured = await measureSpans(source, node, asked, stretch.toMs);
+  const measured = await measureSpans(source, node, asked, within.toMs);
   return measured.map((usage) => {
     const sums = ["0"];
     for (const { value } of usage.get(meter.meter)?.series ?? [])

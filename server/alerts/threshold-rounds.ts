@@ -68,7 +68,7 @@ const nodesAtOnce = 2_500;
 const nodesLookedBackAt = 200;
 
 export class ThresholdRounds {
-  #touched = new Map<NodeAddress, number>();
+  #changed = new Map<NodeAddress, number>();
   #round: Round | undefined;
   #sweep: Round | undefined;
   #isSweepsTurn = false;
@@ -76,17 +76,17 @@ export class ThresholdRounds {
 
   /** Whether anything waits. */
   get isBusy(): boolean {
-    return this.#round !== undefined || this.#sweep !== undefined || this.#touched.size > 0;
+    return this.#round !== undefined || this.#sweep !== undefined || this.#changed.size > 0;
   }
 
   /** Since when the first of what is urgent waits, else of the rest; undefined where nothing does. */
   get oldestMs(): number | undefined {
-    const [touchedMs] = this.#touched.values();
-    return this.#round?.begunMs ?? touchedMs ?? this.#sweep?.begunMs;
+    const [changedMs] = this.#changed.values();
+    return this.#round?.begunMs ?? changedMs ?? this.#sweep?.begunMs;
   }
 
   touch(nodes: Iterable<NodeAddress>, atMs: number): void {
-    for (const node of nodes) if (!this.#touched.has(node)) this.#touched.set(node, atMs);
+    for (const node of nodes) if (!this.#changed.has(node)) this.#changed.set(node, atMs);
   }
 
   /** False where one is under way, which goes on; one that looks back, until `sinceMs`, takes the place of one that does not. */
@@ -133,10 +133,10 @@ export class ThresholdRounds {
       this.#isSweepsTurn = false;
       return this.#sweep;
     }
-    if (!this.#round && this.#touched.size > 0) {
-      const [begunMs = 0] = this.#touched.values();
-      this.#round = { nodes: new Set(this.#touched.keys()), begunMs, sinceMs: undefined, ...notBegun };
-      this.#touched = new Map();
+    if (!this.#round && this.#changed.size > 0) {
+      const [begunMs = 0] = this.#changed.values();
+      this.#round = { nodes: new Set(this.#changed.keys()), begunMs, sinceMs: undefined, ...notBegun };
+      this.#changed = new Map();
     }
     return this.#round ?? this.#sweep;
   }

@@ -85,7 +85,7 @@ function sharedMaterializer(local: LevelMaterializer, membership: Membership, pe
       if (node && node.name !== membership.name) {
         const body = asBody({ batches });
         const { touchedNodes } = await peers.ask(node, "/cluster/derive", body, derivedSchema, deriveWithinMs);
-        return { touchedNodes: new Set(touchedNodes), sessions: 0, changedMinutes: 0, differences: [] };
+        return { changedNodes: new Set(touchedNodes), sessions: 0, changedMinutes: 0, differences: [] };
       }
       if (Date.now() > untilMs) throw new Error("no node derives levels now");
       await delay(100);

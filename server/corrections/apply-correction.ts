@@ -38,9 +38,9 @@ export async function applyCorrection(
     await storeCorrectedEvents(clickhouse, body(after), { batch: amendBatch, sign: 1 });
   if (before.level === "" && (after?.level ?? "") === "") return new Set();
   const batches = amendBatch === undefined ? [voidBatch] : [voidBatch, amendBatch];
-  const { touchedNodes } = await materializer.derive(batches, nowMs, "changes", async () => {
+  const { changedNodes } = await materializer.derive(batches, nowMs, "changes", async () => {
     await markCorrectedIntervals(clickhouse, { batches });
     await rebuildIntervals(clickhouse, batches);
   });
-  return touchedNodes;
+  return changedNodes;
 }

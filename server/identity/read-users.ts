@@ -51,14 +51,14 @@ export async function readOffers(db: Queries, condition?: SQL, lock?: "update"):
 }
 
 /** Where a user stands in the list: two offers may be to one address. */
-export type UserPlace = Pick<UserRecord, "email" | "id">;
+export type UserPosition = Pick<UserRecord, "email" | "id">;
 
 /** Up to `limit` accounts with a role at one of the nodes or below it and such offers, by e-mail address, then id. */
 export async function readUsersBelow(
   db: Queries,
   tree: Pick<NodeTree, "children">,
   tops: readonly NodeAddress[],
-  { after, limit }: { after: UserPlace | undefined; limit: number },
+  { after, limit }: { after: UserPosition | undefined; limit: number },
 ): Promise<UserRecord[]> {
   const nearest = (table: typeof users | typeof roleOffers, held: SQL | undefined) => {
     const place = sql`(${table.email} COLLATE "C", ${table.id} COLLATE "C")`;
@@ -73,11 +73,11 @@ export async function readUsersBelow(
     offered && sql`EXISTS (SELECT FROM jsonb_array_elements(${roleOffers.roles}) AS offered WHERE ${offered})`;
   const accounts = await readAccounts(db, inArray(users.id, nearest(users, below && inArray(users.id, holders))));
   const offers = await readOffers(db, inArray(roleOffers.id, nearest(roleOffers, isOffered)));
-  return [...accounts, ...offers.map(ofOffer)].sort(byPlace).slice(0, limit);
+  return [...accounts, ...offers.map(ofOffer)].sort(byPosition).slice(0, limit);
 }
 
 /** As Postgres compares with the collation "C": by bytes. */
-function byPlace(a: UserPlace, b: UserPlace): number {
+function byPosition(a: UserPosition, b: UserPosition): number {
   return (
     Buffer.compare(Buffer.from(a.email), Buffer.from(b.email)) || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id))
   );

@@ -16,7 +16,7 @@ import type { Actor } from "./actor.ts";
 import { checkRoleLimit } from "./check-role-limit.ts";
 import { hashSecret } from "./credential-cache.ts";
 import { actionsOfRole, canAll } from "./permissions.ts";
-import { ofOffer, readAccounts, readOffers, readUsersBelow, type UserPlace, type UserRecord } from "./read-users.ts";
+import { ofOffer, readAccounts, readOffers, readUsersBelow, type UserPosition, type UserRecord } from "./read-users.ts";
 import { rightsOf } from "./rights-at.ts";
 import { makeOffer, type RoleOffer, recordOffer, renewLink } from "./role-offers.ts";
 import { sessionsChannel } from "./sessions.ts";
@@ -74,7 +74,7 @@ export class UserDirectory {
   }
 
   /** Up to `limit` users with a role within reach and of those who are offered one, by e-mail address. */
-  async list(actor: Actor, page: { after: UserPlace | undefined; limit: number }): Promise<UserRecord[]> {
+  async list(actor: Actor, page: { after: UserPosition | undefined; limit: number }): Promise<UserRecord[]> {
     const found = await readUsersBelow(this.#postgres.db, this.#tree, actor.reach, page);
     return found.map((user) => this.#seenBy(actor, user) ?? { ...user, roles: [] });
   }

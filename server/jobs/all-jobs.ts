@@ -65,7 +65,7 @@ function ingestJobs({ clickhouse, postgres, tree, ingest, corrections, announce,
       const { materializer, sequence } = ingesting();
       const notes = { postgres, tree };
       const derivation = await expireIntervals(clickhouse, materializer.derive, sequence, Date.now(), notes);
-      if (derivation) announce(derivation.touchedNodes);
+      if (derivation) announce(derivation.changedNodes);
     }),
     job("corrections-apply", 2 * secondMs, () => corrections.applyPending()),
     job("moves-apply", 2 * secondMs, async () => {

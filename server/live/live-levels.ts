@@ -38,7 +38,7 @@ interface Node {
   /** How many parts raise it. */
   raisedBy: number;
   /** The parts that its rooms are: of an organization the whole sessions; the root's are all sessions. */
-  parts: Set<Part>;
+  parts: Set<HeldPart>;
   /** Kept for nodes with many sessions: the rooms as they were a moment ago. */
   rooms: { atMs: number; found: LiveRoom[] } | undefined;
 }
@@ -47,14 +47,14 @@ interface Session {
   organization: string;
   session: string;
   room: string;
-  parts: Map<number, Part>;
+  parts: Map<number, HeldPart>;
   /** 0: no interval of it is open. */
   deadlineMs: number;
   /** The time of its entry in the queue of deadlines; 0: it has none. */
   queuedMs: number;
 }
 
-interface Part {
+interface HeldPart {
   session: Session;
   part: number;
   partner: string;
@@ -73,7 +73,7 @@ interface Deadline {
 
 interface Ahead {
   atMs: number;
-  part: Part;
+  part: HeldPart;
   level: number;
   delta: number;
 }
@@ -265,7 +265,7 @@ export class LiveLevels {
     for (const agent of this.#agents.take(session, held, this.#clockMs)) this.#changed.add(agent);
   }
 
-  #partOf(change: DerivedChange): Part {
+  #partOf(change: DerivedChange): HeldPart {
     const { organization, session: id, partner, reseller } = change;
     const key = `${organization}\0${id}`;
     let session = this.#sessions.get(key);
@@ -289,7 +289,7 @@ export class LiveLevels {
     return part;
   }
 
-  #enter(part: Part): void {
+  #enter(part: HeldPart): void {
     const { session, partner, reseller } = part;
     const nodes = [this.#nodeOf(nodeAddress("organization", session.organization)), this.#nodeOf("all")];
     if (reseller !== "") nodes.push(this.#nodeOf(nodeAddress("reseller", reseller)));
@@ -304,7 +304,7 @@ export class LiveLevels {
     }
   }
 
-  #leave(part: Part): void {
+  #leave(part: HeldPart): void {
     for (const node of part.nodes) {
       node.parts.delete(part);
       part.values.forEach((value, level) => {
@@ -324,7 +324,7 @@ export class LiveLevels {
     return node;
   }
 
-  #raise(part: Part, level: number, delta: number): void {
+  #raise(part: HeldPart, level: number, delta: number): void {
     part.values[level] = (part.values[level] as number) + delta;
     for (const node of part.nodes) this.#raiseNode(node, level, delta);
   }
@@ -375,21 +375,21 @@ export class LiveLevels {
 }
 
 /** Sessions as parts without a path: their number 0, with what all of their parts have. */
-function* wholesOf(sessions: Iterable<Session>): Iterable<Part> {
+function* wholesOf(sessions: Iterable<Session>): Iterable<HeldPart> {
   for (const { parts } of sessions) {
     const whole = parts.get(0);
     if (whole) yield whole;
   }
 }
 
-function participantsOf({ part, session, values }: Part): number {
+function participantsOf({ part, session, values }: HeldPart): number {
   if (part > 0 || session.parts.size === 1) return values[0];
   let participants = 0;
   for (const { values } of session.parts.values()) participants += values[0];
   return participants;
 }
 
-function* runningIn(parts: Iterable<Part>): Iterable<Running> {
+function* runningIn(parts: Iterable<HeldPart>): Iterable<Running> {
   for (const part of parts)
     yield { session: part.session, startedMs: part.startedMs, participants: participantsOf(part) };
 }

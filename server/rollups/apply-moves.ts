@@ -143,8 +143,8 @@ export async function placeOrganizations(
     }
     const batch = sequence.next();
     await markSessionsOfMoved(clickhouse, { ...moved, batch });
-    const { touchedNodes } = await materializer.derive([batch], nowMs);
-    return { batch, organizations: new Set(moved.organizations), levels: touchedNodes };
+    const { changedNodes } = await materializer.derive([batch], nowMs);
+    return { batch, organizations: new Set(moved.organizations), levels: changedNodes };
   });
 }
 

@@ -38,7 +38,7 @@ export interface Comparison {
   /** Counters of batches up to it are compared. */
   settledBatch: number;
   /** Addresses of nodes whose levels a repair changed are added to it. */
-  touchedNodes: Set<string>;
+  changedNodes: Set<string>;
   /** The batch under which the sessions of the piece are marked. */
   dirtyBatch: number;
 }
@@ -142,9 +142,9 @@ const sessions: StageComparison = {
       found,
     }));
   },
-  async repair({ derive, dirtyBatch, nowMs, touchedNodes }) {
+  async repair({ derive, dirtyBatch, nowMs, changedNodes }) {
     const derivation = await derive([dirtyBatch], nowMs, "changes");
-    for (const node of derivation.touchedNodes) touchedNodes.add(node);
+    for (const node of derivation.changedNodes) changedNodes.add(node);
   },
 };
 
@@ -173,9 +173,9 @@ const slots: StageComparison = {
     const rows = await driftedSlots(clickhouse, { ...piece, most });
     return rows.map(({ kind, node: id, ...row }) => ({ node: kind === "all" ? "all" : nodeAddress(kind, id), ...row }));
   },
-  async repair({ clickhouse, sequence, touchedNodes }, piece, differences) {
+  async repair({ clickhouse, sequence, changedNodes }, piece, differences) {
     await repairSlots(clickhouse, { ...piece, version: sequence.next() });
-    for (const { node } of differences) touchedNodes.add(node);
+    for (const { node } of differences) changedNodes.add(node);
   },
 };
 

@@ -30,7 +30,7 @@ const sessionsPerWrite = 8_000;
 
 export interface Derivation {
   /** Node addresses whose levels may have changed. */
-  touchedNodes: Set<string>;
+  changedNodes: Set<string>;
   sessions: number;
   changedMinutes: number;
   /** Filled by a comparison: the sessions whose stored rows differ from what would be derived now. */
@@ -241,8 +241,8 @@ class LocalMaterializer implements LevelMaterializer {
     this.#listener?.onSessionsDerived(rows.takeChanges());
     await rows.write(this.#clickhouse, this.#epoch, this.#minuteSlots, nowMs);
     derivation.changedMinutes += rows.minutes.length;
-    for (const node of rows.touchedNodes()) derivation.touchedNodes.add(node);
+    for (const node of rows.changedNodes()) derivation.changedNodes.add(node);
   }
 }
 
-const nothingDerived = (): Derivation => ({ touchedNodes: new Set(), sessions: 0, changedMinutes: 0, differences: [] });
+const nothingDerived = (): Derivation => ({ changedNodes: new Set(), sessions: 0, changedMinutes: 0, differences: [] });

@@ -62,7 +62,7 @@ export async function reconcilePiece(
       await expireIntervals(clickhouse, deriveAlone, sequence, comparison.nowMs, deps);
       for (const stage of wanted) drifts.push(...(await reconcileStage(deps, comparison, piece, stage)));
       const organizations = drifts.length > 0 && piece.organization !== "" ? [piece.organization] : [];
-      return { batch: 0, organizations: new Set(organizations), levels: comparison.touchedNodes };
+      return { batch: 0, organizations: new Set(organizations), levels: comparison.changedNodes };
     }),
   );
   return drifts;
@@ -77,7 +77,7 @@ async function comparisonOf(
   const dirtyBatch = sequence.next();
   if (wanted.some((stage) => sessionStages.has(stage)))
     await markSessionsOfDay(clickhouse, { ...piece, batch: dirtyBatch });
-  return { clickhouse, sequence, nowMs: now(), touchedNodes: new Set(), dirtyBatch, ...how };
+  return { clickhouse, sequence, nowMs: now(), changedNodes: new Set(), dirtyBatch, ...how };
 }
 
 async function differsAnywhere(comparison: Comparison, piece: Piece, wanted: readonly Stage[]): Promise<boolean> {

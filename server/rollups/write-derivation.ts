@@ -111,7 +111,7 @@ export class DerivedRows {
   }
 
   /** Node addresses whose levels may have changed. */
-  touchedNodes(): Set<string> {
+  changedNodes(): Set<string> {
     const paths = new Set(this.minutes.flatMap(({ pathBefore, pathAfter }) => [pathBefore, pathAfter]));
     const nodes = new Set<string>();
     for (const path of paths) for (const node of nodesAbove(path)) nodes.add(node);

@@ -107,7 +107,7 @@ export async function checkDerivation(clickhouse: ClickHouse, sessions: number, 
     throw new Error("generated sessions differ from derived ones", { cause: comparison.differences[0] });
   const day = new Date(nowMs - dayMs).toISOString().slice(0, 10);
   const [slot] = await stageComparisons.slots.compare(
-    { clickhouse, sequence, derive, nowMs, settledBatch: 0, touchedNodes: new Set(), dirtyBatch: batch },
+    { clickhouse, sequence, derive, nowMs, settledBatch: 0, changedNodes: new Set(), dirtyBatch: batch },
     { organization: "", day },
   );
   if (slot) throw new Error("generated slots differ from those of the edges", { cause: slot });

@@ -11,7 +11,7 @@ import { type Billing, perMinute } from "../support/billing.ts";
 
 const seller = "reseller:asked-about-9f3c";
 const partnerNode = "partner:above-9f3c";
-const ownMeter = (node: string, aggregation: string) => ({
+const customMeter = (node: string, aggregation: string) => ({
   ...{ meter: "own_b", node, title: `${aggregation} of ${node}`, unit: "minutes" },
   events: { types: ["call.completed"], aggregation, value: "value" },
 });
@@ -28,7 +28,7 @@ async function measuredByReseller(billing: Billing, name: string, limits: object
     [owner, "sum"],
     [subscriber, "count"],
   ] as const)
-    expect((await world.ask("POST", "/v1/meters", { key, body: ownMeter(place, aggregation) })).status).toBe(201);
+    expect((await world.ask("POST", "/v1/meters", { key, body: customMeter(place, aggregation) })).status).toBe(201);
   await billing.move(subscriber, owner, "2025-12-01T00:00:00Z");
   const terms = perMinute("EUR", { organization: "1" });
   const features = terms.features.map((feature) => ({ ...feature, meter: "own_b", ...limits }));
@@ -42,13 +42,13 @@ export function measuredByPlans(billing: () => Billing): void {
     return { organization, node: `organization:${organization}` };
   }
 
-  test("a statement is measured by its plan's own meter, wherever the subscriber stands by then and whatever is retired later", async () => {
+  test("a statement is measured by its plan's custom meter, wherever the subscriber stands by then and whatever is retired later", async () => {
     const { world, key } = billing();
     const { tree, postgres } = world.deps;
     const { organization, owner, subscriber, plan } = await measuredByReseller(billing(), "leaving", {});
     const next = "reseller:next-owner";
     await tree.createNode({ kind: "reseller", id: "next-owner", name: "Next", parent: partnerNode });
-    expect((await world.ask("POST", "/v1/meters", { key, body: ownMeter(next, "count") })).status).toBe(201);
+    expect((await world.ask("POST", "/v1/meters", { key, body: customMeter(next, "count") })).status).toBe(201);
     const when = { starts_at: "2026-01-01T00:00:00Z", expires_at: "2026-02-01T00:00:00Z", renews: false };
     await billing().subscribe(subscriber, plan, when);
     await billing().move(subscriber, next, "2026-01-15T00:00:00Z");
@@ -68,7 +68,11 @@ export function measuredByPlans(billing: () => Billing): void {
     await billing().calls([organization, "2026-01-04T00:00:00Z", "5"]);
     await billing().run("2026-02-02T02:00:00Z");
     expect((await totals())[0]).toEqual([owner, "10.00", "15.00"]);
-    const { meter: _, node: __, ...version } = { ...ownMeter(owner, "count"), effective_from: "2026-01-01T00:00:00Z" };
+    const {
+      meter: _,
+      node: __,
+      ...version
+    } = { ...customMeter(owner, "count"), effective_from: "2026-01-01T00:00:00Z" };
     expect((await world.ask("PATCH", path, { key, body: version })).status).toBe(200);
     // Until every process knows it, nothing is measured by it.
     const isOfMeter = eq(pastChanges.meter, "own_b");
@@ -92,7 +96,7 @@ export function measuredByPlans(billing: () => Billing): void {
     });
   });
 
-  test("quotas, entitlements, lists and simulations all measure a plan by its own meter, not by the subscriber's", async () => {
+  test("quotas, entitlements, lists and simulations all measure a plan by its custom meter, not by the subscriber's", async () => {
     const { world, key } = billing();
     const limits = { included: 5, overage: "block", thresholds: [], prices: {} };
     const { organization, subscriber, plan } = await measuredByReseller(billing(), "limited", limits);

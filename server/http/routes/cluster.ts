@@ -48,8 +48,8 @@ export function clusterRoutes({ cluster, runJob }: ClusterRoutesDeps): OpenAPIHo
   post("/cluster/derive", async (body) => {
     const { batches } = deriveBodySchema.parse(parseJson(body.toString("utf8")));
     if (!cluster.isMaterializer()) throw new NotMineError("another node derives levels");
-    const { touchedNodes } = await cluster.ingest.materializer.derive(batches, Date.now());
-    return { touchedNodes: [...touchedNodes] };
+    const { changedNodes } = await cluster.ingest.materializer.derive(batches, Date.now());
+    return { touchedNodes: [...changedNodes] };
   });
   post("/cluster/hold", async (body) => {
     await cluster.hold(tokenOf(body));

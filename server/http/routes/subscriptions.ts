@@ -126,10 +126,13 @@ export function subscriptionsRoutes(deps: SubscriptionsRoutesDeps): OpenAPIHono<
     const matching = all
       .filter((one) => status === undefined || statusOf(one, nowMs) === status)
       .filter((one) => plan === undefined || planAt(one, nowMs).planId === plan);
-    const ordered = matching.sort((a, b) => comparePlaces(placeOf(a), placeOf(b)));
+    const ordered = matching.sort((a, b) => comparePositions(positionOf(a), positionOf(b)));
     return await answerList(c, subscriptionTable, query, async ({ cursor, limit }) => {
-      const { page, last } = pageOf(behind(ordered, readCursor(cursor, asked, placeSchema)), limit);
-      return { subscriptions: await describeAll(page), next_cursor: last ? writeCursor(asked, placeOf(last)) : null };
+      const { page, last } = pageOf(behind(ordered, readCursor(cursor, asked, positionSchema)), limit);
+      return {
+        subscriptions: await describeAll(page),
+        next_cursor: last ? writeCursor(asked, positionOf(last)) : null,
+      };
     });
   });
 
@@ -221,16 +224,20 @@ function createTools(postgres: Postgres, tree: NodeTree, now: () => number) {
 }
 
 /** Where a subscription stands in the list: what comes after it may have begun or ended meanwhile. */
-const placeSchema = z.object({ node: z.string(), startMs: instantKeySchema, id: z.string() });
-type Place = z.infer<typeof placeSchema>;
+const positionSchema = z.object({ node: z.string(), startMs: instantKeySchema, id: z.string() });
+type Position = z.infer<typeof positionSchema>;
 
-const placeOf = ({ node, startsAt, id }: SubscriptionRecord): Place => ({ node, startMs: startsAt.getTime(), id });
-const comparePlaces = (a: Place, b: Place) =>
+const positionOf = ({ node, startsAt, id }: SubscriptionRecord): Position => ({
+  node,
+  startMs: startsAt.getTime(),
+  id,
+});
+const comparePositions = (a: Position, b: Position) =>
   compareText(a.node, b.node) || a.startMs - b.startMs || compareText(a.id, b.id);
 
 /** Those after `after`, or all. */
-function behind(records: readonly SubscriptionRecord[], after: Place | undefined): readonly SubscriptionRecord[] {
-  return after === undefined ? records : records.filter((one) => comparePlaces(placeOf(one), after) > 0);
+function behind(records: readonly SubscriptionRecord[], after: Position | undefined): readonly SubscriptionRecord[] {
+  return after === undefined ? records : records.filter((one) => comparePositions(positionOf(one), after) > 0);
 }
 
 const compareText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);

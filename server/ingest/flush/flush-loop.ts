@@ -241,7 +241,7 @@ class RunningFlushLoop implements FlushLoop {
       const derive = () => this.#options.materializer.deriveEvents(stored, this.#now());
       const touched =
         batches.length > 0
-          ? (await this.#timed("derive", untilDone(this.#store, "deriving levels", derive))).touchedNodes
+          ? (await this.#timed("derive", untilDone(this.#store, "deriving levels", derive))).changedNodes
           : new Set<string>();
       await this.#timed("settle", this.#settle(group, touched));
     }

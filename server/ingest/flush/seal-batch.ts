@@ -21,7 +21,7 @@ import type { LogPosition, LogRecord } from "../log/write-ahead-log.ts";
 const positionSchema = z.object({ segment: z.number(), offset: z.number() });
 /** Rows [from, to) of the batch, stored by one INSERT under a batch id of their own. */
 const partSchema = z.object({ batch: z.number(), from: z.number(), to: z.number() });
-export type Part = z.infer<typeof partSchema>;
+export type BatchPart = z.infer<typeof partSchema>;
 
 const manifestSchema = z.object({
   batch: z.number(),

@@ -11,7 +11,7 @@ import { defineInsert, defineQuery } from "../../clickhouse/define-query.ts";
 import { numberColumn } from "../../clickhouse/number-column.ts";
 import { recount } from "../accept/event-outcomes.ts";
 import type { Sequence } from "../log/sequence.ts";
-import { type BatchFiles, type Part, quarantineOfEvent, type SealedBatch } from "./seal-batch.ts";
+import { type BatchFiles, type BatchPart, quarantineOfEvent, type SealedBatch } from "./seal-batch.ts";
 import { storeOutcomes } from "./store-outcomes.ts";
 
 const batchParam = z.object({ batch: z.number() });
@@ -52,7 +52,7 @@ export async function storeBatch(context: StoreContext, sealed: SealedBatch, isI
   counted?.catch(() => undefined);
   // Parts are read anew each time: a refusal replaces one by its halves.
   for (let index = 0; index < manifest.parts.length; ) {
-    const part = manifest.parts[index] as Part;
+    const part = manifest.parts[index] as BatchPart;
     if (await storePart(context, sealed, part, isInDoubt)) index++;
   }
   await counted;
@@ -72,7 +72,12 @@ export async function storeBatch(context: StoreContext, sealed: SealedBatch, isI
 }
 
 /** True when the part is stored, false when it was replaced in the manifest. */
-async function storePart(context: StoreContext, sealed: SealedBatch, part: Part, isInDoubt: boolean): Promise<boolean> {
+async function storePart(
+  context: StoreContext,
+  sealed: SealedBatch,
+  part: BatchPart,
+  isInDoubt: boolean,
+): Promise<boolean> {
   // One buffer: thousands of small requests would be thousands of writes to the socket.
   const body = [Buffer.concat(sealed.rows.bytes(part.from, part.to))];
   let hadErrors = isInDoubt;
@@ -90,7 +95,7 @@ async function storePart(context: StoreContext, sealed: SealedBatch, part: Part,
   });
 }
 
-async function verifyPart({ clickhouse }: StoreContext, part: Part): Promise<void> {
+async function verifyPart({ clickhouse }: StoreContext, part: BatchPart): Promise<void> {
   const [count] = await countBatch(clickhouse, { batch: part.batch });
   const expected = part.to - part.from;
   if (count?.events !== expected || count.counted !== expected || count.counted_for_nodes !== expected)
@@ -106,7 +111,7 @@ async function verifyPart({ clickhouse }: StoreContext, part: Part): Promise<voi
 async function splitPart(
   context: StoreContext,
   sealed: SealedBatch,
-  part: Part,
+  part: BatchPart,
   refusal: StatementRefusedError,
 ): Promise<void> {
   const { manifest } = sealed;

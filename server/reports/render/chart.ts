@@ -30,13 +30,13 @@ function svgOf(drawn: Panels, color: string): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size.width} ${height}" width="${size.width}" height="${height}">${panels.join("")}${datesSvg(drawn.starts, height)}</svg>`;
 }
 
-interface Place {
+interface PanelBox {
   top: number;
   tall: number;
   color: string;
 }
 
-function panelSvg(panel: Panel, { partial }: Panels, { top, tall, color }: Place): string {
+function panelSvg(panel: Panel, { partial }: Panels, { top, tall, color }: PanelBox): string {
   const { title, values, compared, kind } = panel;
   const ticks = ticksUpTo(Math.max(...[...values, ...compared].map((value) => value ?? 0)), tall > 100 ? 4 : 3);
   const highest = ticks.at(-1) ?? 1;

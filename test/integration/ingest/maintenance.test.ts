@@ -114,7 +114,7 @@ test("the job that expires intervals ends what became silent, and only that", as
     ingesting.sequence,
     laterMs,
   );
-  expect([...(derivation?.touchedNodes ?? [])].sort()).toEqual(["all", "organization:brief"]);
+  expect([...(derivation?.changedNodes ?? [])].sort()).toEqual(["all", "organization:brief"]);
   expect(await live("brief", laterMs)).toBe(0);
   expect(await live("lasting", laterMs)).toBe(1);
   expect(

@@ -37,7 +37,7 @@ async function differences(organization: string, day: string): Promise<unknown[]
     nowMs: Date.now(),
     settledBatch: 0,
   };
-  const comparison = { ...whole, touchedNodes: new Set<string>(), dirtyBatch: 0 };
+  const comparison = { ...whole, changedNodes: new Set<string>(), dirtyBatch: 0 };
   const piece = { organization, day };
   const { edges, slots } = stageComparisons;
   return [...(await edges.compare(comparison, piece)), ...(await slots.compare(comparison, piece))];

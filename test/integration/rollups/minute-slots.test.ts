@@ -33,7 +33,7 @@ async function wrongSlots() {
   const nowMs = Date.now();
   const comparison = { clickhouse: store.clickhouse, sequence, derive: materializer.derive, nowMs };
   const days = [nowMs, nowMs - 24 * 60 * 60 * 1000].map((ms) => new Date(ms).toISOString().slice(0, 10));
-  const whole = { ...comparison, settledBatch: 0, touchedNodes: new Set<string>(), dirtyBatch: 0 };
+  const whole = { ...comparison, settledBatch: 0, changedNodes: new Set<string>(), dirtyBatch: 0 };
   const found = await Promise.all(days.map((day) => stageComparisons.slots.compare(whole, { organization: "", day })));
   return found.flat();
 }

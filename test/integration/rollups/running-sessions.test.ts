@@ -113,7 +113,7 @@ async function wrongs(organization: string, nowMs: number): Promise<unknown[]> {
   const comparison = { clickhouse: store.clickhouse, sequence, derive: materializer.derive, nowMs, settledBatch: 0 };
   const days = [...new Set([nowMs, nowMs - 15 * minuteMs].map((ms) => new Date(ms).toISOString().slice(0, 10)))];
   const stages: StageComparison[] = [stageComparisons.presences, stageComparisons.edges];
-  const whole = { ...comparison, touchedNodes: new Set<string>(), dirtyBatch: batch };
+  const whole = { ...comparison, changedNodes: new Set<string>(), dirtyBatch: batch };
   const found = await Promise.all(
     days.flatMap((day) => [
       ...stages.map((stage) => stage.compare(whole, { organization, day })),

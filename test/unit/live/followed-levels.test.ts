@@ -42,7 +42,7 @@ beforeEach(async () => {
     materializer: {
       async derive(_batches, _nowMs, _scope, prepare) {
         await prepare?.();
-        return { touchedNodes: new Set(), sessions: 0, changedMinutes: 0, differences: [] };
+        return { changedNodes: new Set(), sessions: 0, changedMinutes: 0, differences: [] };
       },
     },
     epoch: () => epoch,
