@@ -1,7 +1,10 @@
 /** Customers in a real browser: who is invited sees what their role allows, and a plan becomes a quota that is nearly used. */
 import { randomUUID } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core";
+import readWorkbook from "read-excel-file/node";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { agreedMinutes, agreedMonth, agreedNode, makeAgreeingFigures, reader } from "../support/agreeing-figures.ts";
 import { expectAccessible, launchBrowser, signIn } from "../support/browser.ts";
 import { type Mailbox, openMailbox } from "../support/mailbox.ts";
 import { eventually, startService, type TestService } from "../support/service.ts";
@@ -9,6 +12,7 @@ import { eventually, startService, type TestService } from "../support/service.t
 let service: TestService;
 let browser: Browser;
 let mailbox: Mailbox;
+let dashboard: string;
 
 beforeAll(async () => {
   mailbox = await openMailbox();
@@ -22,6 +26,7 @@ beforeAll(async () => {
   const { id } = await ask("POST", "/v1/plans", plan);
   await ask("POST", `/v1/plans/${id}/publish`);
   await ask("POST", "/v1/subscriptions", { node: "organization:known", plan: id });
+  ({ dashboard } = await makeAgreeingFigures(ask));
 });
 afterAll(async () => {
   await browser?.close();
@@ -278,4 +283,73 @@ test("a table of nodes is tried before it is taken, and a node moves to another 
   await chooseNode(page, dialog, "Brightwater");
   await dialog.getByRole("button", { name: "Save" }).click();
   await page.getByTestId("found-nodes").getByText("under Brightwater").waitFor();
+});
+
+test("every page, chart, table, file, statement and alert gives the figure that the API gives, to the last digit", async () => {
+  const { first, last, end } = agreedMonth();
+  const read = reader(service);
+  const question = `node=${agreedNode}&from=${first}&to=${end}&tz=UTC`;
+  const { meters } = await (await read(`/v1/usage?meter=transcribed_minutes&window=total&${question}`)).json();
+  expect(meters[0].total).toBe(agreedMinutes);
+  const exact = new Intl.NumberFormat("en", { maximumFractionDigits: 6 }).format(Number(agreedMinutes));
+  const page = await asAdmin(
+    `/usage?node=${agreedNode}&meters=transcribed_minutes&range=custom&from=${first}&through=${last}&tz=UTC`,
+  );
+  const told = (within: string) => page.locator(`${within} [title^="${exact}"]`).first().waitFor();
+
+  // Usage: the table, the chart's legend, and each file that the page saves.
+  await told("[data-testid=usage-totals]");
+  await told("[data-testid=legend]");
+  await page.locator(`[data-testid=usage-table] tbody td[data-figure="${agreedMinutes}"]`).waitFor();
+  for (const form of ["csv", "xlsx", "json"] as const) {
+    await page.getByTestId("export").first().click();
+    const [file] = await Promise.all([page.waitForEvent("download"), page.getByTestId(`download-${form}`).click()]);
+    const bytes = await readFile(await file.path());
+    const cells = form === "xlsx" ? JSON.stringify(await readWorkbook(bytes)) : bytes.toString("utf8");
+    expect([form, cells]).toEqual([form, expect.stringContaining(agreedMinutes)]);
+  }
+
+  // The organization: its cycle, the one who used it, and the cycles that are over.
+  const { past } = await (await read(`/v1/period?node=${agreedNode}&cycles=2`)).json();
+  const cycle = past.find(({ start }: { start: string }) => start.startsWith(first));
+  expect(cycle.quotas[0].used).toBe(agreedMinutes);
+  const organization = `${service.url}/organizations/perihelion?cycle=${encodeURIComponent(cycle.start)}`;
+  await page.goto(organization);
+  await told("[data-testid=cycle-usage]");
+  await page.goto(`${organization}&tab=people`);
+  await page.locator(`[data-testid=breakdown] td[data-figure="${agreedMinutes}"]`).waitFor();
+  await page.goto(`${organization}&tab=subscription`);
+  await page.locator(`main td[data-figure="${agreedMinutes}"]`).first().waitFor();
+
+  // The report of that month.
+  await page.goto(`${service.url}/reports/usage?node=${agreedNode}&range=custom&from=${first}&through=${last}&tz=UTC`);
+  await page.getByTestId("report-paper").getByRole("row", { name: exact }).first().waitFor();
+
+  // The month that runs: its overview, its period, a panel, an alert, and who is there now.
+  await page.goto(`${service.url}/overview?node=${agreedNode}&tz=UTC`);
+  await told("[data-testid=month-total]");
+  await page.goto(`${service.url}/period?node=${agreedNode}`);
+  await told("[data-testid=quota]");
+  await page.goto(`${service.url}/dashboards/${dashboard}`);
+  await told("[data-testid=panels] [data-testid=legend]");
+  const alert = await eventually("the alert", async () => {
+    const { alerts } = await (await read(`/v1/alerts?node=${agreedNode}&kind=threshold`)).json();
+    return alerts[0];
+  });
+  expect(Number(alert.value)).toBe(Number(agreedMinutes));
+  await page.goto(`${service.url}/alerts/${alert.id}`);
+  await page.getByText(`${exact} minutes`, { exact: true }).first().waitFor();
+  await page.goto(`${service.url}/?node=${agreedNode}`);
+  await page.locator("[data-testid=live-participants][data-value='1']").waitFor();
+
+  // The statement of that month, in the list and on its page.
+  const statement = await eventually("the statement", async () => {
+    const { statements } = await (await read(`/v1/statements?node=${agreedNode}`)).json();
+    return statements.find(({ from }: { from: string }) => from.startsWith(first));
+  });
+  const total = new Intl.NumberFormat("en", { style: "currency", currency: "EUR" }).format(Number(statement.total));
+  await page.goto(`${service.url}/statements?node=${agreedNode}`);
+  await page.locator("li", { hasText: "Perihelion" }).getByText(total, { exact: true }).first().waitFor();
+  await page.goto(`${service.url}/statements/${statement.id}`);
+  await page.getByTestId("statement-usage").getByText(`${exact} minutes`).waitFor();
 });
