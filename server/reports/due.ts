@@ -48,6 +48,29 @@ export function dueSlots(timing: Timing, afterMs: number, untilMs: number): DueS
   return due;
 }
 
+/**
+ * Those of the billing cycles that end after `coveredMs`, which are due by `untilMs`, in order: a cycle that a later edit ended in
+ * the past is among them.
+ */
+export function cyclesDue(timing: Timing, coveredMs: number, untilMs: number): DueSlot[] {
+  const due: DueSlot[] = [];
+  for (const slot of cyclesAround(timing, coveredMs)) {
+    if (slot.atMs > untilMs) break;
+    if (slot.toMs > coveredMs) due.push(slot);
+  }
+  return due;
+}
+
+/** Where the last of the billing cycles ended that were due by an instant. */
+export function cycleEndDueBy(timing: Timing, ms: number): number {
+  let endMs = Number.NEGATIVE_INFINITY;
+  for (const slot of cyclesAround(timing, ms)) {
+    if (slot.atMs > ms) break;
+    endMs = slot.toMs;
+  }
+  return endMs;
+}
+
 /** The next slots that are due after `afterMs`. */
 export function nextSlots(timing: Timing, afterMs: number, count: number): DueSlot[] {
   const next: DueSlot[] = [];

@@ -222,6 +222,7 @@ export async function changeSchedule(
         ...authored(edit.by),
         people: await peopleAmong(tx, row.recipients, before.people),
         ...(isTimed && (await fromNowOn(tx, tree, row, nowMs))),
+        ...(row.every !== before.every && { coveredUntil: null }),
       })
       .where(eq(schedules.id, id))
       .returning();
@@ -247,7 +248,7 @@ export async function pauseSchedule(
     if (paused) await planAll(tx, tree, before, nowMs);
     const [after = before] = await tx
       .update(schedules)
-      .set({ paused, ...(!paused && (await fromNowOn(tx, tree, before, nowMs))) })
+      .set({ paused, ...(!paused && { ...(await fromNowOn(tx, tree, before, nowMs)), coveredUntil: null }) })
       .where(eq(schedules.id, id))
       .returning();
     return after;

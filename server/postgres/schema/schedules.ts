@@ -37,6 +37,8 @@ export const schedules = pgTable(
     authorName: text("author_name").notNull(),
     /** Every slot that was due by then has its row. */
     plannedUntil: instant("planned_until").notNull(),
+    /** Of cycles: those that end by then have their rows, or are to have none. Null: those that were due by `planned_until`. */
+    coveredUntil: instant("covered_until"),
     /** When to look whether a slot is due: at the next one, of cycles sooner, since subscriptions move them. */
     nextAt: instant("next_at").notNull(),
     createdAt: instant("created_at").notNull().defaultNow(),

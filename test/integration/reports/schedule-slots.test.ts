@@ -14,12 +14,14 @@ import { scheduleSlots } from "../../../server/postgres/schema/schedules.ts";
 import { advanceSchedules } from "../../../server/reports/advance-schedules.ts";
 import { dueSlots } from "../../../server/reports/due.ts";
 import { createFileLinks } from "../../../server/reports/file-link.ts";
+import { planSlots } from "../../../server/reports/plan-slots.ts";
 import { storeFile } from "../../../server/reports/run-files.ts";
 import { readRun } from "../../../server/reports/runs.ts";
 import {
   changeSchedule,
   createSchedule,
   pauseSchedule,
+  readSchedule,
   type WantedSchedule,
 } from "../../../server/reports/schedules.ts";
 import { createTest } from "../../../server/reports/slots.ts";
@@ -198,6 +200,54 @@ test("slots that were missed are sent later, or left out where the schedule says
   expect((await slotsOf(skipped)).map(({ state, reason }) => reason ?? state)).toEqual(["missed", "missed", "sent"]);
   for (const one of [caught, skipped]) await pause(one, startMs);
 });
+
+test("a cycle that a later edit ends in the past is sent once, also where what was missed is left out, and again as a whole only where it grew", async () => {
+  const node = "organization:cycles";
+  await tree.createNode({ kind: "organization", id: "cycles", name: "Cycles", parent: "all" });
+  const { db } = postgres;
+  const id = "sub_ended";
+  await db.insert(subscriptions).values({ id, node, anchor: 1, tz: "UTC", startsAt: new Date(0), renews: true });
+  const end = (expiresAt: Date | null) =>
+    db.update(subscriptions).set({ expiresAt, renews: !expiresAt }).where(eq(subscriptions.id, id));
+  const startMs = Date.UTC(2020, 1, 20, 8, 10);
+  const asked = { node, every: "cycle" as const, at: "08:00" };
+  const caught = await createSchedule(postgres, tree, wanted(asked), system, startMs);
+  const skipping = await createSchedule(postgres, tree, wanted({ ...asked, when_missed: "skip" }), system, startMs);
+  const both = [caught, skipping];
+  for (let ms = startMs; ms < Date.UTC(2020, 2, 26); ms += dayMs) await planAllOf(both, ms);
+  await end(new Date("2020-03-10T00:00:00Z"));
+  for (let again = 0; again < 3; again++) await planAllOf(both, Date.UTC(2020, 2, 25, 8, 20 + again));
+  const periods = async (one: ScheduleRecord) =>
+    (await slotsOf(one)).map(({ fromAt, toAt, state }) => [
+      ...[fromAt, toAt].map((at) => at.toISOString().slice(5, 10)),
+      state === "skipped" ? state : "sent",
+    ]);
+  const ended = [
+    ["02-01", "03-01", "sent"],
+    ["03-01", "03-10", "sent"],
+  ];
+  for (const one of both) expect(await periods(one)).toEqual(ended);
+  await end(null);
+  for (let ms = Date.UTC(2020, 2, 26, 8, 10); ms < Date.UTC(2020, 3, 5); ms += dayMs) await planAllOf(both, ms);
+  for (const one of both) expect((await periods(one)).sort()).toEqual([...ended, ["03-01", "04-01", "sent"]].sort());
+  // A start that moves back changes what an earlier slot had, and makes nothing of it due again.
+  await db
+    .update(subscriptions)
+    .set({ startsAt: new Date("2020-03-15T00:00:00Z") })
+    .where(eq(subscriptions.id, id));
+  await planAllOf(both, Date.UTC(2020, 3, 6));
+  for (const one of both) expect(await periods(one)).toHaveLength(3);
+  for (const one of both) await pause(one, startMs);
+});
+
+/** As each look of a process does it. */
+async function planAllOf(schedules: readonly ScheduleRecord[], nowMs: number): Promise<void> {
+  for (const { id } of schedules)
+    await postgres.transaction(async (tx) => {
+      const schedule = await readSchedule(tx, id);
+      if (schedule) await planSlots(tx, tree, schedule, nowMs);
+    });
+}
 
 test("periods that are over are sent once where a new schedule asks for them, and none of them is late", async () => {
   const startMs = Date.UTC(2020, 9, 10, 12);

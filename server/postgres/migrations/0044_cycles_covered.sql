@@ -1,0 +1,1 @@
+ALTER TABLE "schedules" ADD COLUMN "covered_until" timestamp (3) with time zone;
