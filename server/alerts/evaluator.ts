@@ -22,6 +22,7 @@ import { evaluateQuotas, noSuchLimit } from "./evaluate-quotas.ts";
 import { evaluateThresholds } from "./evaluate-thresholds.ts";
 import { rulesOfTurn, turnOf } from "./evaluation-turns.ts";
 import type { Evaluation } from "./finding.ts";
+import { HeldRules } from "./held-rules.ts";
 import { candidatesAmong, holdsFor, type Overrides, overridesAmong } from "./holding-nodes.ts";
 import { lookBack } from "./look-back.ts";
 import { type NotifySource, notifyDue } from "./notify.ts";
@@ -31,7 +32,7 @@ import { LastEvents, readSilence } from "./read-silence.ts";
 import { readSystem, type SystemSource } from "./read-system.ts";
 import { recordEvaluation } from "./record-evaluation.ts";
 import { RuleNodeQueue } from "./rule-node-queue.ts";
-import { listRules, type RuleRecord } from "./rules.ts";
+import type { RuleRecord } from "./rules.ts";
 import { type Failure, ThresholdRounds, type Watch, type Watched, watchesOf } from "./threshold-rounds.ts";
 import { isAgent, nodeWithoutAgent } from "./visibility.ts";
 
@@ -82,7 +83,7 @@ export class Evaluator {
   readonly #pairs: RuleNodeQueue;
   readonly #costly = new CostlyLimits();
   readonly #lastEvents = new LastEvents();
-  #rules: { sequence: number; rules: RuleRecord[] } | undefined;
+  readonly #rules: HeldRules;
   #sweptAtMs = Number.NEGATIVE_INFINITY;
   #sweptSequence = -1;
   #systemAtMs = Number.NEGATIVE_INFINITY;
@@ -96,6 +97,7 @@ export class Evaluator {
   constructor(source: EvaluatorSource) {
     this.#source = source;
     this.#accounts = new AccountStates(source.postgres);
+    this.#rules = new HeldRules(source.postgres);
     this.#pairs = new RuleNodeQueue((node) => tenantOf(nodeWithoutAgent(node), source.tree));
   }
 
@@ -118,7 +120,7 @@ export class Evaluator {
     const [progress] = await postgres.db.select().from(alertProgress);
     if (!progress) return;
     const state = await this.#accounts.read();
-    const rules = await this.#readRules(state);
+    const rules = await this.#rules.read(state.sequence);
     const enabled = rules.filter((one) => one.enabled);
     await this.#notifyWaiting(enabled);
     await this.#evaluateSystem(enabled, now());
@@ -140,12 +142,6 @@ export class Evaluator {
       await postgres.db.update(alertProgress).set({ batch, ...swept, auditSequence: state.sequence });
     this.#evaluatedUntil = asOf;
     if (failure) throw failure.error;
-  }
-
-  async #readRules({ sequence }: AccountState): Promise<RuleRecord[]> {
-    if (this.#rules?.sequence !== sequence)
-      this.#rules = { sequence, rules: await listRules(this.#source.postgres.db) };
-    return this.#rules.rules;
   }
 
   async #changedSince(after: number, settled: number): Promise<ReadonlySet<NodeAddress>> {

@@ -1,6 +1,6 @@
 /** Rules as they are kept. What a rule holds for follows from the tree, so nothing is copied to the organizations below it. */
-import { isDeepStrictEqual } from "node:util";
-import { and, asc, eq, gt, isNotNull, ne, notInArray, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, eq, gt, inArray, isNotNull, ne, notInArray, or, type SQL, sql } from "drizzle-orm";
+import { canonicalJson, toPlainJson } from "../audit/canonical-json.ts";
 import { type Author, recordChange, system } from "../audit/record-change.ts";
 import { type Edit, type Editable, recordedEdit } from "../audit/recorded-edit.ts";
 import { definitionLimits } from "../contract/definition-limits.ts";
@@ -11,7 +11,7 @@ import type { Postgres, Queries } from "../postgres/client.ts";
 import { lockedRow } from "../postgres/locked-row.ts";
 import { alertProgress, alerts, rules } from "../postgres/schema/alerts.ts";
 import { auditHead } from "../postgres/schema/audit.ts";
-import { checkLimit } from "../tree/check-limit.ts";
+import { checkBytes, checkLimit } from "../tree/check-limit.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
 import { noticeOf } from "./notices.ts";
@@ -33,9 +33,12 @@ export interface NewRule {
 
 export type RuleEdit = { [Field in Exclude<keyof NewRule, "node" | "replaces">]?: NewRule[Field] | undefined };
 
-/** All rules, the oldest first. */
-export async function listRules(db: Queries): Promise<RuleRecord[]> {
-  return await db.select().from(rules).orderBy(asc(rules.createdAt), asc(rules.id));
+/** Those of the ids that there are; without them all rules. */
+export async function listRules(db: Queries, ids: readonly string[] | undefined): Promise<RuleRecord[]> {
+  return await db
+    .select()
+    .from(rules)
+    .where(ids && inArray(rules.id, [...ids]));
 }
 
 /** Up to `limit`, the oldest first, of those below the nodes. */
@@ -76,17 +79,34 @@ export async function readRule(db: Queries, id: string): Promise<RuleRecord | un
   return found;
 }
 
-const limit = { what: "rules", table: rules, ...definitionLimits.rules };
+type Tree = Pick<NodeTree, "ancestors" | "children">;
 
-/** Throws `conflict` where the node or its tenant has as many rules as it may. */
-export async function createRule(
-  postgres: Postgres,
-  tree: Pick<NodeTree, "ancestors" | "children">,
-  wanted: NewRule,
-  by: Author,
-): Promise<RuleRecord> {
+const { bytes: most, bytesOfTenant, ...counts } = definitionLimits.rules;
+const limit = { what: "rules", table: rules, ...counts };
+
+/** What of a rule may be long. */
+type LongParts = Pick<NewRule, "name" | "channels" | "mute" | "condition">;
+const longParts = ({ name, channels, mute, condition }: LongParts): LongParts => ({ name, channels, mute, condition });
+
+/** All rules of all tenants are held in memory and looked at again and again. `replaced`: the rule as it was. */
+async function checkRuleBytes(tx: Queries, tree: Tree, node: NodeAddress, rule: LongParts, replaced?: LongParts) {
+  await checkBytes(tx, tree, node, {
+    ...{ what: "rules", field: "condition", added: longParts(rule), most, ofTenant: bytesOfTenant },
+    ...(replaced && { replaced: longParts(replaced) }),
+    async heldBy(within) {
+      const { name, channels, mute, condition } = rules;
+      const bytes = sql<number>`coalesce(sum(octet_length(jsonb_build_array(${name}, ${channels}, ${mute}, ${condition})::text)), 0)::float8`;
+      const [counted] = await tx.select({ bytes }).from(rules).where(within(rules.node));
+      return counted?.bytes ?? 0;
+    },
+  });
+}
+
+/** Throws `conflict` where the node or its tenant has as many rules as it may, `invalid_request` where it is too large. */
+export async function createRule(postgres: Postgres, tree: Tree, wanted: NewRule, by: Author): Promise<RuleRecord> {
   return await postgres.transaction(async (tx) => {
     await checkLimit(tx, tree, wanted.node, limit);
+    await checkRuleBytes(tx, tree, wanted.node, wanted);
     return await insertRule(tx, { ...wanted, isDefault: false }, by);
   });
 }
@@ -107,22 +127,33 @@ const editable: Editable<RuleRecord> = {
   stateOf: stateOfRule,
 };
 
-/** What a changed condition does not ask any more is resolved unsaid. */
-export async function changeRule(postgres: Postgres, id: string, change: RuleEdit, edit: Edit): Promise<RuleRecord> {
+/** What a changed condition does not ask any more is resolved unsaid. Throws as `createRule` where it becomes larger. */
+export async function changeRule(
+  postgres: Postgres,
+  tree: Tree,
+  id: string,
+  change: RuleEdit,
+  edit: Edit,
+): Promise<RuleRecord> {
   return await recordedEdit(postgres, editable, { ...edit, id, action: "rule.changed" }, async (tx, before) => {
     const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
-    const isBegunAnew = change.condition !== undefined || (change.enabled === true && !before.enabled);
+    await checkRuleBytes(tx, tree, before.node, { ...before, ...given }, before);
+    const isAskedAnew = change.condition !== undefined && !isSame(before.condition, change.condition);
+    const isBegunAnew = isAskedAnew || (change.enabled === true && !before.enabled);
     const [after = before] = await tx
       .update(rules)
       .set({ ...given, ...(isBegunAnew && { inForceSince: new Date() }), name: change.name ?? before.name })
       .where(eq(rules.id, id))
       .returning();
     if (!after.enabled) await endAlerts(tx, id, "The rule was switched off.");
-    else if (!isDeepStrictEqual(before.condition, after.condition))
-      await endAlerts(tx, id, "The rule was changed.", unasked(before.condition, after.condition));
+    else if (isAskedAnew) await endAlerts(tx, id, "The rule was changed.", unasked(before.condition, after.condition));
     return after;
   });
 }
+
+/** As the audit compares: what began anew has an entry there, by which whoever holds rules reads it again. */
+const isSame = (before: Condition, after: Condition) =>
+  canonicalJson(toPlainJson(before)) === canonicalJson(toPlainJson(after));
 
 /** Its alerts stay, resolved. */
 export async function removeRule(postgres: Postgres, id: string, edit: Edit): Promise<void> {

@@ -2,6 +2,7 @@
  * In which order the nodes of threshold rules are evaluated: those with newly stored events in rounds of their own, all of them in
  * sweeps, each as far as a run has time for. What waits is held once for each node, however many rules watch it.
  */
+import { hash } from "node:crypto";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { FigureAsked } from "./read-figures.ts";
 import type { RuleRecord } from "./rules.ts";
@@ -176,6 +177,18 @@ function goOn(round: Round, left: Watched[]): void {
   if (!round.left) round.watch++;
 }
 
+/** Of rules as they are held: a filter may be long, and each run asks for the key of every rule. */
+const keys = new WeakMap<RuleRecord, string>();
+
+/** The same for rules that ask for the same figure. */
+function keyOf(rule: RuleRecord, { meter, window, filter }: FigureAsked): string {
+  const known = keys.get(rule);
+  if (known !== undefined) return known;
+  const key = hash("sha256", JSON.stringify([meter, window, filter]), "base64");
+  keys.set(rule, key);
+  return key;
+}
+
 /** The rules by the figure that they ask for. */
 export function watchesOf(rules: readonly RuleRecord[]): Watch[] {
   const watches = new Map<string, { asked: FigureAsked; rules: RuleRecord[] }>();
@@ -183,10 +196,11 @@ export function watchesOf(rules: readonly RuleRecord[]): Watch[] {
     const { condition } = rule;
     if (condition.kind !== "threshold") continue;
     const { meter, window, filter } = condition;
-    const key = JSON.stringify([meter, window, filter]);
+    const asked = { meter, window, filter };
+    const key = keyOf(rule, asked);
     const known = watches.get(key);
     if (known) known.rules.push(rule);
-    else watches.set(key, { asked: { meter, window, filter }, rules: [rule] });
+    else watches.set(key, { asked, rules: [rule] });
   }
   return [...watches.values()];
 }

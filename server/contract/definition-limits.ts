@@ -9,7 +9,7 @@ const none = Number.POSITIVE_INFINITY;
 const kibi = 1024;
 const mebi = 1024 * kibi;
 
-/** `withEnded`: of one node, those too that were revoked or have ended. `versions`: of one. `bytes`: of one version's JSON; `bytesOfTenant`: of all versions. */
+/** `withEnded`: of one node, those too that were revoked or have ended. `versions`: of one. `bytes`: of one's JSON, of each version where it has them; `bytesOfTenant`: of all. */
 export const definitionLimits = {
   meters: { ofNode: 200, ofTenant: 2_000, versions: 200, bytes: 16 * kibi, bytesOfTenant: 8 * mebi },
   plans: { ofNode: 200, ofTenant: 2_000, versions: 200, bytes: 128 * kibi, bytesOfTenant: 32 * mebi },
@@ -19,15 +19,22 @@ export const definitionLimits = {
   keys: { ofNode: 1_000, ofTenant: 20_000, withEnded: 20_000 },
   /** Users' roles, those that are offered included. */
   roles: { ofNode: 2_000, ofTenant: 50_000 },
-  rules: { ofNode: 200, ofTenant: 5_000 },
+  rules: { ofNode: 200, ofTenant: 5_000, bytes: 16 * kibi, bytesOfTenant: 8 * mebi },
   channels: { ofNode: 500, ofTenant: 2_000 },
   reports: { ofNode: 1_000, ofTenant: none },
   schedules: { ofNode: 500, ofTenant: none },
   views: { ofNode: 100, ofTenant: 2_000 },
+  /** Custom fields of nodes, which every process holds: `bytes` of one node's. */
+  fields: { bytes: 8 * kibi, bytesOfTenant: 16 * mebi },
 } as const;
 
 const ofNode = { max_of_node: z.int() };
 const ofTenant = { ...ofNode, max_of_tenant: z.int().describe("For all below one node right below the root") };
+
+const sizes = {
+  max_bytes: z.int().describe("Length of one, as JSON"),
+  max_bytes_of_tenant: z.int().describe("Length of all that a tenant has, as JSON"),
+};
 
 const versioned = {
   ...ofTenant,
@@ -48,33 +55,34 @@ export const definitionLimitsSchema = z.object({
     })
     .describe("In force"),
   roles: z.object(ofTenant).describe("Roles of users, those that are offered included"),
-  rules: z.object(ofTenant),
+  rules: z.object({ ...ofTenant, ...sizes }),
   channels: z.object(ofTenant),
   reports: z.object(ofNode),
   schedules: z.object(ofNode),
   views: z.object(ofTenant),
+  fields: z.object(sizes).describe("Custom fields: those of one node, and of all nodes that a tenant has"),
 });
 
 /** As /v1/limits returns them. */
 export function describeDefinitionLimits(): z.infer<typeof definitionLimitsSchema> {
-  const { meters, plans, models, subscriptions, keys, roles, rules, channels, reports, schedules, views } =
+  const { meters, plans, models, subscriptions, keys, roles, rules, channels, reports, schedules, views, fields } =
     definitionLimits;
   const counts = (of: { ofNode: number; ofTenant: number }) => ({ max_of_node: of.ofNode, max_of_tenant: of.ofTenant });
-  const sizes = (of: typeof meters | typeof plans) => ({
-    ...counts(of),
-    ...{ max_versions: of.versions, max_bytes: of.bytes, max_bytes_of_tenant: of.bytesOfTenant },
+  const bytes = (of: { bytes: number; bytesOfTenant: number }) => ({
+    ...{ max_bytes: of.bytes, max_bytes_of_tenant: of.bytesOfTenant },
   });
   return {
-    meters: sizes(meters),
-    plans: sizes(plans),
+    meters: { ...counts(meters), ...bytes(meters), max_versions: meters.versions },
+    plans: { ...counts(plans), ...bytes(plans), max_versions: plans.versions },
     models: counts(models),
     subscriptions: { max_of_node: subscriptions.ofNode, max_plan_changes: subscriptions.planChanges },
     keys: { ...counts(keys), max_with_ended: keys.withEnded },
     roles: counts(roles),
-    rules: counts(rules),
+    rules: { ...counts(rules), ...bytes(rules) },
     channels: counts(channels),
     reports: { max_of_node: reports.ofNode },
     schedules: { max_of_node: schedules.ofNode },
     views: counts(views),
+    fields: bytes(fields),
   };
 }

@@ -3,7 +3,8 @@
  * transaction, so the audit's newest number says whether the cache is still current, and its entries say what is to be read
  * again: that is all that Postgres is asked for.
  */
-import { and, asc, eq, gt, gte, inArray, isNull, or } from "drizzle-orm";
+import { and, asc, eq, gte, inArray, isNull, or } from "drizzle-orm";
+import { changesSince, readById } from "../audit/changes-since.ts";
 import type { SubscriptionRecord } from "../billing/billing-cycle.ts";
 import { listModels, type ModelRecord } from "../billing/models.ts";
 import type { TermsByVersion } from "../billing/quotas.ts";
@@ -12,7 +13,7 @@ import { nodeAddress, parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { userRoles, users } from "../postgres/schema/accounts.ts";
-import { auditEntries, auditHead } from "../postgres/schema/audit.ts";
+import { auditHead } from "../postgres/schema/audit.ts";
 import { models } from "../postgres/schema/models.ts";
 import { plans, planVersions } from "../postgres/schema/plans.ts";
 
@@ -29,9 +30,6 @@ export interface AccountState {
   userCounts: ReadonlyMap<NodeAddress, number>;
 }
 
-/** More changes than this since it was last read are not looked at one by one. */
-const maxChanges = 1_000;
-
 /** What is read, by id. */
 interface Rows {
   subscriptions: ReadonlyMap<string, SubscriptionRecord>;
@@ -43,9 +41,6 @@ interface Rows {
   /** By user who is not disabled. */
   roles: ReadonlyMap<string, readonly NodeAddress[]>;
 }
-
-/** Ids of what changed, by the noun of the entries in the audit. */
-type Changes = ReadonlyMap<string, readonly string[]>;
 
 export class AccountStates {
   readonly #postgres: Postgres;
@@ -90,37 +85,6 @@ async function readChanged(
     roles: await readById(known?.roles, changed?.get("user"), (ids) => readRoles(tx, ids)),
   };
   return { rows, sequence };
-}
-
-/** Undefined where it is more than can be looked at one by one. */
-async function changesSince(tx: Queries, after: number): Promise<Changes | undefined> {
-  const entries = await tx
-    .select({ action: auditEntries.action, subject: auditEntries.subject })
-    .from(auditEntries)
-    .where(gt(auditEntries.sequence, after))
-    .limit(maxChanges + 1);
-  if (entries.length > maxChanges) return undefined;
-  const changed = new Map<string, Set<string>>();
-  for (const { action, subject } of entries) {
-    const [noun = ""] = action.split(".", 1);
-    changed.set(noun, (changed.get(noun) ?? new Set()).add(subject));
-  }
-  return new Map([...changed].map(([noun, subjects]) => [noun, [...subjects]]));
-}
-
-/** `known` with the rows of `ids` as they are now; without `known` all rows. */
-async function readById<Row>(
-  known: ReadonlyMap<string, Row> | undefined,
-  ids: readonly string[] | undefined,
-  read: (ids: readonly string[] | undefined) => Promise<[string, Row][]>,
-): Promise<ReadonlyMap<string, Row>> {
-  if (!known) return new Map(await read(undefined));
-  if (!ids) return known;
-  const found = new Map(await read(ids));
-  const rows = new Map(known);
-  for (const id of ids) if (!found.has(id)) rows.delete(id);
-  for (const [id, row] of found) rows.set(id, row);
-  return rows;
 }
 
 /** A published version never changes: of a plan that is known only its newest version and later ones are read. */

@@ -53,6 +53,8 @@ export interface ByteLimit {
   field: string;
   /** What it is to be, as JSON. */
   added: unknown;
+  /** What is there already and gives way to it: what does not grow is taken, whatever its size. */
+  replaced?: unknown;
   /** The length of one, and of all that the tenant has. */
   most: number;
   ofTenant: number;
@@ -65,14 +67,18 @@ export async function checkBytes(
   tx: Queries,
   tree: Pick<NodeTree, "ancestors" | "children">,
   node: NodeAddress,
-  { what, field, added, most, ofTenant, heldBy }: ByteLimit,
+  { what, field, added, replaced, most, ofTenant, heldBy }: ByteLimit,
 ): Promise<void> {
-  const bytes = Buffer.byteLength(JSON.stringify(added));
+  const bytes = jsonBytes(added);
+  const before = replaced === undefined ? 0 : jsonBytes(replaced);
+  if (bytes <= before) return;
   if (bytes > most)
     throw new ProblemError("invalid_request", `takes ${bytes} bytes as JSON, and ${most} at most`, { field });
   const tenant = tenantOf(node, tree);
   if (tenant === "all") return;
   await countAlone(tx, `${what} of ${tenant}`);
-  if ((await heldBy((column) => rowsWithin(column, [tenant], tree))) + bytes > ofTenant)
+  if ((await heldBy((column) => rowsWithin(column, [tenant], tree))) - before + bytes > ofTenant)
     throw new ProblemError("conflict", `the tenant's ${what} would take more than ${ofTenant} bytes`, { field });
 }
+
+const jsonBytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value));

@@ -156,7 +156,7 @@ export function nodesRoutes({ tree, postgres }: { tree: NodeTree; postgres: Post
     return await answerList(c, nodeTable, { cursor: first, limit: most }, async ({ cursor, limit }) => {
       const after = readCursor(cursor, asked, z.string());
       const found = tree.list(actor.reach, { ...filter, parent, after, limit: limit + 1 });
-      const { page, last } = pageOf(found, limit);
+      const { page, last } = pageOf(found, limit, { large: true });
       const next_cursor = last ? writeCursor(asked, last.node) : null;
       return { nodes: page.map((record) => describe(record, actor, tree)), next_cursor };
     });

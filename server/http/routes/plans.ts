@@ -124,7 +124,9 @@ export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenA
     const asked = { list: "plans" };
     return await answerList(c, planTable, c.req.valid("query"), async ({ cursor, limit }) => {
       const after = readCursor(cursor, asked, timedKeySchema);
-      const { page, last } = pageOf(await listPlans(postgres, tree, actor.reach, { after, limit: limit + 1 }), limit);
+      const { page, last } = pageOf(await listPlans(postgres, tree, actor.reach, { after, limit: limit + 1 }), limit, {
+        large: true,
+      });
       const seen = page.filter((plan) => mayUsePlan(actor, tree, plan));
       const next_cursor = last ? writeCursor(asked, { atMs: last.createdAt.getTime(), id: last.id }) : null;
       return { plans: seen.map((plan) => describePlan(plan, actor, tree)), next_cursor };

@@ -161,7 +161,7 @@ export function rulesRoutes(deps: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
         ...{ tops: node === undefined ? actor.reach : [node], kind, after, limit: limit + 1 },
         enabled: enabled === undefined ? undefined : enabled === "true",
       });
-      const { page, last } = pageOf(found, limit);
+      const { page, last } = pageOf(found, limit, { large: true });
       const next_cursor = last ? writeCursor(asked, { atMs: last.createdAt.getTime(), id: last.id }) : null;
       return { rules: page.map(describeRule), next_cursor };
     });
@@ -197,7 +197,7 @@ export function rulesRoutes(deps: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
     const edited = { ...rule, ...given(wanted), replaces: null };
     await checkRule(postgres.db, { tree, meterOf }, edited, actor, rule);
     const edit = { ...wanted, repeatHours: repeat_hours };
-    const changed = await changeRule(postgres, rule.id, edit, { by: authorOf(c), check: await ifMatch(c) });
+    const changed = await changeRule(postgres, tree, rule.id, edit, { by: authorOf(c), check: await ifMatch(c) });
     c.header("etag", await entityTag(c, stateOfRule(changed)));
     return c.json(describeRule(changed), 200);
   });

@@ -1,9 +1,13 @@
 /** Alerts about customers and their bills, and the lists and edits of rules and alerts, in the world of contract.test.ts. */
 import { eq } from "drizzle-orm";
 import { describe, expect, test } from "vitest";
+import { HeldRules } from "../../../server/alerts/held-rules.ts";
+import { definitionLimits } from "../../../server/contract/definition-limits.ts";
 import type { CreateRule } from "../../../server/contract/rules.ts";
 import { rules } from "../../../server/postgres/schema/alerts.ts";
+import { auditHead } from "../../../server/postgres/schema/audit.ts";
 import { type AlertsWorld, dayMs, seller } from "../../support/alerts-world.ts";
+import { rowsReadBy } from "../../support/rows-read.ts";
 import { above, postChats } from "./usage-of-alerts.ts";
 
 export function customersAndLists(worldOf: () => AlertsWorld): void {
@@ -169,6 +173,65 @@ export function customersAndLists(worldOf: () => AlertsWorld): void {
       const seen = Object.fromEntries((await ask("GET", handled, { key })).headers).etag ?? "";
       const acknowledge = () => ask("POST", `${handled}/acknowledge`, { key, headers: { "if-match": seen } });
       expect([(await acknowledge()).status, (await acknowledge()).status]).toEqual([200, 412]);
+    });
+
+    test("a rule that takes too much is refused by its field, and one that is there stays, can be read, shrink and be removed", async () => {
+      const world = worldOf();
+      const { db } = world.billing.world.deps.postgres;
+      const { bytes, bytesOfTenant } = definitionLimits.rules;
+      const { node } = await world.newOrganization();
+      const filtered = (length: number) =>
+        above("2", {
+          filter: { user: { not: Array.from({ length: 100 }, (_, n) => `${n}`.padEnd(length / 100, "x")) } },
+        });
+      const tooLarge = { status: 400, body: { code: "invalid_request", field: "condition" } };
+      const post = (condition: object) => world.ask("POST", "/v1/rules", { name: "Large", node, condition });
+      expect(await post(filtered(bytes))).toMatchObject(tooLarge);
+      const rule = await world.newRule({ node, condition: above("2") });
+      const path = `/v1/rules/${rule}`;
+      expect(await world.ask("PATCH", path, { condition: filtered(bytes) })).toMatchObject(tooLarge);
+      const asBefore = (condition: typeof rules.$inferInsert.condition) =>
+        db.update(rules).set({ condition }).where(eq(rules.id, rule));
+      const { condition: asked } = await world.billing.get(path);
+      const larger = (size: number) => ({ ...asked, filter: { user: "x".repeat(size) } });
+      await asBefore(larger(3 * bytes));
+      expect((await world.ask("PATCH", path, { name: "Renamed" })).status).toBe(200);
+      expect((await world.billing.get(path)).condition).toEqual(larger(3 * bytes));
+      expect((await world.ask("PATCH", path, { condition: above("3") })).status).toBe(200);
+      await asBefore(larger(bytesOfTenant));
+      const full = { status: 409, body: { code: "conflict", field: "condition" } };
+      expect(await post(above("2"))).toMatchObject(full);
+      expect((await world.ask("DELETE", path)).status).toBe(204);
+      expect((await post(above("2"))).status).toBe(201);
+    });
+
+    test("a change of one rule makes an evaluator read that rule alone, and a new, a changed and a removed one are evaluated as they are", async () => {
+      const world = worldOf();
+      const { postgres } = world.billing.world.deps;
+      const { node } = await world.newOrganization();
+      const sequence = async () => (await postgres.db.select().from(auditHead))[0]?.sequence ?? 0;
+      const held = new HeldRules(postgres);
+      const [kept, removed] = [
+        await world.newRule({ node, name: "Kept", condition: above("2") }),
+        await world.newRule({ node, name: "Removed", condition: above("2") }),
+      ];
+      const before = await held.read(await sequence());
+      await world.ask("PATCH", `/v1/rules/${kept}`, { name: "Changed" });
+      await world.ask("DELETE", `/v1/rules/${removed}`);
+      const made = await world.newRule({ node, name: "Made", condition: above("2") });
+      const now = await sequence();
+      const read = await rowsReadBy(async () => await held.read(now));
+      expect(read.filter((row) => row.includes("in_force_since") || row.includes('"Changed"'))).toHaveLength(1);
+      expect(read.length).toBeLessThan(12);
+      const after = await held.read(now);
+      expect(after).toEqual(await new HeldRules(postgres).read(now));
+      expect(after.slice(-2).map(({ id, name }) => [id, name])).toEqual([
+        [kept, "Changed"],
+        [made, "Made"],
+      ]);
+      const unchanged = before.filter(({ id }) => id !== kept && id !== removed);
+      expect(unchanged.length).toBeGreaterThan(0);
+      for (const rule of unchanged) expect(after.find(({ id }) => id === rule.id)).toBe(rule);
     });
   });
 }

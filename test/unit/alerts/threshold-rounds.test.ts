@@ -1,6 +1,7 @@
 /** In which order nodes are evaluated, whatever fails or takes too long. */
 import { expect, test } from "vitest";
-import { type Rounds, ThresholdRounds, type Watched } from "../../../server/alerts/threshold-rounds.ts";
+import type { RuleRecord } from "../../../server/alerts/rules.ts";
+import { type Rounds, ThresholdRounds, type Watched, watchesOf } from "../../../server/alerts/threshold-rounds.ts";
 
 const watch = { asked: { meter: "chat_posts", window: "5m" as const, filter: undefined }, rules: [] };
 const nodes = ["organization:one", "organization:two", "organization:three"];
@@ -52,4 +53,20 @@ test("nodes that there was no time for are evaluated in the next run, and the sw
   expect(thresholds.isBusy).toBe(true);
   expect((await thresholds.work(0, rounds)).sweptMs).toBe(10);
   expect(steps).toEqual(["5 one two three", "5 three"]);
+});
+
+test("rules that ask for the same figure are watched together, and a rule's filter is gone through once, however often that is asked", () => {
+  let gone = 0;
+  const rule = (id: string, user: string) =>
+    ({
+      id,
+      condition: {
+        ...{ kind: "threshold", meter: "chat_posts", window: "5m", above: "2", for_minutes: 0 },
+        filter: { user, toJSON: () => [user, gone++] && { user } },
+      },
+    }) as unknown as RuleRecord;
+  const rules = [rule("one", "ann"), rule("two", "bob"), rule("three", "ann")];
+  for (const _ of [1, 2, 3])
+    expect(watchesOf(rules).map((watch) => watch.rules.map(({ id }) => id))).toEqual([["one", "three"], ["two"]]);
+  expect(gone).toBe(rules.length);
 });
