@@ -85,8 +85,8 @@ const { bytes: most, bytesOfTenant, ...counts } = definitionLimits.rules;
 const limit = { what: "rules", table: rules, ...counts };
 
 /** What of a rule may be long. */
-type LongParts = Pick<NewRule, "name" | "channels" | "mute" | "condition">;
-const longParts = ({ name, channels, mute, condition }: LongParts): LongParts => ({ name, channels, mute, condition });
+type LongParts = Pick<NewRule, "mute" | "condition">;
+const longParts = ({ mute, condition }: LongParts): LongParts => ({ mute, condition });
 
 /** All rules of all tenants are held in memory and looked at again and again. `replaced`: the rule as it was. */
 async function checkRuleBytes(tx: Queries, tree: Tree, node: NodeAddress, rule: LongParts, replaced?: LongParts) {
@@ -94,8 +94,8 @@ async function checkRuleBytes(tx: Queries, tree: Tree, node: NodeAddress, rule: 
     ...{ what: "rules", field: "condition", added: longParts(rule), most, ofTenant: bytesOfTenant },
     ...(replaced && { replaced: longParts(replaced) }),
     async heldBy(within) {
-      const { name, channels, mute, condition } = rules;
-      const bytes = sql<number>`coalesce(sum(octet_length(jsonb_build_array(${name}, ${channels}, ${mute}, ${condition})::text)), 0)::float8`;
+      const { mute, condition } = rules;
+      const bytes = sql<number>`coalesce(sum(octet_length(${mute}::text) + octet_length(${condition}::text)), 0)::float8`;
       const [counted] = await tx.select({ bytes }).from(rules).where(within(rules.node));
       return counted?.bytes ?? 0;
     },

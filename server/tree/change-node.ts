@@ -6,6 +6,7 @@ import type { Queries } from "../postgres/client.ts";
 import { announcePastChanges, type PastChange } from "../postgres/past-changes.ts";
 import { nodeMoves, nodeParents, nodes } from "../postgres/schema/accounts.ts";
 import { ProblemError } from "../problem.ts";
+import { bytesOfFields, checkFields } from "./field-bytes.ts";
 import type { NodeTree } from "./node-tree.ts";
 import { type MovedPath, mayMove, movedPaths } from "./past-owners.ts";
 import { type ReportSettings, readReportSettings, recordedBranding, writeReportSettings } from "./report-settings.ts";
@@ -51,9 +52,16 @@ export interface NodeEdit {
 
 /**
  * A node that does not exist changes nothing. Throws `forbidden` for a move that gives or takes usage of a time in which it
- * was, or would become, that of nodes that are not the caller's.
+ * was, or would become, that of nodes that are not the caller's; for fields that become larger than they may be as those of a
+ * new node.
  */
-export async function changeNode(
+export async function changeNode(tree: NodeTree, node: NodeAddress, change: NodeChange, edit: NodeEdit): Promise<void> {
+  const larger = change.fields ? bytesOfFields(change.fields) - bytesOfFields(tree.get(node)?.fields) : 0;
+  if (larger <= 0) await editNode(tree, node, change, edit);
+  else await tree.withLargerFields(node, larger, () => editNode(tree, node, change, edit));
+}
+
+async function editNode(
   tree: NodeTree,
   node: NodeAddress,
   change: NodeChange,
@@ -64,6 +72,7 @@ export async function changeNode(
     if (!row) return { changed: [], result: undefined };
     const { before, nowMs } = await stateIn(tx, row);
     check(before);
+    checkFields(change.fields, before.fields);
     const { parent, effectiveFromMs = nowMs, reports, ...edits } = change;
     const given = Object.fromEntries(Object.entries(edits).filter(([, value]) => value !== undefined));
     if (Object.keys(given).length > 0) await tx.update(nodes).set(given).where(eq(nodes.node, node));

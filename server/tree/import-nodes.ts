@@ -8,6 +8,7 @@ import {
   nodeAddressSchema,
 } from "../contract/nodes.ts";
 import type { Pace } from "../fairness/pace.ts";
+import { faultOfFields } from "./field-bytes.ts";
 import { type GivenNode, isSameNode, mayStandBelow, type NewNode, type NodeRecord } from "./node-record.ts";
 import type { NodeTree } from "./node-tree.ts";
 import { type CsvRow, readCsv } from "./read-csv.ts";
@@ -65,6 +66,11 @@ export async function planImport(
     }
     const { kind, id, name, parent, external_id, status, fields } = parsed.data;
     const given = { name, parent: parent ?? top, externalId: external_id, status, fields };
+    const tooLarge = tree.get(nodeAddress(kind, id)) ? undefined : faultOfFields(fields);
+    if (tooLarge !== undefined) {
+      fault(line, "fields", tooLarge);
+      continue;
+    }
     const node = { ...given, kind, id, name: name ?? id };
     const address = nodeAddress(kind, id);
     if (wanted.has(address)) fault(line, "id", `${address} is already on line ${wanted.get(address)?.line}`);

@@ -10,6 +10,7 @@ import type { BucketRate } from "../fairness/token-buckets.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
 import { CreationLimits, creationRates } from "./creation-limits.ts";
+import { bytesOfFields, checkFields, FieldBytes } from "./field-bytes.ts";
 import { nodeChannel, readNotice, writeNotices } from "./node-notices.ts";
 import { addressOf, type NewNode, type NodeRecord } from "./node-record.ts";
 import { inOrderOfInsertion, insertNodeRows, type NodeRows, readAllNodeRows, readNodeRows } from "./node-rows.ts";
@@ -24,6 +25,7 @@ export class NodeTree extends NodesInMemory {
   readonly #postgres: Postgres;
   readonly #log: Logger;
   readonly #creations = new CreationLimits();
+  readonly #fields = new FieldBytes((tenant) => this.fieldBytesWithin(tenant));
   /** Reads run one after another, so that an older state never replaces a newer one. */
   #reads: Promise<unknown> = Promise.resolve();
   #pending = new Set<NodeAddress>();
@@ -98,9 +100,14 @@ export class NodeTree extends NodesInMemory {
    */
   async createNode(node: NewNode, by: Author = system): Promise<{ node: NodeRecord; isNew: boolean }> {
     const address = addressOf(node);
-    if (by.kind !== "system" && !this.has(address)) this.#creations.spend([this.#tenantOf(node.parent)], 1);
-    const inserted = await this.#insert([node], (tx) =>
-      recordChange(tx, { by, node: address, action: "node.created", subject: address, after: node }),
+    if (!this.has(address)) {
+      checkFields(node.fields);
+      if (by.kind !== "system") this.#creations.spend([this.#tenantOf(node.parent)], 1);
+    }
+    const inserted = await this.#withRoomFor([node], () =>
+      this.#insert([node], (tx) =>
+        recordChange(tx, { by, node: address, action: "node.created", subject: address, after: node }),
+      ),
     );
     return { node: this.held(address), isNew: inserted.has(address) };
   }
@@ -114,7 +121,7 @@ export class NodeTree extends NodesInMemory {
     const tops = wanted.map(({ parent }) => parent).filter((parent) => this.has(parent));
     const tenants = new Map(tops.map((top) => this.#tenantOf(top)).map((tenant) => [tenant.id, tenant]));
     this.#creations.spend([...tenants.values()], wanted.length);
-    return await this.#insert(wanted, async (tx, inserted) => {
+    const record = async (tx: Queries, inserted: ReadonlySet<NodeAddress>) => {
       const made = new Map(wanted.map((node) => [addressOf(node), node] as const).filter(([one]) => inserted.has(one)));
       const topOf = (address: NodeAddress): NodeAddress => {
         const above = made.get(address);
@@ -129,7 +136,26 @@ export class NodeTree extends NodesInMemory {
       }
       for (const [node, nodes] of byTop)
         await recordChange(tx, { by, node, action: "nodes.imported", subject: node, after: { nodes } });
-    });
+    };
+    return await this.#withRoomFor(wanted, () => this.#insert(wanted, record));
+  }
+
+  /** Runs `change`, by which the node's fields become larger; throws as `FieldBytes.adding`. */
+  async withLargerFields<T>(node: NodeAddress, bytes: number, change: () => Promise<T>): Promise<T> {
+    return await this.#fields.adding(new Map([[tenantOf(node, this), bytes]]), change);
+  }
+
+  async #withRoomFor<T>(wanted: readonly NewNode[], insert: () => Promise<T>): Promise<T> {
+    const made = new Map(wanted.map((node) => [addressOf(node), node]));
+    const bytes = new Map<NodeAddress, number>();
+    for (const [address, { fields }] of made) {
+      if (fields === undefined || this.has(address)) continue;
+      let top = address;
+      for (let node = made.get(top); node && node.parent !== "all"; node = made.get(top)) top = node.parent;
+      const tenant = made.has(top) ? top : tenantOf(top, this);
+      bytes.set(tenant, (bytes.get(tenant) ?? 0) + bytesOfFields(fields));
+    }
+    return await this.#fields.adding(bytes, insert);
   }
 
   /**

@@ -4,6 +4,7 @@
  */
 import { type NodeKind, nodeAddress, parseNode } from "../contract/node-address.ts";
 import type { NodeAddress, NodeStatus } from "../contract/nodes.ts";
+import { bytesOfFields } from "./field-bytes.ts";
 import type { NodeRecord } from "./node-record.ts";
 import type { NodeRows } from "./node-rows.ts";
 
@@ -25,6 +26,7 @@ interface HeldPathSpan extends Omit<PathSpan, "path"> {
 }
 
 interface HeldNode extends NodeRecord {
+  fieldBytes: number;
   /** By time, the first one valid since 1970. */
   parents: { validFromMs: number; parent: NodeAddress }[];
 }
@@ -44,6 +46,8 @@ export interface NodeListOptions {
 export class NodesInMemory {
   #nodes = new Map<NodeAddress, HeldNode>();
   #children = new Map<NodeAddress, Set<NodeAddress>>();
+  /** What the custom fields of all nodes of a tenant take; made when it is asked for, dropped when a node moves. */
+  #fieldBytes = new Map<NodeAddress, number>();
   /** All addresses in order; made when a list is asked for, dropped when a node comes. */
   #sorted: NodeAddress[] | undefined;
 
@@ -205,10 +209,25 @@ export class NodesInMemory {
     return this.#nodes.get(address)?.parents.find(({ validFromMs }) => validFromMs > nowMs)?.validFromMs;
   }
 
+  /** What the custom fields of the node and of all below it take, as JSON. */
+  protected fieldBytesWithin(tenant: NodeAddress): number {
+    let bytes = this.#fieldBytes.get(tenant);
+    if (bytes !== undefined) return bytes;
+    bytes = 0;
+    const waiting = [tenant];
+    for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
+      bytes += this.#nodes.get(node)?.fieldBytes ?? 0;
+      waiting.push(...(this.#children.get(node) ?? []));
+    }
+    this.#fieldBytes.set(tenant, bytes);
+    return bytes;
+  }
+
   /** Forgets all nodes but these, as they stand at `nowMs`. */
   protected replace(rows: NodeRows, nowMs: number): void {
     this.#nodes = new Map();
     this.#children = new Map();
+    this.#fieldBytes.clear();
     this.put(rows, nowMs);
   }
 
@@ -221,18 +240,34 @@ export class NodesInMemory {
       if (list) list.push(entry);
       else parentsOf.set(node, [entry]);
     }
+    const grown: [NodeAddress, number][] = [];
     for (const row of nodes) {
       const parents = (parentsOf.get(row.node) ?? []).sort((a, b) => a.validFromMs - b.validFromMs);
       const parent = parentAt({ parents }, nowMs);
       const earlier = this.#nodes.get(row.node);
+      const fieldBytes = bytesOfFields(row.fields);
       if (!earlier) this.#sorted = undefined;
+      if (earlier && earlier.parent !== parent) this.#fieldBytes.clear();
+      if (fieldBytes !== (earlier?.fieldBytes ?? 0)) grown.push([row.node, fieldBytes - (earlier?.fieldBytes ?? 0)]);
       if (earlier?.parent) this.#children.get(earlier.parent)?.delete(row.node);
       if (parent !== null) {
         const siblings = this.#children.get(parent);
         if (siblings) siblings.add(row.node);
         else this.#children.set(parent, new Set([row.node]));
       }
-      this.#nodes.set(row.node, { ...row, parent, parents });
+      this.#nodes.set(row.node, { ...row, parent, parents, fieldBytes });
+    }
+    for (const [node, more] of grown) this.#addFieldBytes(node, more);
+  }
+
+  #addFieldBytes(node: NodeAddress, more: number): void {
+    if (this.#fieldBytes.size === 0) return;
+    const above = this.ancestors(node);
+    // What stands above a node may be read after it.
+    if (above.at(-1) !== "all") this.#fieldBytes.clear();
+    for (const one of above) {
+      const known = this.#fieldBytes.get(one);
+      if (known !== undefined) this.#fieldBytes.set(one, known + more);
     }
   }
 

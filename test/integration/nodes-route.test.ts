@@ -1,7 +1,10 @@
 /** /v1/nodes: making nodes, and lists of them page by page. */
+import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { definitionLimits } from "../../server/contract/definition-limits.ts";
 import { connectPostgres } from "../../server/postgres/client.ts";
 import { migratePostgres } from "../../server/postgres/migrate.ts";
+import { nodes } from "../../server/postgres/schema/accounts.ts";
 import { type Accounts, startAccounts } from "../support/accounts.ts";
 import { ownPostgres } from "../support/stores.ts";
 
@@ -85,4 +88,42 @@ test("pages of a list hold every node once, in order, whatever their size", asyn
   expect(below.body.nodes.map(({ node }: { node: string }) => node)).toEqual(["reseller:r1"]);
   const tooMany = await ask("limit=1001");
   expect([tooMany.status, tooMany.body.field]).toEqual([400, "limit"]);
+});
+
+test("custom fields that take too much are refused by their name, of a node and of a tenant, and what is there stays and may shrink", async () => {
+  const { tree, postgres, rootKey: key } = accounts;
+  const { bytes, bytesOfTenant } = definitionLimits.fields;
+  const large = (size: number) =>
+    Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`field-${n}`, "x".repeat(size / 40)]));
+  await tree.createNode({ kind: "reseller", id: "full", name: "Full", parent: "all" });
+  const post = (id: string, fields: object, parent = "reseller:full") =>
+    accounts.ask("POST", "/v1/nodes", { key, body: { kind: "organization", id, parent, fields } });
+  const patch = (id: string, body: object) => accounts.ask("PATCH", `/v1/nodes/organization:${id}`, { key, body });
+  const tooLarge = { status: 400, body: { code: "invalid_request", field: "fields" } };
+  expect(await post("large", large(bytes))).toMatchObject(tooLarge);
+  const headers = { "content-type": "text/csv" };
+  const names = Array.from({ length: 10 }, (_, n) => `fields.${n}`);
+  const cells = names.map(() => "é".repeat(1_000));
+  const body = `kind,id,parent,${names.join()}\norganization,large,reseller:full,${cells.join()}`;
+  const imported = await accounts.ask("POST", "/v1/nodes/import", { key, body, headers });
+  expect(imported).toMatchObject({ status: 422, body: { errors: [{ line: 2, field: "fields" }] } });
+
+  expect((await post("old", {})).status).toBe(201);
+  const asBefore = async (fields: Record<string, string>) => {
+    await postgres.db.update(nodes).set({ fields }).where(eq(nodes.node, "organization:old"));
+    await tree.reread(["organization:old"]);
+  };
+  await asBefore(large(3 * bytes));
+  expect(await patch("old", { name: "Renamed" })).toMatchObject({ status: 200, body: { fields: large(3 * bytes) } });
+  expect(await patch("old", { fields: large(4 * bytes) })).toMatchObject(tooLarge);
+  expect((await patch("old", { fields: large(2 * bytes) })).status).toBe(200);
+
+  await asBefore({ all: "x".repeat(bytesOfTenant) });
+  const tenantIsFull = { status: 409, body: { code: "conflict", field: "fields" } };
+  expect(await post("more", { region: "north" })).toMatchObject(tenantIsFull);
+  expect((await post("more", {})).status).toBe(201);
+  expect(await patch("more", { fields: { region: "north" } })).toMatchObject(tenantIsFull);
+  expect((await post("elsewhere", { region: "north" }, "reseller:r2")).status).toBe(201);
+  expect((await patch("old", { fields: {} })).status).toBe(200);
+  expect((await patch("more", { fields: { region: "north" } })).status).toBe(200);
 });

@@ -62,7 +62,13 @@ test("rules that ask for the same figure are watched together, and a rule's filt
       id,
       condition: {
         ...{ kind: "threshold", meter: "chat_posts", window: "5m", above: "2", for_minutes: 0 },
-        filter: { user, toJSON: () => [user, gone++] && { user } },
+        filter: {
+          user,
+          toJSON: () => {
+            gone++;
+            return { user };
+          },
+        },
       },
     }) as unknown as RuleRecord;
   const rules = [rule("one", "ann"), rule("two", "bob"), rule("three", "ann")];
