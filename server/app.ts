@@ -24,11 +24,13 @@ import { noteQuestions } from "./http/note-questions.ts";
 import { type HealthDeps, readinessChecks } from "./http/readiness-checks.ts";
 import { accountRoutes } from "./http/routes/account.ts";
 import { alertsRoutes } from "./http/routes/alerts.ts";
+import { annotationsRoutes } from "./http/routes/annotations.ts";
 import { auditRoutes } from "./http/routes/audit.ts";
 import { channelsRoutes } from "./http/routes/channels.ts";
 import { chargesRoutes } from "./http/routes/charges.ts";
 import { type ClusterRoutesDeps, clusterRoutes } from "./http/routes/cluster.ts";
 import { correctionsRoutes } from "./http/routes/corrections.ts";
+import { dataChangesRoutes } from "./http/routes/data-changes.ts";
 import { deliveriesRoutes } from "./http/routes/deliveries.ts";
 import { eventsRoutes } from "./http/routes/events.ts";
 import { explainRoutes } from "./http/routes/explain.ts";
@@ -221,6 +223,8 @@ function mountApi(app: OpenAPIHono<HttpEnv>, deps: AppDeps): void {
   });
   app.route("/", modelsRoutes({ postgres, tree }));
   app.route("/", viewsRoutes({ postgres, tree }));
+  app.route("/", annotationsRoutes({ postgres, tree }));
+  app.route("/", dataChangesRoutes({ clickhouse, postgres, tree }));
   app.route("/", organizationsRoutes({ tree, figures, clickhouse, meterOf }));
   app.route(
     "/",

@@ -26,6 +26,7 @@ export const definitionLimits = {
   views: { ofNode: 100, ofTenant: 2_000 },
   /** Custom fields of nodes, which every process holds: `bytes` of one node's. */
   fields: { bytes: 8 * kibi, bytesOfTenant: 16 * mebi },
+  annotations: { ofNode: 1_000, ofTenant: 20_000 },
 } as const;
 
 const ofNode = { max_of_node: z.int() };
@@ -61,6 +62,7 @@ export const definitionLimitsSchema = z.object({
   schedules: z.object(ofNode),
   views: z.object(ofTenant),
   fields: z.object(sizes).describe("Custom fields: those of one node, and of all nodes that a tenant has"),
+  annotations: z.object(ofTenant),
 });
 
 /** As /v1/limits returns them. */
@@ -84,5 +86,6 @@ export function describeDefinitionLimits(): z.infer<typeof definitionLimitsSchem
     schedules: { max_of_node: schedules.ofNode },
     views: counts(views),
     fields: bytes(fields),
+    annotations: counts(definitionLimits.annotations),
   };
 }

@@ -1,5 +1,5 @@
 /** What was corrected behind a figure: of one node, in one span of time, the newest few. */
-import { and, desc, eq, gte, lt, or, type SQL, type SQLWrapper, sql } from "drizzle-orm";
+import { and, desc, eq, gte, isNotNull, lt, max, or, type SQL, type SQLWrapper, sql } from "drizzle-orm";
 import { parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Queries } from "../postgres/client.ts";
@@ -35,6 +35,32 @@ export async function readCorrectionsWithin(
     .orderBy(desc(at), desc(id))
     .limit(shownCorrections);
   return rows.reverse();
+}
+
+/**
+ * How many events of the node and what stands below it, as the tree is now, were corrected that had a time in each of the
+ * windows before; the windows follow each other. Those without any are left out.
+ */
+export async function countCorrections(
+  db: Queries,
+  tree: Pick<NodeTree, "children">,
+  node: NodeAddress,
+  windows: readonly { startMs: number; endMs: number }[],
+): Promise<{ place: number; events: number; lastAt: Date }[]> {
+  const [first, last] = [windows[0], windows.at(-1)];
+  if (!first || !last) return [];
+  const { before, after, organization, newOrganization, at, appliedAt } = eventCorrections;
+  const time = timeBefore(before);
+  const starts = sql.param(windows.map(({ startMs }) => startMs));
+  const place = sql<number>`width_bucket(${time}, ${starts}::bigint[]) - 1`;
+  const isOfNode = ofNode(node, tree, { before, after, organization, newOrganization });
+  return await db
+    .select({ place, events: sql<number>`count(*)::int`, lastAt: max(at) })
+    .from(eventCorrections)
+    .where(and(gte(time, first.startMs), lt(time, last.endMs), isNotNull(appliedAt), isOfNode))
+    .groupBy(sql`1`)
+    .orderBy(sql`1`)
+    .then((rows) => rows.flatMap(({ lastAt, ...row }) => (lastAt === null ? [] : [{ ...row, lastAt }])));
 }
 
 type Columns = Record<"before" | "after" | "organization" | "newOrganization", SQLWrapper>;

@@ -2,10 +2,12 @@
 import { z } from "zod";
 import * as accounts from "../contract/accounts.ts";
 import * as alerts from "../contract/alerts.ts";
+import * as annotations from "../contract/annotations.ts";
 import * as audit from "../contract/audit.ts";
 import * as channels from "../contract/channels.ts";
 import * as charges from "../contract/charges.ts";
 import * as corrections from "../contract/corrections.ts";
+import * as dataChanges from "../contract/data-changes.ts";
 import * as definitionLimits from "../contract/definition-limits.ts";
 import * as deliveries from "../contract/deliveries.ts";
 import * as events from "../contract/events.ts";
@@ -43,10 +45,12 @@ const contracts = [
   ...[
     accounts,
     alerts,
+    annotations,
     audit,
     channels,
     charges,
     corrections,
+    dataChanges,
     definitionLimits,
     deliveries,
     events,

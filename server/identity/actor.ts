@@ -56,7 +56,8 @@ export function newId(
     | "rpt"
     | "run"
     | "sch"
-    | "slt",
+    | "slt"
+    | "ann",
 ): string {
   return `${kind}_${randomUUID().replaceAll("-", "")}`;
 }

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { definitionLimits } from "../../server/contract/definition-limits.ts";
+import { annotations } from "../../server/postgres/schema/annotations.ts";
 import { views } from "../../server/postgres/schema/views.ts";
-import { createWorld, type World } from "../support/isolation-world.ts";
+import { createWorld, inside, pastOwner, pastOwnerUntil, type World } from "../support/isolation-world.ts";
+
+import { patienceMs } from "../support/patience.ts";
 
 let world: World;
 let partner: string;
@@ -131,4 +134,140 @@ test("a node has so many views and no more, however many come at once", async ()
   const save = (name: string) => world.ask("POST", "/v1/views", { key: organization, body: { name, query: "" } });
   const answers = await Promise.all(["a", "b", "c", "d"].map(save));
   expect(answers.map(({ status }) => status).sort()).toEqual([201, 201, 409, 409]);
+});
+
+test("an annotation is seen by who reads its node, not by people of nodes below or beside, and each change is in the audit", async () => {
+  const path = "/v1/annotations";
+  const text = "<b>Launch</b> \u202e=1+1 🚀";
+  const made = await world.ask("POST", path, { key: reseller, body: { at: "2026-03-01T02:00:00+02:00", text } });
+  expect([made.status, made.body]).toEqual([
+    201,
+    expect.objectContaining({ node: "reseller:asked-about-9f3c", at: "2026-03-01T00:00:00.000Z", text }),
+  ]);
+  const { author } = made.body;
+  expect(author).not.toBe("");
+  const textsOf = async (key: string, query = "") => {
+    const { status, body } = await world.ask("GET", `${path}${query}`, { key });
+    return status === 200 ? body.annotations.map((one: { text: string }) => one.text) : status;
+  };
+  const ofReseller = "?node=reseller:asked-about-9f3c";
+  expect(await textsOf(reseller)).toEqual([text]);
+  expect(await textsOf(partner, ofReseller)).toEqual([text]);
+  expect(await textsOf(partner), "those of nodes below have to be asked for").toEqual([]);
+  expect([await textsOf(organization), await textsOf(organization, ofReseller)]).toEqual([[], 403]);
+  const one = `${path}/${made.body.id}`;
+  for (const [method, body] of [["GET"], ["PATCH", { text: "x" }], ["DELETE"]] as const)
+    expect([method, (await world.ask(method, one, { key: organization, body })).status]).toEqual([method, 404]);
+
+  const edit = (body: object, tag: string | null) =>
+    world.ask("PATCH", one, { key: partner, body, headers: { "if-match": tag ?? "" } });
+  const moved = await edit({ at: "2026-03-02T00:00:00Z" }, made.headers.get("etag"));
+  expect([moved.status, moved.body.at, moved.body.author]).toEqual([200, "2026-03-02T00:00:00.000Z", author]);
+  expect((await edit({ text: "Late" }, made.headers.get("etag"))).status).toBe(412);
+  expect((await world.ask("DELETE", one, { key: reseller })).status).toBe(204);
+  const { entries } = (await world.ask("GET", "/v1/audit?limit=20", { key: reseller })).body;
+  const actions = entries.map(({ action }: { action: string }) => action);
+  expect(actions.filter((action: string) => action.startsWith("annotation."))).toEqual([
+    ...["annotation.removed", "annotation.changed", "annotation.created"],
+  ]);
+});
+
+test("annotations are listed by their instants, page by page, and a range has those from its start until before its end", async () => {
+  const node = "organization:beside-9f3c";
+  const at = (hour: number) => `2026-04-01T0${hour}:00:00.000Z`;
+  for (const hour of [1, 3, 2, 2]) {
+    const body = { node, at: at(hour), text: "noted" };
+    expect((await world.ask("POST", "/v1/annotations", { key: reseller, body })).status).toBe(201);
+  }
+  const list = async (query: string) => {
+    const { body } = await world.ask("GET", `/v1/annotations?node=${node}${query}`, { key: reseller });
+    return { ...body, hours: body.annotations.map((one: { at: string }) => Number(one.at.slice(12, 13))) };
+  };
+  expect((await list("")).hours).toEqual([3, 2, 2, 1]);
+  expect((await list(`&from=${at(1)}&to=${at(3)}`)).hours).toEqual([2, 2, 1]);
+  const first = await list("&limit=2");
+  const second = await list(`&limit=2&cursor=${encodeURIComponent(first.next_cursor)}`);
+  expect([first.hours, second.hours, second.next_cursor]).toEqual([[3, 2], [2, 1], null]);
+  expect(new Set([...first.annotations, ...second.annotations].map(({ id }: { id: string }) => id)).size).toBe(4);
+});
+
+test.each([
+  ["text", { text: "" }],
+  ["text", { text: " \n\t" }],
+  ["text", { text: "a".repeat(501) }],
+  ["text", { text: "a\u0000b" }],
+  ["text", { text: "\ud800" }],
+  ["at", { at: "yesterday" }],
+  ["at", { at: "1999-12-31T23:59:59Z" }],
+  ["at", { at: "2026-02-30T00:00:00Z" }],
+  ["author", { author: "somebody" }],
+])("an annotation with a wrong %s is refused by its name: %j", async (field, wrong) => {
+  const body = { at: "2026-03-01T00:00:00Z", text: "noted", ...wrong };
+  const answer = await world.ask("POST", "/v1/annotations", { key: organization, body });
+  expect([answer.status, answer.body.field]).toEqual([400, field]);
+});
+
+test("a node keeps its annotations when it moves, without the names of those who wrote them elsewhere", async () => {
+  const before = new Date(pastOwnerUntil.getTime() - 1);
+  const wrote = (id: string, createdAt: Date) => ({ id, node: inside, at: before, text: id, author: "mia", createdAt });
+  const { db } = world.deps.postgres;
+  await db.insert(annotations).values([wrote("note_1", before), wrote("note_2", pastOwnerUntil)]);
+  const told = await world.ask("GET", `/v1/annotations?node=${inside}`, { key: reseller });
+  expect(told.body.annotations.map((one: { text: string; author: string }) => [one.text, one.author])).toEqual([
+    ["note_2", "mia"],
+    ["note_1", "somebody else"],
+  ]);
+  const { key } = await world.makeKey(["read", "admin"], pastOwner);
+  expect((await world.ask("GET", `/v1/annotations?node=${inside}`, { key })).status).toBe(403);
+  expect((await world.ask("GET", "/v1/annotations/note_1", { key })).status).toBe(404);
+});
+
+test("a node has so many annotations and no more, however many come at once", async () => {
+  const { ofNode } = definitionLimits.annotations;
+  const node = "organization:elsewhere-9f3c";
+  const at = new Date("2026-03-01T00:00:00Z");
+  const held = Array.from({ length: ofNode - 1 }, (_, place) => ({
+    id: `n${place}`,
+    node,
+    at,
+    text: "x",
+    author: "a",
+  }));
+  await world.deps.postgres.db.insert(annotations).values(held);
+  const { key } = await world.makeKey(["read", "admin"], node);
+  const note = () => world.ask("POST", "/v1/annotations", { key, body: { at: at.toISOString(), text: "noted" } });
+  const answers = await Promise.all([note(), note(), note()]);
+  expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409]);
+});
+
+test("days whose figures changed afterwards say how: by corrections of their events, and by events that came late", async () => {
+  const { key } = await world.makeKey(["ingest", "read", "admin"], inside);
+  const today = new Date().toISOString().slice(0, 10);
+  const dayBefore = (days: number) => new Date(Date.parse(today) - days * 86_400_000).toISOString();
+  const events = [3, 3, 0].map((days, place) => ({
+    ...{ id: `changed-${place}`, type: "chat.posted", organization: "inside-9f3c" },
+    time: days === 0 ? new Date().toISOString() : dayBefore(days),
+  }));
+  expect((await world.ask("POST", "/v1/events?ack=stored", { key, body: events })).status).toBe(200);
+  for (const id of ["changed-0", "changed-1"])
+    await world.ask("POST", `/v1/events/${id}/void`, { key, body: { organization: "inside-9f3c", reason: "a test" } });
+  const ask = (query = "", by = key) =>
+    world.ask("GET", `/v1/data-changes?node=${inside}&from=${dayBefore(5)}${query}`, { key: by });
+  const day = (days: number) => ({
+    start: dayBefore(days).replace(".000", ""),
+    end: dayBefore(days - 1).replace(".000", ""),
+  });
+  await expect
+    .poll(async () => (await ask()).body, { timeout: patienceMs })
+    .toMatchObject({ corrected: [{ ...day(3), events: 2 }], late: [{ events: 2 }] });
+  expect((await ask("", reseller)).body.corrected).toMatchObject([{ events: 2 }]);
+  expect((await ask(`&to=${dayBefore(3)}`)).body).toMatchObject({ corrected: [], late: [] });
+  const beside = await world.ask("GET", `/v1/data-changes?node=organization:beside-9f3c&from=${dayBefore(5)}`, {
+    key: reseller,
+  });
+  expect(beside.body).toMatchObject({ corrected: [], late: [] });
+  const long = await world.ask("GET", `/v1/data-changes?node=${inside}&from=${dayBefore(101)}`, { key });
+  expect([long.status, long.body.late, long.body.corrected.length]).toEqual([200, null, 1]);
+  const tooLong = await world.ask("GET", "/v1/data-changes?from=1900-01-01", { key });
+  expect([tooLong.status, tooLong.body.field]).toEqual([400, "from"]);
 });

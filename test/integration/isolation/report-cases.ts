@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { eq } from "drizzle-orm";
 import { system } from "../../../server/audit/record-change.ts";
 import { reportRuns } from "../../../server/postgres/schema/reports.ts";
+import { createAnnotation } from "../../../server/reports/annotations.ts";
 import { storeFile } from "../../../server/reports/run-files.ts";
 import { createRun } from "../../../server/reports/runs.ts";
 import { createReport } from "../../../server/reports/saved-reports.ts";
@@ -19,6 +20,11 @@ async function reportInside({ deps: { postgres, tree } }: World): Promise<string
 async function viewInside({ deps: { postgres, tree } }: World): Promise<string> {
   const wanted = { node: inside, name: randomUUID(), query: `node=${inside}` };
   return (await createView(postgres, tree, wanted, system)).id;
+}
+
+async function annotationInside({ deps: { postgres, tree } }: World): Promise<string> {
+  const wanted = { node: inside, at: "2026-01-05T09:00:00Z", text: "a holiday" };
+  return (await createAnnotation(postgres, tree, wanted, system)).id;
 }
 
 /** One that is made, of a file that says little. */
@@ -170,4 +176,40 @@ export const reportCases: readonly RouteCase[] = [
       elsewhere: 404,
     }),
   ),
+  {
+    route: "GET /v1/annotations",
+    needs: "read",
+    request: async (world) => {
+      await annotationInside(world);
+      return { path: `/v1/annotations?node=${inside}` };
+    },
+    allowed: 200,
+    elsewhere: 403,
+  },
+  {
+    route: "POST /v1/annotations",
+    needs: "reports:write",
+    request: () => ({ body: { node: inside, at: "2026-01-05T09:00:00Z", text: "a holiday" } }),
+    allowed: 201,
+    elsewhere: 403,
+  },
+  ...(["GET", "PATCH", "DELETE"] as const).map(
+    (method): RouteCase => ({
+      route: `${method} /v1/annotations/{id}`,
+      needs: method === "GET" ? "read" : "reports:write",
+      request: async (world) => ({
+        path: `/v1/annotations/${await annotationInside(world)}`,
+        ...(method === "PATCH" && { body: { text: "two holidays" } }),
+      }),
+      allowed: method === "DELETE" ? 204 : 200,
+      elsewhere: 404,
+    }),
+  ),
+  {
+    route: "GET /v1/data-changes",
+    needs: "read",
+    request: () => ({ path: `/v1/data-changes?node=${inside}` }),
+    allowed: 200,
+    elsewhere: 403,
+  },
 ];

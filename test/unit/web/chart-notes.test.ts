@@ -34,6 +34,15 @@ test("what a rule would have sent is marked in the window that it was found in o
   ]);
 });
 
+test("a note, a change of plan and what changed figures are marked in the window that begins with them", () => {
+  const at = "2026-03-03T00:00:00Z";
+  const marks = (["note", "plan", "correction", "late", "alert"] as const).map((kind) => ({ at, text: kind, kind }));
+  const content = chartContent(answer, [], Date.parse("2026-03-06T00:00:00Z"), { notes: { marks } });
+  expect(content.marks.map((own) => own.map(({ text }) => text))).toEqual([
+    ...[[], ["alert"], ["note", "plan", "correction", "late"], []],
+  ]);
+});
+
 test("a limit is drawn in the unit of what is measured against it", () => {
   const limits = [
     { value: "75", unit: "minutes", text: "75 % of 100: 75" },

@@ -21,6 +21,13 @@ import type {
   totpSecretSchema,
 } from "@contract/accounts.ts";
 import type { alertListSchema, alertQuerySchema, alertSchema, snoozeAlertSchema } from "@contract/alerts.ts";
+import type {
+  annotationListSchema,
+  annotationQuerySchema,
+  annotationSchema,
+  changeAnnotationSchema,
+  createAnnotationSchema,
+} from "@contract/annotations.ts";
 import type { auditListSchema, auditQuerySchema } from "@contract/audit.ts";
 import type {
   changeChannelSchema,
@@ -33,6 +40,7 @@ import type {
 } from "@contract/channels.ts";
 import type { chargesQuerySchema, chargesSchema } from "@contract/charges.ts";
 import type { pagedQuerySchema } from "@contract/cursors.ts";
+import type { dataChangesQuerySchema, dataChangesSchema } from "@contract/data-changes.ts";
 import type { deliveryDetailSchema, deliveryListSchema, deliveryQuerySchema } from "@contract/deliveries.ts";
 import type { explainAnswerSchema, explainQuerySchema } from "@contract/explain.ts";
 import type { ingestHealthQuerySchema, ingestHealthSchema } from "@contract/ingest-health.ts";
@@ -165,6 +173,14 @@ export const api = {
   getView: get("/v1/views/{id}").answers<typeof viewSchema>(),
   updateView: patch("/v1/views/{id}").answers<typeof viewSchema, Body<typeof changeViewSchema>>(),
   deleteView: del("/v1/views/{id}").answersNothing(),
+  listAnnotations: get("/v1/annotations").answers<typeof annotationListSchema, Query<typeof annotationQuerySchema>>(),
+  createAnnotation: post("/v1/annotations").answers<typeof annotationSchema, Body<typeof createAnnotationSchema>>(),
+  updateAnnotation: patch("/v1/annotations/{id}").answers<
+    typeof annotationSchema,
+    Body<typeof changeAnnotationSchema>
+  >(),
+  deleteAnnotation: del("/v1/annotations/{id}").answersNothing(),
+  getDataChanges: get("/v1/data-changes").answers<typeof dataChangesSchema, Query<typeof dataChangesQuerySchema>>(),
   getLive: get("/v1/live").answers<typeof liveAnswerSchema, Query<typeof liveQuerySchema>>(),
   listMeters: get("/v1/meters").answers<typeof meterListSchema, OfNode>(),
   listSessions: get("/v1/sessions").answers<typeof sessionListSchema, Query<typeof sessionsQuerySchema>>(),

@@ -26,7 +26,7 @@ export interface ChartSeries {
 export interface ChartMark {
   at: string;
   text: string;
-  kind?: "alert" | "plan" | "correction";
+  kind?: "alert" | "plan" | "correction" | "late" | "note";
 }
 
 export interface ChartLimit {
@@ -161,8 +161,11 @@ export function comparedName({ meters, tz }: Pick<UsageAnswer, "meters" | "tz">)
 
 function marksWithin({ start, end }: UsagePoint, marks: readonly ChartMark[]): ChartMark[] {
   const [startMs, endMs] = [Date.parse(start), Date.parse(end)];
-  // What is found at a window's end was in it.
-  return marks.filter(({ at }) => Date.parse(at) > startMs && Date.parse(at) <= endMs);
+  return marks.filter(({ at, kind = "alert" }) => {
+    const atMs = Date.parse(at);
+    // What is found at a window's end was in it; what happens at its start is of this one.
+    return kind === "alert" ? atMs > startMs && atMs <= endMs : atMs >= startMs && atMs < endMs;
+  });
 }
 
 /** More than these in one drawing cannot be told apart, or have no axis left. */

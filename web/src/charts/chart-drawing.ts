@@ -186,6 +186,8 @@ const markColors: Record<NonNullable<ChartMark["kind"]>, string> = {
   alert: "--bad",
   plan: "--accent",
   correction: "--warn",
+  late: "--warn",
+  note: "--ink-soft",
 };
 
 /** A line down and a head above the plot, told apart by shape as well as by colour. */
@@ -217,9 +219,11 @@ function drawMarks(chart: CanvasChart, content: ChartContent): void {
       ctx.lineTo(x + 6, y);
       ctx.lineTo(x, y + 6);
       ctx.lineTo(x - 6, y);
-    } else ctx.arc(x, y, 5, 0, 2 * Math.PI);
+    } else if (kind === "note") ctx.rect(x - 5, y - 5, 10, 10);
+    else ctx.arc(x, y, 5, 0, 2 * Math.PI);
     ctx.closePath();
-    ctx.fill();
+    if (kind === "late") ctx.stroke();
+    else ctx.fill();
   }
 }
 

@@ -1,0 +1,176 @@
+/** /v1/annotations: notes of people at instants of a node's usage. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import {
+  type Annotation,
+  annotationListSchema,
+  annotationQuerySchema,
+  annotationSchema,
+  changeAnnotationSchema,
+  createAnnotationSchema,
+} from "../../contract/annotations.ts";
+import type { Actor } from "../../identity/actor.ts";
+import { readCursor, timedKeySchema, writeCursor } from "../../lists/cursor.ts";
+import type { Postgres } from "../../postgres/client.ts";
+import {
+  type AnnotationRecord,
+  changeAnnotation,
+  createAnnotation,
+  listAnnotations,
+  noSuchAnnotation,
+  readAnnotation,
+  removeAnnotation,
+  stateOfAnnotation,
+} from "../../reports/annotations.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
+import { nameOfOthers, wasWithin } from "../../tree/past-owners.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import { authorOf } from "../author-of.ts";
+import { entityTag, ifMatch } from "../entity-tag.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { pageOf } from "../page-of.ts";
+import { readTimeRange } from "../time-range.ts";
+
+const idParams = z.object({ id: z.string().max(100) });
+const answered = (description: string) => ({
+  description,
+  content: { "application/json": { schema: annotationSchema } },
+});
+
+const annotationTable = listTable("annotations", annotationSchema);
+
+const listAnnotationsRoute = createRoute({
+  method: "get",
+  path: "/v1/annotations",
+  operationId: "listAnnotations",
+  tags: ["Usage"],
+  summary: "List annotations of a node, the latest instant first",
+  description: [
+    "Notes at instants of the node's usage. Whoever may read the node's usage sees them; people of nodes below it do not,",
+    "and those of nodes below have to be asked for. A node that moves keeps its annotations.",
+  ].join(" "),
+  middleware: requireScope("read"),
+  request: { query: annotationQuerySchema },
+  responses: {
+    200: listed("The annotations", annotationListSchema, annotationSchema),
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const createAnnotationRoute = createRoute({
+  method: "post",
+  path: "/v1/annotations",
+  operationId: "createAnnotation",
+  tags: ["Usage"],
+  summary: "Annotate an instant of a node's usage",
+  middleware: requireScope("reports:write"),
+  request: { body: { required: true, content: { "application/json": { schema: createAnnotationSchema } } } },
+  responses: { 201: answered("The new annotation"), ...problemResponses(400, 401, 403, 404, 409, 503) },
+});
+
+const getAnnotationRoute = createRoute({
+  method: "get",
+  path: "/v1/annotations/{id}",
+  operationId: "getAnnotation",
+  tags: ["Usage"],
+  summary: "Get an annotation",
+  middleware: requireScope("read"),
+  request: { params: idParams },
+  responses: { 200: answered("The annotation"), ...problemResponses(401, 403, 404, 503) },
+});
+
+const updateAnnotationRoute = createRoute({
+  method: "patch",
+  path: "/v1/annotations/{id}",
+  operationId: "updateAnnotation",
+  tags: ["Usage"],
+  summary: "Update an annotation",
+  description: "It stays that of its author; the audit has who changed it.",
+  middleware: requireScope("reports:write"),
+  request: {
+    params: idParams,
+    body: { required: true, content: { "application/json": { schema: changeAnnotationSchema } } },
+  },
+  responses: { 200: answered("The annotation now"), ...problemResponses(400, 401, 403, 404, 412, 503) },
+});
+
+const deleteAnnotationRoute = createRoute({
+  method: "delete",
+  path: "/v1/annotations/{id}",
+  operationId: "deleteAnnotation",
+  tags: ["Usage"],
+  summary: "Delete an annotation",
+  middleware: requireScope("reports:write"),
+  request: { params: idParams },
+  responses: { 204: { description: "It is gone" }, ...problemResponses(401, 403, 404, 412, 503) },
+});
+
+export function annotationsRoutes({ postgres, tree }: { postgres: Postgres; tree: NodeTree }): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+
+  app.openapi(listAnnotationsRoute, async (c) => {
+    const { limit: max, cursor: first, ...question } = c.req.valid("query");
+    const actor = c.get("actor");
+    const node = resolveNode(actor, tree, question.node);
+    const range = readTimeRange(question, Date.now());
+    const asked = { list: "annotations", ...question, node };
+    return await answerList(c, annotationTable, { cursor: first, limit: max }, async ({ cursor, limit }) => {
+      const after = readCursor(cursor, asked, timedKeySchema);
+      const found = await listAnnotations(postgres.db, { node, ...range, after, max: limit + 1 });
+      const { page, last } = pageOf(found, limit);
+      const next_cursor = last ? writeCursor(asked, { atMs: last.at.getTime(), id: last.id }) : null;
+      return { annotations: page.map((one) => describe(one, actor, tree)), next_cursor };
+    });
+  });
+
+  app.openapi(createAnnotationRoute, async (c) => {
+    const { node: requested, ...wanted } = c.req.valid("json");
+    const actor = c.get("actor");
+    const node = resolveNode(actor, tree, requested);
+    const made = await createAnnotation(postgres, tree, { ...wanted, node }, authorOf(c));
+    c.header("etag", await entityTag(c, stateOfAnnotation(made)));
+    return c.json(describe(made, actor, tree), 201);
+  });
+
+  app.openapi(getAnnotationRoute, async (c) => {
+    const found = await own(c.get("actor"), c.req.valid("param").id);
+    c.header("etag", await entityTag(c, stateOfAnnotation(found)));
+    return c.json(describe(found, c.get("actor"), tree), 200);
+  });
+
+  app.openapi(updateAnnotationRoute, async (c) => {
+    const { id } = await own(c.get("actor"), c.req.valid("param").id);
+    const edit = { by: authorOf(c), check: await ifMatch(c) };
+    const changed = await changeAnnotation(postgres, id, c.req.valid("json"), edit);
+    c.header("etag", await entityTag(c, stateOfAnnotation(changed)));
+    return c.json(describe(changed, c.get("actor"), tree), 200);
+  });
+
+  app.openapi(deleteAnnotationRoute, async (c) => {
+    const { id } = await own(c.get("actor"), c.req.valid("param").id);
+    await removeAnnotation(postgres, id, { by: authorOf(c), check: await ifMatch(c) });
+    return c.body(null, 204);
+  });
+
+  async function own(actor: Actor, id: string): Promise<AnnotationRecord> {
+    const found = await readAnnotation(postgres.db, id);
+    if (!found || !isWithinReach(actor, tree, found.node)) throw noSuchAnnotation();
+    return found;
+  }
+  return app;
+}
+
+/** Who wrote it before the node was the reader's is not the reader's to know. */
+function describe(
+  { id, node, at, text, author, createdAt }: AnnotationRecord,
+  { reach }: Pick<Actor, "reach">,
+  tree: Pick<NodeTree, "pathsBetween">,
+): Annotation {
+  return {
+    ...{ id, node, text },
+    at: at.toISOString(),
+    author: wasWithin(tree, reach)(node, createdAt) ? author : nameOfOthers,
+    created_at: createdAt.toISOString(),
+  };
+}
