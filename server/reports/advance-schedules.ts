@@ -9,9 +9,12 @@
 import type { Logger } from "pino";
 import { areStatementsClosed } from "../billing/statements/closed-until.ts";
 import { minuteMs } from "../contract/durations.ts";
+import { inTurns } from "../fairness/in-turns.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
+import { placeOf } from "../tree/past-owners.ts";
 import { reportSettingsAt } from "../tree/report-settings.ts";
+import { tenantOf } from "../tree/tenant-of.ts";
 import { grantsOfAuthor } from "./entitled.ts";
 import type { FileLinks } from "./file-link.ts";
 import { planSlots } from "./plan-slots.ts";
@@ -19,11 +22,21 @@ import { reachOf } from "./reach.ts";
 import { createRun, readRun } from "./runs.ts";
 import { findReport, mayReadKind } from "./saved-reports.ts";
 import { sendSlot } from "./send-slot.ts";
-import { lockFinished, lockToPlan, lockWaiting, moveSlot, type OpenSlot } from "./slots.ts";
+import {
+  type Candidate,
+  listFinished,
+  listToPlan,
+  listWaiting,
+  lockFinished,
+  lockToPlan,
+  lockWaiting,
+  moveSlot,
+  type OpenSlot,
+} from "./slots.ts";
 
 export interface ScheduleSource {
   postgres: Pick<Postgres, "transaction">;
-  tree: Pick<NodeTree, "get" | "ancestors" | "isWithin" | "pathsBetween" | "effectiveStatus">;
+  tree: Pick<NodeTree, "get" | "ancestors" | "children" | "isWithin" | "pathsBetween" | "effectiveStatus">;
   /** Everything accepted until then can be queried. */
   watermark: () => Date;
   links: FileLinks;
@@ -39,65 +52,90 @@ export interface ScheduleSource {
 /** A slot is given up after this many failures, hours after the first. */
 const maxFailures = 10;
 
-/** Rejects after everything that can go on did, where something could not. */
+/** How much of each step is taken before the next step has its turn, tenants in turn. */
+const maxAtOnce = 50;
+
+interface Tick extends ScheduleSource {
+  nowMs: number;
+  /** Everything is known until then: ms since 1970, UTC. */
+  knownMs: number;
+  /** Of each node and end of a cycle, whether its statements are closed: it is looked at once. */
+  closed: Map<string, boolean>;
+}
+
+interface Step {
+  /** Who may have something to do, the longest due first. */
+  list(tx: Queries, tick: Tick): Promise<Candidate[]>;
+  /** Takes one a step further; false where it cannot go on now, or somebody else takes it. */
+  take(tx: Queries, tick: Tick, id: string): Promise<boolean>;
+}
+
+/**
+ * Rejects after everything that can go on did, where something could not. Tenants take turns and so do the steps: whatever there
+ * is of one tenant, what is due of the others is planned, begun and sent meanwhile.
+ */
 export async function advanceSchedules(source: ScheduleSource, nowMs: number): Promise<void> {
+  const knownMs = Math.min(source.watermark().getTime(), nowMs);
+  const tick: Tick = { ...source, nowMs, knownMs, closed: new Map() };
   const failures: unknown[] = [];
-  for (const step of [planNext, startNext, sendNext]) failures.push(...(await takeAll(step, source, nowMs)));
-  source.wake();
+  const steps = [planning, starting, sending].map((step) => ({ step, passed: new Set<string>() }));
+  let isGoingOn = true;
+  while (isGoingOn) {
+    isGoingOn = false;
+    for (const { step, passed } of steps) if (await takeSome(step, tick, passed, failures)) isGoingOn = true;
+    source.wake();
+  }
   if (failures.length > 0) throw new AggregateError(failures, "schedules could not be advanced");
 }
 
-/** Claims one row that is not in `passed`, names it, and takes it one step further; false where there is none. */
-type Step = (
-  source: ScheduleSource,
-  nowMs: number,
-  passed: string[],
-  claimed: (id: string) => void,
-) => Promise<boolean>;
-
-/** A row that cannot go on is passed over, so that it holds up no other. */
-async function takeAll(step: Step, source: ScheduleSource, nowMs: number): Promise<unknown[]> {
-  const passed: string[] = [];
-  const failures: unknown[] = [];
-  for (;;) {
-    let id: string | undefined;
+/** Gives whether any were taken. One that cannot go on is added to `passed`, so that it holds up no other. */
+async function takeSome(step: Step, tick: Tick, passed: Set<string>, failures: unknown[]): Promise<boolean> {
+  const { postgres, tree } = tick;
+  let listed: Candidate[];
+  try {
+    listed = await postgres.transaction((tx) => step.list(tx, tick));
+  } catch (error) {
+    failures.push(error);
+    return false;
+  }
+  const waiting = listed.filter(({ id }) => !passed.has(id));
+  const turns = inTurns(waiting, ({ node }) => tenantOf(placeOf(node), tree)).slice(0, maxAtOnce);
+  for (const { id } of turns)
     try {
-      const isTaken = await step(source, nowMs, passed, (claimed) => {
-        id = claimed;
-      });
-      if (!isTaken) return failures;
+      if (!(await postgres.transaction((tx) => step.take(tx, tick, id)))) passed.add(id);
     } catch (error) {
       failures.push(error);
-      if (id === undefined) return failures;
-      passed.push(id);
+      passed.add(id);
     }
-  }
+  return turns.length > 0;
 }
 
-const planNext: Step = async ({ postgres, tree }, nowMs, passed, claimed) =>
-  await postgres.transaction(async (tx) => {
-    const schedule = await lockToPlan(tx, nowMs, passed);
-    if (!schedule) return false;
-    claimed(schedule.id);
-    await planSlots(tx, tree, schedule, nowMs);
-    return true;
-  });
+const planning: Step = {
+  list: (tx, { nowMs }) => listToPlan(tx, nowMs),
+  async take(tx, { tree, nowMs }, id) {
+    const schedule = await lockToPlan(tx, id, nowMs);
+    if (schedule) await planSlots(tx, tree, schedule, nowMs);
+    return schedule !== undefined;
+  },
+};
 
-const startNext: Step = async ({ postgres, tree, watermark }, nowMs, passed, claimed) =>
-  await postgres.transaction(async (tx) => {
-    const knownMs = Math.min(watermark().getTime(), nowMs);
-    const open = await lockWaiting(tx, { knownMs, nowMs, passed });
-    if (!open) return false;
-    claimed(open.slot.id);
-    if (await mayStart(tx, tree, open)) await startRun(tx, tree, open, nowMs);
-    else passed.push(open.slot.id);
+const starting: Step = {
+  list: listWaiting,
+  async take(tx, tick, id) {
+    const open = await lockWaiting(tx, id, tick);
+    if (!open || !(await mayStart(tx, tick, open))) return false;
+    await startRun(tx, tick.tree, open, tick.nowMs);
     return true;
-  });
+  },
+};
 
 /** A report of a cycle waits until its statements are closed; a test uses what there is. */
-async function mayStart(tx: Queries, tree: ScheduleSource["tree"], { slot, schedule }: OpenSlot): Promise<boolean> {
+async function mayStart(tx: Queries, { tree, closed }: Tick, { slot, schedule }: OpenSlot): Promise<boolean> {
   if (schedule.every !== "cycle" || slot.test !== "") return true;
-  return await areStatementsClosed(tx, tree, schedule.node, slot.toAt.getTime());
+  const key = `${slot.toAt.getTime()} ${schedule.node}`;
+  const isClosed = closed.get(key) ?? (await areStatementsClosed(tx, tree, schedule.node, slot.toAt.getTime()));
+  closed.set(key, isClosed);
+  return isClosed;
 }
 
 async function startRun(
@@ -129,22 +167,23 @@ async function startRun(
   await moveSlot(tx, slot.id, { state: "running", run: run.id });
 }
 
-const sendNext: Step = async (source, nowMs, passed, claimed) =>
-  await source.postgres.transaction(async (tx) => {
-    const open = await lockFinished(tx, passed);
+const sending: Step = {
+  list: listFinished,
+  async take(tx, tick, id) {
+    const open = await lockFinished(tx, id);
     if (!open) return false;
     const { slot } = open;
-    claimed(slot.id);
     const run = await readRun(tx, slot.run ?? "");
     if (run?.state === "done") {
-      await sendSlot(tx, source, open, run, nowMs);
+      await sendSlot(tx, tick, open, run, tick.nowMs);
       return true;
     }
     const failures = slot.failures + 1;
     if (run?.state === "failed" && failures < maxFailures && slot.test === "") {
       const pauseMs = Math.min(60, 2 ** slot.failures) * minuteMs;
-      await moveSlot(tx, slot.id, { state: "waiting", failures, retryAt: new Date(nowMs + pauseMs) });
-    } else await moveSlot(tx, slot.id, { state: "failed", reason: "run_failed", failures });
-    source.log.warn({ schedule: slot.schedule, slot: slot.id, run: slot.run }, "a scheduled report could not be made");
+      await moveSlot(tx, id, { state: "waiting", failures, retryAt: new Date(tick.nowMs + pauseMs) });
+    } else await moveSlot(tx, id, { state: "failed", reason: "run_failed", failures });
+    tick.log.warn({ schedule: slot.schedule, slot: id, run: slot.run }, "a scheduled report could not be made");
     return true;
-  });
+  },
+};

@@ -2,7 +2,8 @@
  * The slots of schedules, each a row: a period that a schedule has to report, and how that ended. A row is unique for its
  * schedule and period, so whatever crashes between two steps, and however many processes take them, it is reported once.
  */
-import { and, desc, eq, inArray, isNull, lt, lte, ne, notInArray, or, sql } from "drizzle-orm";
+import { and, desc, eq, inArray, isNull, lt, lte, ne, or, type SQL, sql } from "drizzle-orm";
+import type { NodeAddress } from "../contract/nodes.ts";
 import type { ScheduleSlot, SlotState } from "../contract/schedules.ts";
 import { newId } from "../identity/actor.ts";
 import { formatInstant } from "../metrics/windows.ts";
@@ -21,19 +22,29 @@ export type SlotRecord = typeof scheduleSlots.$inferSelect;
 /** Tests of one schedule that are not over. */
 const maxTests = 5;
 
-/** The next that may have become due, locked until the transaction ends. None in `passed`. */
-export async function lockToPlan(
-  tx: Queries,
-  nowMs: number,
-  passed: readonly string[],
-): Promise<ScheduleRecord | undefined> {
-  const isPassed = passed.length === 0 ? undefined : notInArray(schedules.id, [...passed]);
+/** What may go on, and whose turn it takes. */
+export interface Candidate {
+  id: string;
+  node: NodeAddress;
+}
+
+const mayBeDue = (nowMs: number) => and(eq(schedules.paused, false), lte(schedules.nextAt, new Date(nowMs)));
+
+/** Schedules that may have become due, the longest due first. */
+export async function listToPlan(tx: Queries, nowMs: number): Promise<Candidate[]> {
+  return await tx
+    .select({ id: schedules.id, node: schedules.node })
+    .from(schedules)
+    .where(mayBeDue(nowMs))
+    .orderBy(schedules.nextAt, schedules.id);
+}
+
+/** Locked until the transaction ends; undefined where somebody else plans it or has planned it. */
+export async function lockToPlan(tx: Queries, id: string, nowMs: number): Promise<ScheduleRecord | undefined> {
   const [schedule] = await tx
     .select()
     .from(schedules)
-    .where(and(eq(schedules.paused, false), lte(schedules.nextAt, new Date(nowMs)), isPassed))
-    .orderBy(schedules.nextAt)
-    .limit(1)
+    .where(and(eq(schedules.id, id), mayBeDue(nowMs)))
     .for("update", { skipLocked: true });
   return schedule;
 }
@@ -44,51 +55,50 @@ export interface OpenSlot {
   schedule: ScheduleRecord;
 }
 
-/** The next whose period ended by `knownMs`, the oldest first; tests wait for nothing. None in `passed`. */
-export async function lockWaiting(
-  tx: Queries,
-  { knownMs, nowMs, passed }: { knownMs: number; nowMs: number; passed: readonly string[] },
-): Promise<OpenSlot | undefined> {
-  const [found] = await tx
-    .select({ slot: scheduleSlots, schedule: schedules })
-    .from(scheduleSlots)
-    .innerJoin(schedules, eq(schedules.id, scheduleSlots.schedule))
-    .where(
-      and(
-        eq(scheduleSlots.state, "waiting"),
-        or(isNull(scheduleSlots.retryAt), lte(scheduleSlots.retryAt, new Date(nowMs))),
-        or(
-          sql`${scheduleSlots.test} <> ''`,
-          and(eq(schedules.paused, false), lte(scheduleSlots.toAt, new Date(knownMs))),
-        ),
-        isNotOf(passed),
-      ),
-    )
-    .orderBy(scheduleSlots.dueAt, scheduleSlots.id)
-    .limit(1)
-    .for("update", { of: scheduleSlots, skipLocked: true });
-  return found;
-}
+/** Those whose period ended by `knownMs`; tests wait for nothing. */
+const mayStart = ({ knownMs, nowMs }: { knownMs: number; nowMs: number }) =>
+  and(
+    eq(scheduleSlots.state, "waiting"),
+    or(isNull(scheduleSlots.retryAt), lte(scheduleSlots.retryAt, new Date(nowMs))),
+    or(sql`${scheduleSlots.test} <> ''`, and(eq(schedules.paused, false), lte(scheduleSlots.toAt, new Date(knownMs)))),
+  );
 
-/** The next whose run is over, or was removed. None in `passed`. */
-export async function lockFinished(tx: Queries, passed: readonly string[]): Promise<OpenSlot | undefined> {
+/** Those whose run is over, or was removed. */
+function mayBeSent(tx: Queries): SQL | undefined {
   const isUnderWay = tx
     .select({ id: reportRuns.id })
     .from(reportRuns)
     .where(and(eq(reportRuns.id, scheduleSlots.run), inArray(reportRuns.state, ["queued", "running"])));
+  return and(eq(scheduleSlots.state, "running"), sql`NOT EXISTS ${isUnderWay}`);
+}
+
+async function listOpen(tx: Queries, which: SQL | undefined): Promise<Candidate[]> {
+  return await tx
+    .select({ id: scheduleSlots.id, node: schedules.node })
+    .from(scheduleSlots)
+    .innerJoin(schedules, eq(schedules.id, scheduleSlots.schedule))
+    .where(which)
+    .orderBy(scheduleSlots.dueAt, scheduleSlots.id);
+}
+
+async function lockOpen(tx: Queries, id: string, which: SQL | undefined): Promise<OpenSlot | undefined> {
   const [found] = await tx
     .select({ slot: scheduleSlots, schedule: schedules })
     .from(scheduleSlots)
     .innerJoin(schedules, eq(schedules.id, scheduleSlots.schedule))
-    .where(and(eq(scheduleSlots.state, "running"), sql`NOT EXISTS ${isUnderWay}`, isNotOf(passed)))
-    .orderBy(scheduleSlots.dueAt, scheduleSlots.id)
-    .limit(1)
+    .where(and(eq(scheduleSlots.id, id), which))
     .for("update", { of: scheduleSlots, skipLocked: true });
   return found;
 }
 
-const isNotOf = (passed: readonly string[]) =>
-  passed.length === 0 ? undefined : notInArray(scheduleSlots.id, [...passed]);
+/** Waiting slots whose run may begin, the longest due first. */
+export const listWaiting = (tx: Queries, known: Parameters<typeof mayStart>[0]) => listOpen(tx, mayStart(known));
+export const lockWaiting = (tx: Queries, id: string, known: Parameters<typeof mayStart>[0]) =>
+  lockOpen(tx, id, mayStart(known));
+
+/** Slots that may be sent, the longest due first. */
+export const listFinished = (tx: Queries) => listOpen(tx, mayBeSent(tx));
+export const lockFinished = (tx: Queries, id: string) => lockOpen(tx, id, mayBeSent(tx));
 
 /** This transaction must have locked the slot. */
 export async function moveSlot(

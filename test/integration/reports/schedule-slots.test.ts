@@ -1,5 +1,5 @@
 /** Schedules over 26 months on a clock of their own, while the processes that take them die anywhere and come back. */
-import { eq, inArray } from "drizzle-orm";
+import { arrayContains, eq, inArray, sql } from "drizzle-orm";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { system } from "../../../server/audit/record-change.ts";
@@ -10,7 +10,7 @@ import { apiKeys, nodeParents, userRoles, users } from "../../../server/postgres
 import { deliveries } from "../../../server/postgres/schema/delivery.ts";
 import { subscriptions } from "../../../server/postgres/schema/plans.ts";
 import { reportRuns } from "../../../server/postgres/schema/reports.ts";
-import { scheduleSlots } from "../../../server/postgres/schema/schedules.ts";
+import { scheduleSlots, schedules } from "../../../server/postgres/schema/schedules.ts";
 import { advanceSchedules } from "../../../server/reports/advance-schedules.ts";
 import { dueSlots } from "../../../server/reports/due.ts";
 import { createFileLinks } from "../../../server/reports/file-link.ts";
@@ -238,6 +238,43 @@ test("a cycle that a later edit ends in the past is sent once, also where what w
   await planAllOf(both, Date.UTC(2020, 3, 6));
   for (const one of both) expect(await periods(one)).toHaveLength(3);
   for (const one of both) await pause(one, startMs);
+});
+
+test("however many schedules of one tenant are due, another's report is planned, begun and sent among the first fifty", async () => {
+  for (const id of ["flood", "calm"]) await tree.createNode({ kind: "reseller", id, name: id, parent: "all" });
+  const startMs = Date.UTC(2020, 10, 1, 12);
+  const one = await daily({ node: "reseller:flood" }, startMs);
+  const flood = Array.from({ length: 70 }, (_, n) => ({ ...one, id: n === 0 ? one.id : `sch_flood_${n}` }));
+  await postgres.db.insert(schedules).values(flood.slice(1));
+  const calm = await daily({ node: "reseller:calm", at: "08:30" }, startMs);
+  const nowMs = startMs + dayMs;
+  const floodIds = flood.map(({ id }) => id);
+  await advanceSchedules(sourceOn(postgres, nowMs), nowMs);
+  const ofBoth = inArray(scheduleSlots.schedule, [...floodIds, calm.id]);
+  // A row's transaction says when it was written.
+  const begun = await postgres.db
+    .select({ schedule: scheduleSlots.schedule })
+    .from(scheduleSlots)
+    .innerJoin(reportRuns, eq(reportRuns.id, scheduleSlots.run))
+    .where(ofBoth)
+    .orderBy(sql`age(${reportRuns}.xmin) DESC`);
+  expect(begun).toHaveLength(71);
+  expect(begun.findIndex(({ schedule }) => schedule === calm.id)).toBeLessThan(50);
+  await makeRuns();
+  await advanceSchedules(sourceOn(postgres, nowMs), nowMs);
+  const sent = await postgres.db
+    .select({ schedule: scheduleSlots.schedule, state: scheduleSlots.state })
+    .from(scheduleSlots)
+    .innerJoin(deliveries, arrayContains(scheduleSlots.deliveries, sql`array[${deliveries.id}]`))
+    .where(ofBoth)
+    .orderBy(deliveries.position);
+  expect(sent).toHaveLength(71);
+  expect(new Set(sent.map(({ schedule, state }) => `${schedule} ${state}`)).size).toBe(71);
+  expect(sent.findIndex(({ schedule }) => schedule === calm.id)).toBeLessThan(50);
+  await postgres.db
+    .update(schedules)
+    .set({ paused: true })
+    .where(inArray(schedules.id, [...floodIds, calm.id]));
 });
 
 /** As each look of a process does it. */
