@@ -84,6 +84,8 @@ export class Evaluator {
   readonly #costly = new CostlyLimits();
   readonly #lastEvents = new LastEvents();
   readonly #rules: HeldRules;
+  /** By the rule as it is held: one that was changed is looked at anew. */
+  readonly #customersReadUntil = new WeakMap<RuleRecord, number>();
   #sweptAtMs = Number.NEGATIVE_INFINITY;
   #sweptSequence = -1;
   #systemAtMs = Number.NEGATIVE_INFINITY;
@@ -270,13 +272,15 @@ export class Evaluator {
       const sinceMs = rule.inForceSince.getTime();
       const times = { atMs: run.watermark.getTime(), sinceMs, evaluatedUntilMs: sweptAt.getTime() };
       const asked = { state: run.state, node: rule.node, holdsFor: holds, ...times };
-      const findings =
+      const ofRule = { ruleId: rule.id, readUntil: this.#customersReadUntil.get(rule) };
+      const { findings, readUntil } =
         condition.kind === "customers"
-          ? await readCustomers(this.#source, condition, asked)
-          : await readBilling(this.#source, condition, asked);
+          ? await readCustomers(this.#source, condition, { ...asked, ...ofRule })
+          : { findings: await readBilling(this.#source, condition, asked), readUntil: undefined };
       const nodes = new Set([...findings.map(({ node }) => node), ...(open.get(rule.id) ?? [])]);
       const missing = condition.kind === "customers" ? "ends" : { because: "It was paid, renewed or cancelled." };
       await this.#record(rule, { nodes: [...nodes], findings, missing }, run.watermark);
+      if (readUntil !== undefined) this.#customersReadUntil.set(rule, readUntil);
     }
   }
 

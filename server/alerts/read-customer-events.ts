@@ -1,12 +1,13 @@
 /** What happens to customers and their bills: read from the audit, the tree, subscriptions and statements. */
-import { and, arrayContains, asc, desc, eq, gte, inArray, lt } from "drizzle-orm";
+import { and, arrayContains, asc, desc, eq, gt, gte, inArray, like, lt, ne, or, sql } from "drizzle-orm";
+import type { PgColumn } from "drizzle-orm/pg-core";
 import { type SubscriptionRecord, statusOf } from "../billing/billing-cycle.ts";
 import { dayMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
-import { parseJson } from "../json/parse-json.ts";
 import type { AccountState } from "../overview/account-state.ts";
 import type { Postgres } from "../postgres/client.ts";
+import { alerts } from "../postgres/schema/alerts.ts";
 import { auditEntries } from "../postgres/schema/audit.ts";
 import { statements } from "../postgres/schema/statements.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
@@ -18,7 +19,8 @@ import { dayText, momentText } from "./wording.ts";
 const shownMs = dayMs;
 /** After a statement was closed its payment is awaited for so long. */
 const paymentTermMs = 14 * dayMs;
-const maxEntries = 5_000;
+/** How many changes one sweep looks at for a rule; the next one goes on behind them. */
+export const maxEntries = 10_000;
 const maxStatements = 5_000;
 
 export interface CustomerEventsSource {
@@ -39,11 +41,23 @@ interface Asked {
   evaluatedUntilMs: number;
 }
 
+export interface AskedOfCustomers extends Asked {
+  ruleId: string;
+  /** The entry of the audit up to which changes were recorded for the rule; undefined: none by this process. */
+  readUntil: number | undefined;
+}
+
+export interface CustomerFindings {
+  findings: Finding[];
+  /** The next `readUntil`, once they are recorded. */
+  readUntil: number;
+}
+
 export async function readCustomers(
   { postgres, tree }: CustomerEventsSource,
   condition: ConditionOf<"customers">,
-  { state, node: top, holdsFor, atMs, sinceMs, evaluatedUntilMs }: Asked,
-): Promise<Finding[]> {
+  { ruleId, readUntil, state, node: top, holdsFor, atMs, sinceMs, evaluatedUntilMs }: AskedOfCustomers,
+): Promise<CustomerFindings> {
   const asked = new Set(condition.on);
   const fromMs = Math.max(sinceMs, Math.min(evaluatedUntilMs, atMs - shownMs));
   const findings: Finding[] = [];
@@ -55,19 +69,21 @@ export async function readCustomers(
       if (createdAt.getTime() >= fromMs && createdAt.getTime() <= atMs && holdsFor(node))
         findings.push(happened(node, `created ${createdAt.getTime()}`, `The organization ${name} was created.`));
     }
-  if (asked.has("status_changed") || asked.has("subscription_changed"))
-    for (const entry of await entriesSince(postgres, top, fromMs)) {
-      const explanation = explanationOf(entry, asked);
-      if (explanation && holdsFor(entry.node))
-        findings.push(happened(entry.node, `audit ${entry.sequence}`, explanation));
-    }
+  const changes = await changesSince(postgres, asked, { top, fromMs, readUntil });
+  for (const one of changes)
+    if (holdsFor(one.node)) findings.push(happened(one.node, `${ofChange}${one.sequence}`, explanationOf(one)));
+  const isNew = new Set(findings.map(({ subject }) => subject));
+  for (const { node, subject, explanation } of await shownChanges(postgres, ruleId, fromMs))
+    if (!isNew.has(subject) && holdsFor(node)) findings.push(happened(node, subject, explanation));
   if (asked.has("trial_ending"))
     for (const one of state.subscriptions) {
       const endMs = one.trialEndsAt?.getTime();
       if (endMs === undefined || statusOf(one, atMs) !== "trial" || !holdsFor(one.node)) continue;
       findings.push(nearing(one, "trial", endMs, condition.days_before, atMs, "The trial ends"));
     }
-  return findings;
+  const last = changes.at(-1)?.sequence ?? 0;
+  // Of changes up to the state's all were found, unless they were more than are looked at.
+  return { findings, readUntil: changes.length < maxEntries ? Math.max(last, state.sequence) : last };
 }
 
 /** A finding that fires once and ends by itself after a while. */
@@ -91,33 +107,64 @@ function nearing(
   };
 }
 
-type Entry = Pick<typeof auditEntries.$inferSelect, "sequence" | "node" | "action" | "before" | "after">;
+/** How the subjects of alerts about changes begin; their sequence in the audit follows. */
+const ofChange = "audit ";
 
-async function entriesSince({ db }: Postgres, top: NodeAddress, fromMs: number): Promise<Entry[]> {
+interface CustomerChange {
+  sequence: number;
+  node: NodeAddress;
+  action: string;
+  /** Of a change of status, from what and to what. */
+  was: string | null;
+  is: string | null;
+}
+
+/** The oldest first, `maxEntries` at most. Snapshots may be large and are many: what they say of the status is all that is read of them. */
+async function changesSince(
+  { db }: Postgres,
+  asked: ReadonlySet<string>,
+  { top, fromMs, readUntil }: { top: NodeAddress; fromMs: number; readUntil: number | undefined },
+): Promise<CustomerChange[]> {
   const { sequence, node, path, action, before, after, at } = auditEntries;
-  const actions = ["node.changed", "subscription.created", "subscription.changed"];
+  // Other entries' snapshots are not looked into: what stands in a condition beside another may be asked first.
+  const statusIn = (snapshot: PgColumn) =>
+    sql<string | null>`CASE WHEN ${action} = 'node.changed' THEN ${snapshot}::json ->> 'status' END`;
+  const [was, is] = [statusIn(before), statusIn(after)];
+  const wanted = [
+    asked.has("status_changed") ? sql`${was} IS DISTINCT FROM ${is}` : undefined,
+    asked.has("subscription_changed") ? inArray(action, ["subscription.created", "subscription.changed"]) : undefined,
+  ].filter((one) => one !== undefined);
+  if (wanted.length === 0) return [];
   return await db
-    .select({ sequence, node, action, before, after })
+    .select({ sequence, node, action, was, is })
     .from(auditEntries)
     .where(
-      and(top === "all" ? undefined : arrayContains(path, [top]), gte(at, new Date(fromMs)), inArray(action, actions)),
+      and(
+        ...[top === "all" ? undefined : arrayContains(path, [top]), gte(at, new Date(fromMs)), or(...wanted)],
+        readUntil === undefined ? undefined : gt(sequence, readUntil),
+      ),
     )
     .orderBy(asc(sequence))
     .limit(maxEntries);
 }
 
-function explanationOf({ action, before, after }: Entry, asked: ReadonlySet<string>): string | undefined {
-  if (action === "node.changed") {
-    const [was, is] = [statusIn(before), statusIn(after)];
-    return asked.has("status_changed") && was !== is ? `The status is now ${is}; before, it was ${was}.` : undefined;
-  }
-  if (!asked.has("subscription_changed")) return undefined;
-  return action === "subscription.created" ? "A subscription began." : "The subscription was changed.";
+/** What the rule has notified of and still shows: that is not looked for again. */
+async function shownChanges({ db }: Postgres, ruleId: string, fromMs: number) {
+  const { node, subject, explanation } = alerts;
+  return await db
+    .select({ node, subject, explanation })
+    .from(alerts)
+    .where(
+      and(
+        ...[eq(alerts.ruleId, ruleId), ne(alerts.state, "resolved"), like(subject, `${ofChange}%`)],
+        gte(alerts.at, new Date(fromMs)),
+      ),
+    );
 }
 
-function statusIn(json: string | null): string | undefined {
-  const { status } = parseJson(json ?? "{}") as { status?: string };
-  return status;
+function explanationOf({ action, was, is }: CustomerChange): string {
+  if (action === "node.changed") return `The status is now ${is}; before, it was ${was}.`;
+  return action === "subscription.created" ? "A subscription began." : "The subscription was changed.";
 }
 
 export async function readBilling(

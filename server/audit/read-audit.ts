@@ -1,5 +1,5 @@
 /** Reads the audit, newest first, page by page. */
-import { and, arrayContains, arrayOverlaps, desc, eq, gte, like, lt, or, type SQL } from "drizzle-orm";
+import { and, arrayContains, arrayOverlaps, desc, eq, gte, inArray, like, lt, or, type SQL, sql } from "drizzle-orm";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { auditEntries } from "../postgres/schema/audit.ts";
@@ -21,9 +21,19 @@ export interface AuditFilter {
   limit: number;
 }
 
-export async function readAudit(postgres: Postgres, filter: AuditFilter): Promise<AuditEntry[]> {
+/** What the entries of one page hold of what was before and after. */
+const maxPageBytes = 4 * 1024 * 1024;
+
+export interface AuditPage {
+  entries: AuditEntry[];
+  /** The `before` of the page that follows; null where none does. */
+  next: number | null;
+}
+
+/** Fewer than `limit` where those are large: entries that were made before what one keeps was bounded may be. */
+export async function readAudit(postgres: Postgres, filter: AuditFilter): Promise<AuditPage> {
   const { reach, node, action, subject, actor, fromMs, toMs, before, limit } = filter;
-  if (reach.length === 0) return [];
+  if (reach.length === 0) return { entries: [], next: null };
   const conditions: (SQL | undefined)[] = [
     reach.includes("all") ? undefined : arrayOverlaps(auditEntries.path, [...reach]),
     node === undefined ? undefined : arrayContains(auditEntries.path, [node]),
@@ -34,10 +44,39 @@ export async function readAudit(postgres: Postgres, filter: AuditFilter): Promis
     toMs === undefined ? undefined : lt(auditEntries.at, new Date(toMs)),
     before === undefined ? undefined : lt(auditEntries.sequence, before),
   ].map((condition) => condition || undefined);
-  return await postgres.db
-    .select()
+  const { before: was, after: is, sequence } = auditEntries;
+  // The lengths of texts are known without reading them; the texts of what is beyond the page are not.
+  const found = await postgres.db
+    .select({
+      sequence,
+      bytes: sql<number>`coalesce(octet_length(${was}), 0) + coalesce(octet_length(${is}), 0)`,
+    })
     .from(auditEntries)
     .where(and(...conditions))
-    .orderBy(desc(auditEntries.sequence))
-    .limit(limit);
+    .orderBy(desc(sequence))
+    .limit(limit + 1);
+  const { page, last } = pageWithin(found, limit, maxPageBytes);
+  if (page.length === 0) return { entries: [], next: null };
+  const entries = await postgres.db
+    .select()
+    .from(auditEntries)
+    .where(
+      inArray(
+        sequence,
+        page.map((one) => one.sequence),
+      ),
+    )
+    .orderBy(desc(sequence));
+  return { entries, next: last?.sequence ?? null };
+}
+
+/** What of the rows comes to no more than that, one at least; the last of it where another follows. */
+function pageWithin<Row extends { bytes: number }>(rows: readonly Row[], limit: number, maxBytes: number) {
+  let bytes = 0;
+  const tooMany = rows.findIndex((row, index) => {
+    bytes += row.bytes;
+    return index > 0 && bytes > maxBytes;
+  });
+  const page = rows.slice(0, tooMany < 0 ? limit : Math.min(limit, tooMany));
+  return { page, last: rows.length > page.length ? page.at(-1) : undefined };
 }

@@ -7,6 +7,7 @@ import { eq, sql } from "drizzle-orm";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Queries } from "../postgres/client.ts";
 import { auditEntries, auditHead } from "../postgres/schema/audit.ts";
+import { boundedSnapshot } from "./bounded-snapshot.ts";
 import { canonicalJson, toPlainJson, withoutSecrets } from "./canonical-json.ts";
 
 /** Who makes a change; a handler has it from `authorOf`. */
@@ -32,7 +33,7 @@ export interface Change {
   action: string;
   /** A node's address, or an id. */
   subject: string;
-  /** What was there, as far as it matters; absent for something new. Secrets in it are replaced. */
+  /** What was there, as far as it matters; absent for something new. Secrets in it are replaced, large parts by their hash. */
   before?: unknown;
   /** What is there now; absent for something removed. */
   after?: unknown;
@@ -65,8 +66,8 @@ export async function recordChange(tx: Queries, change: Change): Promise<void> {
     path,
     action: change.action,
     subject: change.subject,
-    before: before === null ? null : canonicalJson(withoutSecrets(before)),
-    after: after === null ? null : canonicalJson(withoutSecrets(after)),
+    before: before === null ? null : canonicalJson(boundedSnapshot(withoutSecrets(before))),
+    after: after === null ? null : canonicalJson(boundedSnapshot(withoutSecrets(after))),
     previousHash: head.hash,
   };
   const next = { ...entry, hash: hashOfEntry(entry) };

@@ -3,6 +3,7 @@
  * kept is whole; only those who see all of it get its hash, since a hash confirms a guess.
  */
 
+import { withoutDigests } from "../audit/bounded-snapshot.ts";
 import type { AuditEntry } from "../audit/record-change.ts";
 import { visibleLevelsOnRecord, visibleTerms } from "../billing/price-visibility.ts";
 import type { AuditEntryAnswer } from "../contract/audit.ts";
@@ -42,7 +43,8 @@ function shownEntry(
   const seesAll = actor.grants.some(
     ({ node, actions }) => node === "all" && actions.has("audit:read") && actions.has("prices:read"),
   );
-  return { before: show(entry.before), after: show(entry.after), hash: seesAll ? entry.hash : null };
+  const shown = (text: string | null) => (seesAll ? show(text) : withoutDigests(show(text)));
+  return { before: shown(entry.before), after: shown(entry.after), hash: seesAll ? entry.hash : null };
 }
 
 function shownSnapshot(
@@ -54,7 +56,9 @@ function shownSnapshot(
   if (typeof snapshot !== "object" || snapshot === null) return snapshot;
   switch (action.slice(0, action.indexOf("."))) {
     case "plan":
-      return "terms" in snapshot ? { ...snapshot, terms: visibleTerms(snapshot.terms as PlanTerms, levels) } : snapshot;
+      return "terms" in snapshot && typeof snapshot.terms === "object"
+        ? { ...snapshot, terms: visibleTerms(snapshot.terms as PlanTerms, levels) }
+        : snapshot;
     case "statement":
       return levels.size > 0 ? snapshot : withoutMembers(snapshot, ["reason", "reference"]);
     case "node":
@@ -75,10 +79,9 @@ function withoutHidden(snapshot: object, isWithin: AuditReader["isWithin"]): obj
     ...snapshot,
     ...("parent" in snapshot && { parent: shown(snapshot.parent) }),
     ...("stays" in snapshot && {
-      stays: (snapshot.stays as { parent: string; from: string }[]).map((stay) => ({
-        ...stay,
-        parent: shown(stay.parent),
-      })),
+      stays: (snapshot.stays as ({ parent: string; from: string } | string)[]).map((stay) =>
+        typeof stay === "string" ? stay : { ...stay, parent: shown(stay.parent) },
+      ),
     }),
   };
 }

@@ -4,7 +4,7 @@
  * and so everybody who stood above it all the time. Whoever did not sees what is of their own time (`reach`).
  */
 
-import { readAudit } from "../audit/read-audit.ts";
+import { type AuditPage, readAudit } from "../audit/read-audit.ts";
 import { visibleLevels } from "../billing/price-visibility.ts";
 import { describeStatement, listStatements } from "../billing/statements/read-statements.ts";
 import { dimensionsOf, meterByName, overviewMeters } from "../catalog/catalog.ts";
@@ -234,6 +234,8 @@ async function askStatements({ source, question, nowMs, signal }: Asking): Promi
 }
 
 const auditPage = 1_000;
+/** Of what was before and after the changes: a report is held whole while it is made. */
+const maxAuditCharacters = 32 * 1024 * 1024;
 
 async function askAudit({ source, question, signal }: Asking): Promise<AskedReport> {
   const { tree, postgres } = source;
@@ -241,13 +243,18 @@ async function askAudit({ source, question, signal }: Asking): Promise<AskedRepo
   const about = node === "all" ? undefined : node;
   const reader = { actor: readerAt(node, ["audit:read"]), isWithin: (one: NodeAddress) => tree.isWithin(one, node) };
   const entries: AuditEntryAnswer[] = [];
-  for (let before: number | undefined; ; ) {
+  let characters = 0;
+  for (let before: number | null | undefined; before !== null; ) {
     signal.throwIfAborted();
-    const page = await readAudit(postgres, { reach, node: about, fromMs, toMs, before, limit: auditPage });
-    for (const entry of page) entries.push(describeEntry(entry, reader));
+    const page: AuditPage = await readAudit(postgres, { reach, node: about, fromMs, toMs, before, limit: auditPage });
+    for (const entry of page.entries) {
+      characters += (entry.before?.length ?? 0) + (entry.after?.length ?? 0);
+      entries.push(describeEntry(entry, reader));
+    }
     if (entries.length > maxReportRows) throw tooLarge();
-    if (page.length < auditPage) break;
-    before = page.at(-1)?.sequence;
+    if (characters > maxAuditCharacters)
+      throw new ReportTooLargeError("the changes in it come to too much: ask for a shorter range or a smaller node");
+    before = page.next;
   }
   return { meters: [], sections: auditSections(entries) };
 }

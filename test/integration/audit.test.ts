@@ -145,3 +145,25 @@ test("entries can be neither changed nor removed, and what is done past the trig
   }
   expect((await verifyAudit(postgres)).fault).toBeUndefined();
 });
+
+test("pages of large entries end early, join without a gap, and lines hold all of them", async () => {
+  const { postgres } = accounts;
+  await postgres.transaction(async (tx) => {
+    const change = { by: system, node: "reseller:r2", action: "rule.changed", subject: "rule_large" };
+    const large = (n: number) => ({ text: `${n}`.padEnd(30_000, "x") });
+    for (let n = 0; n < 100; n++) await recordChange(tx, { ...change, before: large(n), after: large(n + 1) });
+  });
+  const seen: number[] = [];
+  let pages = 0;
+  for (let cursor = ""; ; pages++) {
+    const { body } = await audit(`?subject=rule_large&limit=1000${cursor}`);
+    expect(JSON.stringify(body).length).toBeLessThan(5_000_000);
+    seen.push(...body.entries.map(({ sequence }: Page["entries"][number]) => sequence));
+    if (body.next_cursor === null) break;
+    cursor = `&cursor=${body.next_cursor}`;
+  }
+  expect([seen.length, new Set(seen).size, pages > 0]).toEqual([100, 100, true]);
+  const accept = { accept: "application/x-ndjson" };
+  const lines = (await audit("?subject=rule_large", accounts.rootKey, accept)).body as string;
+  expect(lines.trim().split("\n")).toHaveLength(100);
+});

@@ -385,10 +385,12 @@ test("a rule about customers or bills reads nothing of what stands beside its no
   const on = ["organization_created", "status_changed", "subscription_changed"] as const;
   const customers = { kind: "customers" as const, on: [...on], days_before: 1 };
   const readAt = async (top: string) => {
-    const asked = { state, node: top, holdsFor: (one: string) => tree.isWithin(one, top), ...times };
+    const holdsFor = (one: string) => tree.isWithin(one, top);
+    const asked = { ruleId: "rule_none", readUntil: undefined, state, node: top, holdsFor, ...times };
     const found: string[] = [];
     const rows = await rowsReadBy(async () => {
-      for (const one of await readCustomers({ postgres, tree }, customers, asked)) found.push(one.node);
+      const { findings } = await readCustomers({ postgres, tree }, customers, asked);
+      for (const { node: one } of findings) found.push(one);
     });
     return { found: new Set(found), read: rows.filter((row) => /"(?:subscription|node)\.[a-z]+"/.test(row)).length };
   };

@@ -1,7 +1,7 @@
 /** GET /v1/audit: who changed what, as far as the caller's subtree goes. */
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { type AuditFilter, readAudit } from "../../audit/read-audit.ts";
+import { type AuditFilter, type AuditPage, readAudit } from "../../audit/read-audit.ts";
 import type { AuditEntry } from "../../audit/record-change.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { type AuditEntryAnswer, auditListSchema, auditQuerySchema } from "../../contract/audit.ts";
@@ -13,7 +13,6 @@ import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { listFormOf, listMediaTypes, mapped, streamOf } from "../list-form.ts";
 import { isTableForm, sendTable, tableColumns } from "../list-table.ts";
-import { pageOf } from "../page-of.ts";
 import { rawAnswer } from "../raw-answer.ts";
 
 /** Entries that an export reads at a time. */
@@ -34,7 +33,7 @@ const listAuditEntriesRoute = createRoute({
   tags: ["Audit"],
   summary: "List audit entries, newest first",
   description:
-    "Prices only where the reader sees them, nodes only within the reader's subtree. A page as JSON; with `Accept: text/csv`, `application/x-ndjson`, or the media types of Excel and Parquet everything that matches, without `limit`.",
+    "Prices only where the reader sees them, nodes only within the reader's subtree; of large snapshots parts, and a hash of what is left out. A page as JSON, which may have fewer than `limit`; with `Accept: text/csv`, `application/x-ndjson`, or the media types of Excel and Parquet everything that matches, without `limit`.",
   middleware: requireScope("audit:read"),
   request: { query: auditQuerySchema },
   responses: {
@@ -67,16 +66,15 @@ export function auditRoutes({ postgres, tree, clickhouse }: AuditRoutesDeps): Op
       fromMs: from === undefined ? undefined : Date.parse(from),
       toMs: to === undefined ? undefined : Date.parse(to),
       before: cursor,
-      limit: limit + 1,
+      limit,
     };
     const form = listFormOf(c.req.header("accept"));
     if (form !== "json") {
       const all = async function* () {
-        for (let before = cursor; ; ) {
-          const page = await readAudit(postgres, { ...filter, limit: exportPage, before });
-          yield* page.map(described);
-          if (page.length < exportPage) return;
-          before = page.at(-1)?.sequence;
+        for (let before: number | null | undefined = cursor; before !== null; ) {
+          const page: AuditPage = await readAudit(postgres, { ...filter, limit: exportPage, before });
+          yield* page.entries.map(described);
+          before = page.next;
         }
       };
       if (isTableForm(form)) {
@@ -91,9 +89,8 @@ export function auditRoutes({ postgres, tree, clickhouse }: AuditRoutesDeps): Op
       const lines = mapped(all(), (entry) => `${JSON.stringify(entry)}\n`);
       return rawAnswer(c.body(await streamOf(lines, c.get("question")), 200));
     }
-    const found = await readAudit(postgres, filter);
-    const { page, last } = pageOf(found, limit);
-    return c.json({ entries: page.map(described), next_cursor: last?.sequence ?? null }, 200);
+    const { entries, next } = await readAudit(postgres, filter);
+    return c.json({ entries: entries.map(described), next_cursor: next }, 200);
   });
   return app;
 }

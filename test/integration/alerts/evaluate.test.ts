@@ -2,11 +2,13 @@
 import { eq } from "drizzle-orm";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { pushNotifications } from "../../../server/alerts/push-notifications.ts";
+import { maxEntries, readCustomers } from "../../../server/alerts/read-customer-events.ts";
 import { seesAlert } from "../../../server/alerts/visibility.ts";
 import type { Action } from "../../../server/contract/accounts.ts";
 import type { AlertsChanged, NotificationPush } from "../../../server/contract/notifications.ts";
 import type { CreateRule } from "../../../server/contract/rules.ts";
 import type { Actor } from "../../../server/identity/actor.ts";
+import type { AccountState } from "../../../server/overview/account-state.ts";
 import { alerts, notifications } from "../../../server/postgres/schema/alerts.ts";
 import { type AlertsWorld, createAlertsWorld, dayMs, hourMs, seller } from "../../support/alerts-world.ts";
 import type { Billing } from "../../support/billing.ts";
@@ -228,6 +230,50 @@ describe("rules that people make", () => {
       `The organization ${organization} was created.`,
       "The status is now trial; before, it was active.",
     ]);
+  });
+
+  test("a change of status is notified however many other changes there are, is read once, and is shown for a day", async () => {
+    const { postgres } = billing.world.deps;
+    const { node } = await newOrganization();
+    const rule = await newRule({ node: seller, condition: { kind: "customers", on: ["status_changed"] } });
+    const flood = (status: string, entries: number) =>
+      postgres.pool.query(
+        `WITH head AS (UPDATE audit_head SET sequence = sequence + $4 RETURNING sequence - $4 AS last)
+         INSERT INTO audit_entries
+         SELECT last + n, now(), 'system', 'system', 'x', NULL, $1, ARRAY[$1, $2, 'all'], 'node.changed', $1,
+           '{"status":"active"}', $3, 'x', 'x' FROM head, generate_series(1, $4::int) AS n`,
+        ["organization:noisy", seller, JSON.stringify({ status }), entries],
+      );
+    await flood("active", 6_000);
+    const patched = await billing.world.ask("PATCH", `/v1/nodes/${encodeURIComponent(node)}`, {
+      key: billing.key,
+      body: { status: "suspended" },
+    });
+    expect(patched.status).toBe(200);
+    const evaluator = watched.newEvaluator();
+    const stateAfter = async (ms: number) => {
+      watched.nowMs = Date.now() + ms;
+      do await evaluator.run();
+      while (evaluator.isBehind);
+      return (await alertsOf(node, rule)).map(({ state }) => state);
+    };
+    expect(await stateAfter(1_000)).toEqual(["firing"]);
+    expect(await stateAfter(hourMs)).toEqual(["firing"]);
+    expect(await stateAfter(dayMs + hourMs)).toEqual(["resolved"]);
+
+    await flood("trial", maxEntries + 1);
+    const asked = { ruleId: rule, state: { sequence: 0 } as AccountState, node: seller, holdsFor: () => true };
+    const times = { atMs: Date.now(), sinceMs: 0, evaluatedUntilMs: Date.now() };
+    const condition = { kind: "customers" as const, on: ["status_changed" as const], days_before: 7 };
+    const read = (readUntil: number | undefined) =>
+      readCustomers(billing.world.deps, condition, { ...asked, ...times, readUntil });
+    const first = await read(undefined);
+    const second = await read(first.readUntil);
+    expect(first.findings).toHaveLength(maxEntries);
+    expect(second.findings.length).toBeGreaterThan(0);
+    const subjects = [...first.findings, ...second.findings].map(({ subject }) => subject);
+    expect(new Set(subjects).size).toBe(subjects.length);
+    expect((await read(second.readUntil)).findings).toEqual([]);
   });
 
   test("more than twenty at once become one message with a list", async () => {
