@@ -157,7 +157,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   if (ingest) app.use("/v1/*", noteQuestions(ingest.asked));
   app.use("/v1/*", takeTurns(deps.questions, tree));
   app.use("/metrics", takeTurns(deps.questions, tree));
-  app.use("/v1/*", idempotent({ postgres: deps.postgres }));
+  app.use("/v1/*", idempotent({ postgres: deps.postgres, tree }));
   if (ingest) {
     const { knownIds, admission, flush } = ingest;
     const take = deps.cluster?.cluster.take;
@@ -243,7 +243,8 @@ function mountApi(app: OpenAPIHono<HttpEnv>, deps: AppDeps): void {
   app.route("/", alertsRoutes({ postgres, tree, publicUrl }));
   app.route("/", notificationPreferencesRoutes({ postgres }));
   app.route("/", paymentsRoutes({ postgres, tree, paymentKeys: deps.paymentKeys }));
-  app.route("/", channelsRoutes({ postgres, tree, vault: deps.vault, egress: deps.egress, publicUrl }));
+  const { vault, egress, mailLimits } = deps;
+  app.route("/", channelsRoutes({ postgres, tree, mailLimits, vault, egress, publicUrl }));
   app.route("/", deliveriesRoutes({ postgres, tree, vault: deps.vault }));
   app.route("/", unsubscribeRoutes({ postgres, tree }));
   app.route("/", auditRoutes({ postgres: deps.postgres, tree, clickhouse }));

@@ -26,6 +26,8 @@ export const definitionLimits = {
   views: { ofNode: 100, ofTenant: 2_000 },
   /** Custom fields of nodes, which every process holds: `bytes` of one node's. */
   fields: { bytes: 8 * kibi, bytesOfTenant: 16 * mebi },
+  /** Of a day; `bytes`: of an answer that is kept. */
+  idempotencyKeys: { ofCaller: 20_000, ofTenant: 100_000, bytes: 256 * kibi, bytesOfTenant: 128 * mebi },
   annotations: { ofNode: 1_000, ofTenant: 20_000 },
 } as const;
 
@@ -62,13 +64,34 @@ export const definitionLimitsSchema = z.object({
   schedules: z.object(ofTenant),
   views: z.object(ofTenant),
   fields: z.object(sizes).describe("Custom fields: those of one node, and of all nodes that a tenant has"),
+  idempotency_keys: z
+    .object({
+      max_of_caller: z.int(),
+      max_of_tenant: ofTenant.max_of_tenant,
+      max_bytes: z.int().describe("Length of an answer that is kept"),
+      max_bytes_of_tenant: z.int().describe("Length of all answers that are kept for a tenant"),
+    })
+    .describe("Within a day"),
   annotations: z.object(ofTenant),
 });
 
 /** As /v1/limits returns them. */
 export function describeDefinitionLimits(): z.infer<typeof definitionLimitsSchema> {
-  const { meters, plans, models, subscriptions, keys, roles, rules, channels, reports, schedules, views, fields } =
-    definitionLimits;
+  const {
+    meters,
+    plans,
+    models,
+    subscriptions,
+    keys,
+    roles,
+    rules,
+    channels,
+    reports,
+    schedules,
+    views,
+    fields,
+    idempotencyKeys,
+  } = definitionLimits;
   const counts = (of: { ofNode: number; ofTenant: number }) => ({ max_of_node: of.ofNode, max_of_tenant: of.ofTenant });
   const bytes = (of: { bytes: number; bytesOfTenant: number }) => ({
     ...{ max_bytes: of.bytes, max_bytes_of_tenant: of.bytesOfTenant },
@@ -86,6 +109,11 @@ export function describeDefinitionLimits(): z.infer<typeof definitionLimitsSchem
     schedules: counts(schedules),
     views: counts(views),
     fields: bytes(fields),
+    idempotency_keys: {
+      max_of_caller: idempotencyKeys.ofCaller,
+      max_of_tenant: idempotencyKeys.ofTenant,
+      ...bytes(idempotencyKeys),
+    },
     annotations: counts(definitionLimits.annotations),
   };
 }

@@ -163,6 +163,25 @@ export async function readChannel(db: Queries, id: string): Promise<ChannelRow |
   return found;
 }
 
+/** Those of the addresses, in lower case, that get mails of a channel of the node or of one below it. */
+export async function mailedAmong(
+  db: Queries,
+  tree: Pick<NodeTree, "children">,
+  node: NodeAddress,
+  addresses: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const listed = db
+    .select({ address: sql<string>`lower(jsonb_array_elements_text(${channels.to}))`.as("address") })
+    .from(channels)
+    .where(and(eq(channels.kind, "email"), rowsWithin(channels.node, [node], tree)))
+    .as("listed");
+  const found = await db
+    .selectDistinct({ address: listed.address })
+    .from(listed)
+    .where(inArray(listed.address, [...addresses]));
+  return new Set(found.map(({ address }) => address));
+}
+
 /** All channels by name and id, those behind `after`. */
 export async function listChannels(
   db: Queries,

@@ -34,7 +34,7 @@ Connect a Socket.IO 4 client to this server, path \`/socket.io\`, with a key as 
 export const apiDescription = [
   "Usage metrics with exact peaks and minutes at every level of the account tree. Every answer is limited to the caller's subtree.",
   "Begin with a guide: [live sessions](/docs/guides/live-sessions), [jobs](/docs/guides/jobs), [calls](/docs/guides/calls), [testing what sends](/docs/guides/testing). [Events](/docs/events) and [meters](/docs/meters) have a reference each; [sending events](/docs/emitters) has emitters to install.",
-  "Every write takes `Idempotency-Key`: the same request with the same key is carried out once and answered alike for 24 hours; with another body it is answered 422.",
+  "Every write takes `Idempotency-Key`: the same request with the same key is carried out once and answered alike for 24 hours; with another body it is answered 422. `definitions.idempotency_keys` of `GET /v1/limits` says how many keys are taken in a day, and how large an answer is kept: a request whose answer is not is carried out once all the same, and answered 409 when it is repeated.",
   "Requests take turns, fairly between tenants: a caller with too many at once waits, then is answered 429 or 503 with `Retry-After`. An answer that would be too large is a 400 whose `field` names what to narrow. A question ends when its connection is closed. `GET /v1/limits` has the bounds.",
   liveContract,
   "An edit takes `If-Match` with the `ETag` that was read: it is answered 412 when something changed meanwhile.",

@@ -46,7 +46,9 @@ export function createRouter({
     if (route.method === "get")
       return register({ ...route, middleware: [...validating, awaitTurn] } as RouteConfig, ...rest);
     const reading = receive(route[maxBodyBytes] as number | undefined);
-    const middleware = [...validating, reading, awaitTurn, carryOut, validateJson({ keepsDigits: bodies === "exact" })];
+    const carryingOut = route[changesNothing] ? [] : [carryOut];
+    const validatingBody = validateJson({ keepsDigits: bodies === "exact" });
+    const middleware = [...validating, reading, awaitTurn, ...carryingOut, validatingBody];
     const bounded = { ...problemResponses(413, 415, 429), ...route.responses };
     return register({ ...route, middleware, responses: bounded } as RouteConfig, ...rest);
   };
@@ -75,6 +77,9 @@ export function securityOf({
 
 /** How a route's description says the largest body that it takes; most take what `receive` does by itself. */
 export const maxBodyBytes = "x-max-body-bytes";
+
+/** How a route's description says that it only answers a question: it takes no `Idempotency-Key`, and nothing is kept of its answer. */
+export const changesNothing = "x-changes-nothing";
 
 const refuseInvalid: Hook<unknown, HttpEnv, string, unknown> = (result) => {
   if (result.success) return;

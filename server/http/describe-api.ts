@@ -8,6 +8,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { parseJson } from "../json/parse-json.ts";
 import { requestExamples } from "./api-examples.ts";
 import { apiDescription, operationTags } from "./api-words.ts";
+import { changesNothing } from "./app-pieces.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { namedSchemas } from "./named-schemas.ts";
 
@@ -20,6 +21,7 @@ export interface ApiOperation {
   parameters?: object[];
   requestBody?: { content: Content };
   responses: Record<string, ApiResponse>;
+  [changesNothing]?: boolean;
 }
 type Content = Record<string, { schema?: object; example?: unknown }>;
 interface ApiResponse {
@@ -58,6 +60,7 @@ export function describeApi(app: OpenAPIHono<HttpEnv>): ApiDocument {
     const isVersioned = Object.values(operations).some(({ responses }) => "412" in responses);
     for (const [method, operation] of Object.entries(operations)) {
       describeHeaders(operation, { method, path, isVersioned });
+      delete operation[changesNothing];
       for (const response of Object.values(operation.responses)) keepJsonAlone(response);
       nameSchemas(operation, document.components.schemas);
       const example = requestExamples[operation.operationId ?? ""];
@@ -98,7 +101,8 @@ function describeHeaders(
   const { responses } = operation;
   const parameters = operation.parameters ?? [];
   const isOfEvents = path === "/v1/events";
-  if (method !== "get" && !isOfEvents && operation.security?.length !== 0)
+  const isWrite = method !== "get" && !operation[changesNothing];
+  if (isWrite && !isOfEvents && operation.security?.length !== 0)
     parameters.push({ $ref: "#/components/parameters/IdempotencyKey" });
   if ("412" in responses) parameters.push({ $ref: "#/components/parameters/IfMatch" });
   if (parameters.length > 0) operation.parameters = parameters;

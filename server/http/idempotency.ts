@@ -1,31 +1,50 @@
 /**
  * `Idempotency-Key` on every write: the same request of the same caller with the same key is carried out once and
  * answered alike for a day. Where a process dies after the change and before its answer is kept, the request is carried
- * out again when it is repeated later than a minute after; every other failure leaves the key free.
+ * out again when it is repeated later than a minute after; every other failure leaves the key free. Large answers are not kept.
  */
 import { createCipheriv, createDecipheriv, hash, hkdfSync, randomBytes } from "node:crypto";
-import { and, eq, isNull, lt, or } from "drizzle-orm";
 import type { Context, Next } from "hono";
 import { createMiddleware } from "hono/factory";
+import type { NodeAddress } from "../contract/nodes.ts";
 import type { Actor } from "../identity/actor.ts";
 import type { Postgres } from "../postgres/client.ts";
-import { idempotencyKeys, type KeptStatus } from "../postgres/schema/idempotency.ts";
+import type { KeptStatus } from "../postgres/schema/idempotency.ts";
 import { ProblemError } from "../problem.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { tenantOf } from "../tree/tenant-of.ts";
 import type { HttpEnv } from "./http-env.ts";
+import { type Claim, claimMs, KeptAnswers } from "./kept-answers.ts";
 import { readBody } from "./read-body.ts";
 
-const keptMs = 24 * 60 * 60 * 1000;
-/** Longer than any request may run. */
-const claimMs = 60_000;
 /** The headers that are kept with an answer; the others concern one answer alone. */
 const keptHeaders = ["content-type", "etag", "location", "cache-control"];
 const writes: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH", "DELETE"]);
+
+interface Once {
+  answers: KeptAnswers;
+  key: string;
+  caller: Actor;
+  tenant: NodeAddress;
+  renewEveryMs: number;
+}
 
 /**
  * Mount after `attachActor`. Requests without the header, and of callers who are not known, pass through. The request is
  * compared and carried out once its body was read: behind the route's own check of the caller.
  */
-export function idempotent({ postgres, now = Date.now }: { postgres: Postgres; now?: () => number }) {
+export function idempotent({
+  postgres,
+  tree,
+  now = Date.now,
+  renewEveryMs = claimMs / 4,
+}: {
+  postgres: Postgres;
+  tree: Pick<NodeTree, "ancestors">;
+  now?: () => number;
+  renewEveryMs?: number;
+}) {
+  const answers = new KeptAnswers(postgres, now);
   return createMiddleware<HttpEnv>(async (c, next) => {
     const key = c.req.header("idempotency-key");
     // Events have ids of their own, and their bodies are read as they come.
@@ -36,7 +55,8 @@ export function idempotent({ postgres, now = Date.now }: { postgres: Postgres; n
       });
     const caller = await c.get("identify")();
     if (!caller) return next();
-    c.set("once", (rest) => carryOutOnce(c, rest, { postgres, now, key, caller }));
+    const tenant = tenantOf(caller.node, tree);
+    c.set("once", (rest) => carryOutOnce(c, rest, { answers, key, caller, tenant, renewEveryMs }));
     await next();
   });
 }
@@ -44,9 +64,14 @@ export function idempotent({ postgres, now = Date.now }: { postgres: Postgres; n
 async function carryOutOnce(
   c: Context<HttpEnv>,
   next: Next,
-  { postgres, now, key, caller }: { postgres: Postgres; now: () => number; key: string; caller: Actor },
+  { answers, key, caller, tenant, renewEveryMs }: Once,
 ): Promise<Response | undefined> {
-  const { pathname, search } = new URL(c.req.url);
+  const { pathname, search, searchParams } = new URL(c.req.url);
+  // There is nothing to be carried out once, and the answer may be large.
+  if (searchParams.get("dry_run") === "true") {
+    await next();
+    return undefined;
+  }
   const body = await readBody(c);
   const requestHash = hash(
     "sha256",
@@ -56,18 +81,20 @@ async function carryOutOnce(
     ]),
     "hex",
   );
-  const keyHash = hash("sha256", `${caller.kind} ${caller.id} ${key}`, "hex");
-  const claimedAt = new Date(now());
-  if (!(await claim(postgres, { keyHash, requestHash, claimedAt }))) {
-    const { body, status, headers } = await keptAnswer(postgres, { key, keyHash, requestHash });
+  const by = { caller: `${caller.kind} ${caller.id}`, tenant };
+  const keyHash = hash("sha256", `${by.caller} ${key}`, "hex");
+  const claim = await claimOrRead(answers, { keyHash, requestHash, ...by }, key);
+  if (!("claim" in claim)) {
+    const { body, status, headers } = claim;
     return status === 204 ? c.body(null, status, headers) : c.body(body, status, headers);
   }
-  const mine = and(eq(idempotencyKeys.keyHash, keyHash), eq(idempotencyKeys.claimedAt, claimedAt));
+  const renewal = setInterval(() => void answers.renew(claim).catch(() => undefined), renewEveryMs);
   try {
     await next();
   } finally {
+    clearInterval(renewal);
     // What was refused or failed changed nothing: it may be tried again with the same key.
-    if (!c.res.ok || c.error) await postgres.db.delete(idempotencyKeys).where(mine);
+    if (!c.res.ok || c.error) await answers.release(claim);
   }
   if (!c.res.ok || c.error) return undefined;
   const answer = Buffer.from(await c.res.clone().arrayBuffer());
@@ -77,7 +104,7 @@ async function carryOutOnce(
     if (value !== null) headers[name] = value;
   }
   const kept = { status: c.res.status as KeptStatus, headers, body: seal(answer, key, keyHash) };
-  await postgres.db.update(idempotencyKeys).set(kept).where(mine);
+  await answers.keep(claim, by, kept);
   return undefined;
 }
 
@@ -86,38 +113,39 @@ function rightsOf({ grants }: Actor): string {
   return JSON.stringify(grants.map(({ node, actions }) => [node, ...[...actions].sort()]).sort());
 }
 
-/** Whether the key was free; old ones are removed on the way. */
-async function claim(
-  { db }: Postgres,
-  row: { keyHash: string; requestHash: string; claimedAt: Date },
-): Promise<boolean> {
-  const nowMs = row.claimedAt.getTime();
-  const abandoned = and(isNull(idempotencyKeys.status), lt(idempotencyKeys.claimedAt, new Date(nowMs - claimMs)));
-  await db.delete(idempotencyKeys).where(or(lt(idempotencyKeys.claimedAt, new Date(nowMs - keptMs)), abandoned));
-  const claimed = await db
-    .insert(idempotencyKeys)
-    .values(row)
-    .onConflictDoNothing()
-    .returning({ keyHash: idempotencyKeys.keyHash });
-  return claimed.length > 0;
-}
-
-async function keptAnswer(
-  { db }: Postgres,
-  { key, keyHash, requestHash }: { key: string; keyHash: string; requestHash: string },
-): Promise<{ body: Uint8Array<ArrayBuffer>; status: KeptStatus; headers: Record<string, string> }> {
-  const [row] = await db.select().from(idempotencyKeys).where(eq(idempotencyKeys.keyHash, keyHash));
-  if (row && row.requestHash !== requestHash)
+/** The claim of a key that was free, else the answer that it got. A repeated request is no further key, however many there are. */
+async function claimOrRead(
+  answers: KeptAnswers,
+  wanted: Parameters<KeptAnswers["claim"]>[0],
+  key: string,
+): Promise<Claim | { body: Uint8Array<ArrayBuffer>; status: KeptStatus; headers: Record<string, string> }> {
+  const mayUse = await answers.mayUse(wanted.caller, wanted.tenant);
+  const claim = mayUse ? await answers.claim(wanted) : undefined;
+  if (claim) return claim;
+  const row = await answers.read(wanted.keyHash);
+  if (!row && !mayUse)
+    throw new ProblemError("too_fast", "too many keys were used within a day: send it later, or without a key", {
+      ...{ field: "Idempotency-Key", retryAfterSeconds: 60 },
+    });
+  if (row && row.requestHash !== wanted.requestHash)
     throw new ProblemError("idempotency_key_reused", "the key was used for another request, or with other rights", {
       field: "Idempotency-Key",
     });
-  if (!row || row.status === null || row.body === null)
+  if (!row || row.status === null)
     throw new ProblemError("conflict", "the request with this key is still running; ask again", {
       field: "Idempotency-Key",
       retryAfterSeconds: 1,
     });
+  if (row.body === null)
+    throw new ProblemError(
+      "conflict",
+      "the request with this key was carried out; its answer was too large to be kept",
+      {
+        field: "Idempotency-Key",
+      },
+    );
   return {
-    body: new Uint8Array(unseal(row.body, key, keyHash)),
+    body: new Uint8Array(unseal(row.body, key, wanted.keyHash)),
     status: row.status,
     headers: { ...row.headers, "idempotency-replayed": "true" },
   };

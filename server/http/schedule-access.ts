@@ -4,19 +4,18 @@ import type { Context } from "hono";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Schedule } from "../contract/schedules.ts";
 import type { Actor } from "../identity/actor.ts";
-import { MailLimits } from "../mail/mail-limits.ts";
+import type { MailLimits } from "../mail/mail-limits.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { channels } from "../postgres/schema/delivery.ts";
 import { ProblemError } from "../problem.ts";
-import { accountsOf } from "../reports/entitled.ts";
 import { findReport, nameOfReport, type ReportToRun, requireKind } from "../reports/saved-reports.ts";
 import { describeSchedule, readSchedule } from "../reports/schedules.ts";
 import { describeSlot, lastSlots, type SlotRecord } from "../reports/slots.ts";
 import type { ScheduleRecord } from "../reports/timing.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { nameOfOthers, wasWithin } from "../tree/past-owners.ts";
-import { tenantOf } from "../tree/tenant-of.ts";
 import { isWithinReach } from "./authenticate.ts";
+import { strangersCounter } from "./count-strangers.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { wholeCaller } from "./report-question.ts";
 
@@ -31,12 +30,7 @@ export interface SchedulesRoutesDeps {
 
 export type ScheduleAccess = ReturnType<typeof scheduleAccess>;
 
-export function scheduleAccess({
-  postgres: { db },
-  tree,
-  mailLimits = new MailLimits(),
-  now = Date.now,
-}: SchedulesRoutesDeps) {
+export function scheduleAccess({ postgres: { db }, tree, mailLimits, now = Date.now }: SchedulesRoutesDeps) {
   async function wantedReport(actor: Actor, reference: string): Promise<ReportToRun> {
     const report = await findReport(db, reference);
     const isOwn = report && (report.node === undefined || isWithinReach(actor, tree, report.node));
@@ -76,20 +70,7 @@ export function scheduleAccess({
     }
   }
 
-  /**
-   * Throws `too_fast` where the caller put as many addresses on lists as they may for now. Nobody counts whose account the caller
-   * sees: others are treated alike, whether they have one or not.
-   */
-  async function countStrangers(actor: Actor, addresses: readonly string[]): Promise<void> {
-    const accounts = await accountsOf(db, addresses);
-    for (const address of addresses) {
-      if (accounts.get(address)?.roles.some(({ node }) => isWithinReach(actor, tree, node))) continue;
-      if (!(await mailLimits.mayList({ id: actor.id, tenant: tenantOf(actor.node, tree) }, address)))
-        throw new ProblemError("too_fast", "too many addresses without an account were added within an hour", {
-          ...{ field: "recipients", retryAfterSeconds: 3_600 },
-        });
-    }
-  }
+  const countStrangers = strangersCounter({ postgres: { db }, tree, mailLimits });
 
   return { checkChannels, countStrangers, ownSchedule, wantedReport, ...describing({ postgres: { db }, tree, now }) };
 }

@@ -9,6 +9,7 @@ import type { RunningCluster } from "../cluster/run-node.ts";
 import { hourMs, minuteMs, secondMs } from "../contract/durations.ts";
 import type { Corrections } from "../corrections/corrections.ts";
 import type { Delivery } from "../delivery/start-delivery.ts";
+import { pruneKeptAnswers } from "../http/kept-answers.ts";
 import type { Ingest } from "../ingest/flush/start-ingest.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { advanceSchedules, type ScheduleSource } from "../reports/advance-schedules.ts";
@@ -90,7 +91,7 @@ function ingestJobs({ clickhouse, postgres, tree, ingest, corrections, announce,
 }
 
 function workerJobs(sources: JobSources): JobDefinition[] {
-  const { evaluator, digests, statements, reportMaker, schedules, delivery, log } = sources;
+  const { evaluator, digests, statements, reportMaker, schedules, delivery, postgres, log } = sources;
   const job = (name: string, ms: number, handler: () => Promise<void>): JobDefinition => {
     return { name, every: { ms }, role: "worker", handler };
   };
@@ -112,6 +113,7 @@ function workerJobs(sources: JobSources): JobDefinition[] {
     job("schedules-advance", 5 * secondMs, () => advanceSchedules(schedules, Date.now())),
     // Notices and the courier's own clock are faster; the ticks find what both have missed.
     job("deliveries-send", 10 * secondMs, async () => delivery.send()),
+    job("idempotency-keys-prune", minuteMs, () => pruneKeptAnswers(postgres, Date.now())),
     job("deliveries-prune", 24 * hourMs, () => delivery.prune()),
   ];
 }

@@ -1,5 +1,13 @@
 /** `Idempotency-Key`: a write that is repeated is carried out once. */
+import { eq, sql } from "drizzle-orm";
+import pino from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { definitionLimits } from "../../server/contract/definition-limits.ts";
+import { applyFoundation, changesNothing, createRouter } from "../../server/http/app-pieces.ts";
+import { idempotent } from "../../server/http/idempotency.ts";
+import { KeptAnswers, pruneKeptAnswers } from "../../server/http/kept-answers.ts";
+import type { Actor } from "../../server/identity/actor.ts";
+import { idempotencyKeys } from "../../server/postgres/schema/idempotency.ts";
 import { type Accounts, startAccounts } from "../support/accounts.ts";
 import { ownPostgres } from "../support/stores.ts";
 
@@ -83,4 +91,101 @@ test("a refused request leaves its key free, and a key means nothing after a day
   expect((await makeKey("k-5")).body.id).not.toBe(first.body.id);
   aheadMs = 0;
   expect((await makeKey("not printable: é".normalize("NFD").replace(/[^\x20-\x7e]/g, ""))).status).toBe(400);
+});
+
+/** Routes of its own, as a caller of the tenant `reseller:r`; `work` is what a write does, and gives its answer. */
+function writesOf(work: () => Promise<string>, renewEveryMs?: number) {
+  const { postgres } = accounts;
+  const actor = { kind: "key", id: crypto.randomUUID(), node: "reseller:r", grants: [], reach: ["reseller:r"] };
+  const app = createRouter();
+  applyFoundation(app, { log: pino({ level: "silent" }) });
+  app.use(async (c, next) => {
+    c.set("actor", actor as unknown as Actor);
+    c.set("identify", async () => actor as unknown as Actor);
+    await next();
+  });
+  const tree = { ancestors: () => ["reseller:r", "all"] };
+  const renewal = renewEveryMs === undefined ? {} : { renewEveryMs };
+  app.use(idempotent({ postgres, tree, now: () => Date.now() + aheadMs, ...renewal }));
+  const answers = { 200: { description: "It was done" } };
+  const answered = async () => new Response(await work(), { headers: { "content-type": "text/plain" } }) as never;
+  app.openapi({ method: "post", path: "/writes", responses: answers }, answered);
+  app.openapi({ method: "post", path: "/asks", [changesNothing]: true, responses: answers }, answered);
+  return {
+    caller: `${actor.kind} ${actor.id}`,
+    post: async (key: string, path = "/writes") =>
+      await app.request(path, { method: "POST", headers: { "idempotency-key": key } }),
+  };
+}
+
+const rowsOf = (caller: string) =>
+  accounts.postgres.db.select().from(idempotencyKeys).where(eq(idempotencyKeys.caller, caller));
+
+test("a request that is carried out longer than its claim holds is not carried out beside itself", async () => {
+  let end = () => {};
+  const mayEnd = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  let begun = 0;
+  const { post, caller } = writesOf(async () => {
+    begun++;
+    await mayEnd;
+    return "done";
+  }, 20);
+  const first = post("long");
+  await expect.poll(() => begun).toBe(1);
+  const claimedAtMs = async () => (await rowsOf(caller))[0]?.claimedAt.getTime() ?? 0;
+  for (const aheadOf of [50_000, 100_000]) {
+    aheadMs = aheadOf;
+    const nowMs = Date.now() + aheadMs - 1_000;
+    await expect.poll(claimedAtMs).toBeGreaterThan(nowMs);
+    const again = await post("long");
+    expect([again.status, begun]).toEqual([409, 1]);
+  }
+  end();
+  expect(await (await first).text()).toBe("done");
+  expect([(await post("long")).headers.get("idempotency-replayed"), begun]).toEqual(["true", 1]);
+  aheadMs = 0;
+});
+
+test("a large answer is not kept, and its request is carried out once all the same", async () => {
+  let done = 0;
+  const { post, caller } = writesOf(async () => "x".repeat(definitionLimits.idempotencyKeys.bytes + ++done));
+  expect((await post("large")).status).toBe(200);
+  const again = await post("large");
+  expect([again.status, done]).toEqual([409, 1]);
+  expect(await rowsOf(caller)).toMatchObject([{ status: 200, body: null, bytes: 0 }]);
+});
+
+test("of what changes nothing no answer is kept", async () => {
+  let asked = 0;
+  const { post, caller } = writesOf(async () => `${++asked}`);
+  expect([await (await post("ask", "/asks")).text(), await (await post("ask", "/asks")).text()]).toEqual(["1", "2"]);
+  expect((await post("ask", "/writes?dry_run=true")).status).toBe(400);
+  expect(await rowsOf(caller)).toEqual([]);
+});
+
+test("a caller has so many keys a day, those that were used answer on, and an old or abandoned one is removed", async () => {
+  const { db } = accounts.postgres;
+  const { caller, post } = writesOf(async () => "done");
+  expect((await post("first")).status).toBe(200);
+  const { ofCaller } = definitionLimits.idempotencyKeys;
+  const many = sql`INSERT INTO idempotency_keys (key_hash, request_hash, claimed_at, caller, tenant, status)
+    SELECT ${caller} || n, '', now(), ${caller}, 'reseller:r', 200 FROM generate_series(2, ${ofCaller}::int) AS n`;
+  await db.execute(many);
+  aheadMs = 61_000;
+  const refused = await post("one-more");
+  expect([refused.status, await refused.json()]).toMatchObject([429, { code: "too_fast", field: "Idempotency-Key" }]);
+  expect((await post("first")).headers.get("idempotency-replayed")).toBe("true");
+  expect(await new KeptAnswers(accounts.postgres, Date.now).mayUse("key other", "reseller:other")).toBe(true);
+  aheadMs = 0;
+  await db.insert(idempotencyKeys).values([
+    { keyHash: "abandoned", requestHash: "", caller, claimedAt: new Date(Date.now() - 61_000) },
+    { keyHash: "running", requestHash: "", caller, claimedAt: new Date() },
+  ]);
+  await pruneKeptAnswers(accounts.postgres, Date.now());
+  const left = (await rowsOf(caller)).map(({ keyHash }) => keyHash);
+  expect([left.includes("abandoned"), left.includes("running"), left.length]).toEqual([false, true, ofCaller + 1]);
+  await pruneKeptAnswers(accounts.postgres, Date.now() + dayMs + 1_000);
+  expect(await rowsOf(caller)).toEqual([]);
 });

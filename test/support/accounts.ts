@@ -98,7 +98,7 @@ export async function startAccounts(
   applyFoundation(app, { log, ...(isTrustedProxy && { isTrustedProxy }) });
   app.use("/v1/*", attachActor(createAuthenticator({ keys, sessions, tree })));
   app.use("/v1/*", keyedTags(postgres));
-  app.use("/v1/*", idempotent({ postgres, ...(now && { now }) }));
+  app.use("/v1/*", idempotent({ postgres, tree, ...(now && { now }) }));
   app.route("/", sessionRoutes({ users, sessions }));
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

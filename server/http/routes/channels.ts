@@ -29,18 +29,22 @@ import { listUnsubscribed } from "../../delivery/unsubscribe.ts";
 import type { Actor } from "../../identity/actor.ts";
 import { can } from "../../identity/permissions.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
+import type { MailLimits } from "../../mail/mail-limits.ts";
 import { ProblemError } from "../../problem.ts";
+import { addedTo } from "../../reports/schedules.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
+import { strangersCounter } from "../count-strangers.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
 
 export interface ChannelsRoutesDeps extends ChannelsDeps {
   tree: NodeTree;
+  mailLimits?: Pick<MailLimits, "mayList"> | undefined;
   publicUrl: string;
 }
 
@@ -157,6 +161,7 @@ export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
   const { describe, own } = createTools(deps);
+  const countStrangers = strangersCounter(deps);
 
   app.openapi(listChannelsRoute, async (c) => {
     const query = c.req.valid("query");
@@ -182,6 +187,7 @@ export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
     const wanted = c.req.valid("json");
     const actor = c.get("actor");
     const node = resolveNode(actor, tree, wanted.node);
+    if (wanted.kind === "email") await countStrangers(actor, wanted.to, "to");
     const { row, secret } = await createChannel(deps, { ...wanted, node }, authorOf(c));
     c.header("cache-control", "no-store");
     c.header("etag", await entityTag(c, stateOfChannel(row, vault)));
@@ -197,9 +203,11 @@ export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
 
   app.openapi(updateChannelRoute, async (c) => {
     const actor = c.get("actor");
-    const { id } = await own(actor, c.req.valid("param").id);
+    const { id, kind, to } = await own(actor, c.req.valid("param").id);
+    const change = c.req.valid("json");
+    if (kind === "email" && change.to) await countStrangers(actor, addedTo(to ?? [], change.to), "to");
     const edit = { by: authorOf(c), check: await ifMatch(c) };
-    const changed = await changeChannel(deps, id, c.req.valid("json"), edit);
+    const changed = await changeChannel(deps, id, change, edit);
     c.header("etag", await entityTag(c, stateOfChannel(changed, vault)));
     return c.json(await describe(changed, actor), 200);
   });

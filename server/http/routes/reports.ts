@@ -37,7 +37,7 @@ import {
 } from "../../reports/saved-reports.ts";
 import { wasWithin } from "../../tree/past-owners.ts";
 import { answerList, listed, listTable } from "../answer-list.ts";
-import { createRouter, problemResponses } from "../app-pieces.ts";
+import { changesNothing, createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
@@ -86,6 +86,7 @@ const createReportRoute = createRoute({
 const previewReportRoute = createRoute({
   method: "post",
   path: "/v1/reports/preview",
+  [changesNothing]: true,
   operationId: "previewReport",
   tags: ["Reports"],
   summary: "Preview a report",

@@ -38,7 +38,7 @@ import type { Postgres } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { answerList, listed, listTable } from "../answer-list.ts";
-import { createRouter, problemResponses } from "../app-pieces.ts";
+import { changesNothing, createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
@@ -130,6 +130,7 @@ const deleteRuleRoute = createRoute({
 const previewRuleRoute = createRoute({
   method: "post",
   path: "/v1/rules/preview",
+  [changesNothing]: true,
   operationId: "previewRule",
   tags: ["Alerts"],
   summary: "Preview an alert rule on past usage",

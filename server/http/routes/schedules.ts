@@ -30,7 +30,7 @@ import {
 } from "../../reports/schedules.ts";
 import { createTest, describeSlot, lastSlots, listSlots } from "../../reports/slots.ts";
 import { answerList, listed, listTable } from "../answer-list.ts";
-import { createRouter, problemResponses } from "../app-pieces.ts";
+import { changesNothing, createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
@@ -78,6 +78,7 @@ const createScheduleRoute = createRoute({
 const previewScheduleRoute = createRoute({
   method: "post",
   path: "/v1/schedules/preview",
+  [changesNothing]: true,
   operationId: "previewSchedule",
   tags: ["Reports"],
   summary: "Preview when a schedule would send",
@@ -209,7 +210,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
         field: "past_periods",
       });
     await checkChannels(actor, given.channels, node);
-    await countStrangers(actor, addedTo([], given.recipients));
+    await countStrangers(actor, addedTo([], given.recipients), "recipients");
     const made = await createSchedule(postgres, tree, { ...wanted, pastPeriods }, authorOf(c), now());
     c.header("etag", await entityTag(c, stateOfSchedule(made)));
     c.header("location", `/v1/schedules/${made.id}`);
@@ -233,7 +234,8 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
     const edits = c.req.valid("json");
     const added = edits.channels?.filter((id) => !schedule.channels.includes(id)) ?? [];
     await checkChannels(c.get("actor"), added, schedule.node);
-    if (edits.recipients) await countStrangers(c.get("actor"), addedTo(schedule.recipients, edits.recipients));
+    if (edits.recipients)
+      await countStrangers(c.get("actor"), addedTo(schedule.recipients, edits.recipients), "recipients");
     const edit = { by: authorOf(c), check: await ifMatch(c), hasBucket };
     const changed = await changeSchedule(postgres, tree, schedule.id, edits, edit, now());
     c.header("etag", await entityTag(c, stateOfSchedule(changed)));

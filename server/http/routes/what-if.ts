@@ -10,7 +10,7 @@ import { ProblemError } from "../../problem.ts";
 import type { NodeRecord } from "../../tree/node-record.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { answerList, listed, listTable } from "../answer-list.ts";
-import { createRouter, maxBodyBytes, problemResponses } from "../app-pieces.ts";
+import { changesNothing, createRouter, maxBodyBytes, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { storeFor } from "../take-turns.ts";
@@ -43,6 +43,7 @@ const whatIfTable = listTable("nodes", whatIfRowSchema, {
 const simulatePlanRoute = createRoute({
   method: "post",
   path: "/v1/what-if",
+  [changesNothing]: true,
   operationId: "simulatePlan",
   tags: ["Plans"],
   summary: "Simulate what a plan would have cost over past cycles",

@@ -196,6 +196,19 @@ export const deliveryAttempts = pgTable(
   (table) => [index("delivery_attempts_delivery").on(table.delivery, table.at)],
 );
 
+/** SMS of a month, which the operator pays for: channels come and go, and what was sent stays counted. */
+export const smsSent = pgTable(
+  "sms_sent",
+  {
+    /** `YYYY-MM` in UTC. */
+    month: text("month").notNull(),
+    /** `all`: of the whole installation. */
+    tenant: text("tenant").notNull(),
+    sent: integer("sent").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.month, table.tenant] })],
+);
+
 /** Files of mails, each kept once however many get it. */
 export const attachments = pgTable("attachments", {
   sha256: text("sha256").primaryKey(),

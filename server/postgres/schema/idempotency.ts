@@ -1,5 +1,6 @@
 /** Answers to writes that named an `Idempotency-Key`, for a day; see server/http/idempotency.ts. */
 
+import { sql } from "drizzle-orm";
 import { customType, index, integer, jsonb, pgTable, text, timestamp } from "drizzle-orm/pg-core";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 
@@ -16,12 +17,25 @@ export const idempotencyKeys = pgTable(
     keyHash: text("key_hash").primaryKey(),
     /** sha256 in hex of method, path, query and body. */
     requestHash: text("request_hash").notNull(),
+    /** Who used the key: `user ID` or `key ID`, and the node right below the root that they belong to. */
+    caller: text("caller").notNull().default(""),
+    tenant: text("tenant").notNull().default(""),
+    /** Of one carrying out. */
+    claim: text("claim").notNull().default(""),
+    /** When it was last said that the request is carried out. */
     claimedAt: instant("claimed_at").notNull(),
     /** Null while the request runs. */
     status: integer("status").$type<KeptStatus>(),
     headers: jsonb("headers").$type<Record<string, string>>(),
     /** Sealed with a key made of the idempotency key: an answer may hold a new API key. */
     body: bytes("body"),
+    /** Of the body. */
+    bytes: integer("bytes").notNull().default(0),
   },
-  (table) => [index("idempotency_keys_claimed").on(table.claimedAt)],
+  (table) => [
+    index("idempotency_keys_claimed").on(table.claimedAt),
+    index("idempotency_keys_running").on(table.claimedAt).where(sql`${table.status} IS NULL`),
+    // What is counted by it reads no answers.
+    index("idempotency_keys_made").on(table.caller, table.tenant, table.bytes),
+  ],
 );
