@@ -92,6 +92,8 @@ const environmentSchema = z.object({
   TIDEMARK_SMS_URL: url("http:", "https:").optional(),
   TIDEMARK_SMS_ACCOUNT: z.string().min(1).optional(),
   TIDEMARK_SMS_TOKEN: z.string().min(1).optional(),
+  TIDEMARK_SMS_TENANT_CAP: wholeNumber(1, 100_000_000).default(500),
+  TIDEMARK_SMS_CAP: wholeNumber(1, 100_000_000).default(2_000),
   TIDEMARK_SMS_FROM: z
     .string()
     .regex(
@@ -261,6 +263,7 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
             account: settings.TIDEMARK_SMS_ACCOUNT,
             token: settings.TIDEMARK_SMS_TOKEN,
             from: settings.TIDEMARK_SMS_FROM,
+            caps: { ofTenant: settings.TIDEMARK_SMS_TENANT_CAP, ofAll: settings.TIDEMARK_SMS_CAP },
           }
         : undefined,
     paymentKeys: settings.TIDEMARK_PAYMENT_SECRETS,

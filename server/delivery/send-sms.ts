@@ -1,11 +1,15 @@
 /** SMS by Twilio's Messages API, or one of its shape. */
-import { sql } from "drizzle-orm";
-import type { Postgres } from "../postgres/client.ts";
-import { channels } from "../postgres/schema/delivery.ts";
+import { and, eq, lt, sql } from "drizzle-orm";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { MailLimits } from "../mail/mail-limits.ts";
+import type { Postgres, Queries } from "../postgres/client.ts";
+import { channels, smsSent } from "../postgres/schema/delivery.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { tenantOf } from "../tree/tenant-of.ts";
 import type { Egress } from "./egress.ts";
 import type { ChannelRow } from "./enqueue.ts";
 import type { DeliveryRow, Outcome } from "./outbox.ts";
-import { again, never, posted } from "./posted.ts";
+import { again, never, posted, unwanted } from "./posted.ts";
 import { smsText } from "./render-sms.ts";
 
 export interface SmsSettings {
@@ -16,22 +20,30 @@ export interface SmsSettings {
   token: string;
   /** A number or a sender's name. */
   from: string;
+  /** In a calendar month (UTC), whatever the channels' own caps are: the operator pays for them. */
+  caps: { ofTenant: number; ofAll: number };
 }
 
 interface SmsDeps {
   postgres: Postgres;
   egress: Egress;
+  tree: Pick<NodeTree, "ancestors">;
+  mailLimits: Pick<MailLimits, "mayTest">;
   sms: SmsSettings | undefined;
 }
 
 /** A message counts against the month's cap before it is sent, and no longer when the provider did not accept it. */
 export async function sendSms(
-  { postgres, egress, sms }: SmsDeps,
+  { postgres, egress, tree, mailLimits, sms }: SmsDeps,
   channel: ChannelRow,
-  { id, to, message }: DeliveryRow,
+  { id, type, to, message }: DeliveryRow,
 ): Promise<Outcome> {
   if (!sms) return again("there is no provider of SMS: set TIDEMARK_SMS_URL");
-  if (!(await countSms(postgres, channel.id))) return never("the channel's cap of this month is reached");
+  if (type === "channel.test" && !(await mailLimits.mayTest(to ?? "")))
+    return unwanted("too many tests went to the number within an hour");
+  const counted = { channel: channel.id, tenant: tenantOf(channel.node, tree) };
+  const reached = await countSms(postgres, counted, sms.caps);
+  if (reached !== undefined) return never(`the ${reached} cap of this month is reached`);
   const answer = await posted(() =>
     egress.post({
       url: messagesUrl(sms),
@@ -46,7 +58,7 @@ export async function sendSms(
     }),
   );
   const outcome = "result" in answer ? answer : outcomeOf(answer.status, answer.text);
-  if (outcome.result !== "sent") await uncountSms(postgres, channel.id);
+  if (outcome.result !== "sent") await uncountSms(postgres, counted);
   return outcome;
 }
 
@@ -64,9 +76,34 @@ function messagesUrl({ url, account }: SmsSettings): string {
 
 const month = sql`to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM')`;
 
-/** False where the cap is reached. */
-async function countSms({ db }: Postgres, channel: string): Promise<boolean> {
-  const counted = await db
+interface Counted {
+  channel: string;
+  tenant: NodeAddress;
+}
+
+class CapReached extends Error {}
+
+/** Counts for the channel, for its tenant and for all, or for none of them: then it says whose cap is reached. */
+async function countSms(
+  postgres: Pick<Postgres, "transaction">,
+  { channel, tenant }: Counted,
+  { ofTenant, ofAll }: SmsSettings["caps"],
+): Promise<string | undefined> {
+  try {
+    await postgres.transaction(async (tx) => {
+      if (!(await countOfChannel(tx, channel))) throw new CapReached("channel's");
+      if (tenant !== "all" && !(await countOf(tx, tenant, ofTenant))) throw new CapReached("tenant's");
+      if (!(await countOf(tx, "all", ofAll))) throw new CapReached("installation's");
+    });
+    return undefined;
+  } catch (error) {
+    if (error instanceof CapReached) return error.message;
+    throw error;
+  }
+}
+
+async function countOfChannel(tx: Queries, channel: string): Promise<boolean> {
+  const counted = await tx
     .update(channels)
     .set({
       sentMonth: month,
@@ -79,9 +116,30 @@ async function countSms({ db }: Postgres, channel: string): Promise<boolean> {
   return counted.length > 0;
 }
 
-async function uncountSms({ db }: Postgres, channel: string): Promise<void> {
-  await db
-    .update(channels)
-    .set({ sentInMonth: sql`greatest(0, ${channels.sentInMonth} - 1)` })
-    .where(sql`${channels.id} = ${channel} AND ${channels.sentMonth} = ${month}`);
+async function countOf(tx: Queries, tenant: NodeAddress, cap: number): Promise<boolean> {
+  const counted = await tx
+    .insert(smsSent)
+    .values({ month, tenant, sent: 1 })
+    .onConflictDoUpdate({
+      target: [smsSent.month, smsSent.tenant],
+      set: { sent: sql`${smsSent.sent} + 1` },
+      setWhere: lt(smsSent.sent, cap),
+    })
+    .returning({ sent: smsSent.sent });
+  return counted.length > 0;
+}
+
+async function uncountSms(postgres: Pick<Postgres, "transaction">, { channel, tenant }: Counted): Promise<void> {
+  await postgres.transaction(async (tx) => {
+    await tx
+      .update(channels)
+      .set({ sentInMonth: sql`greatest(0, ${channels.sentInMonth} - 1)` })
+      .where(sql`${channels.id} = ${channel} AND ${channels.sentMonth} = ${month}`);
+    // In the order in which they are counted: nobody waits for each other in a ring.
+    for (const one of new Set([tenant, "all"]))
+      await tx
+        .update(smsSent)
+        .set({ sent: sql`greatest(0, ${smsSent.sent} - 1)` })
+        .where(and(eq(smsSent.month, month), eq(smsSent.tenant, one)));
+  });
 }

@@ -56,6 +56,7 @@ export async function startDeliveryWorld(): Promise<DeliveryWorld> {
   accounts.app.route("/", deliveriesRoutes({ postgres, tree, vault }));
   accounts.app.route("/", unsubscribeRoutes({ postgres, tree }));
   const { key } = await accounts.makeKey("organization:acme");
+  const caps = { ofTenant: 500, ofAll: 2_000 };
   const deps: CourierDeps = {
     ...{
       postgres,
@@ -67,7 +68,7 @@ export async function startDeliveryWorld(): Promise<DeliveryWorld> {
       mailLimits: new MailLimits(),
       log: pino({ level: "silent" }),
     },
-    sms: { url: receiver.url, account: "AC1", token: "of the provider", from: "+14155550100" },
+    sms: { url: receiver.url, account: "AC1", token: "of the provider", from: "+14155550100", caps },
     links: await readUnsubscribeLinks(postgres),
     whyNotTo: async () => undefined,
     unseenBy: async () => new Set(),

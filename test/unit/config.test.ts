@@ -96,6 +96,7 @@ test("a provider of SMS needs account and token, and a sender that phones can sh
     account: "AC1",
     token: "t",
     from: "Tidemark",
+    caps: { ofTenant: 500, ofAll: 2_000 },
   });
   expect(faultsOf({ TIDEMARK_SMS_URL: "https://api.twilio.com" })).toHaveLength(2);
   expect(faultsOf({ ...provider, TIDEMARK_SMS_FROM: "0151-12345678" })).toEqual([
