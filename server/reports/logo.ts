@@ -1,7 +1,8 @@
 /** Logos that people give: small pictures of two well-known kinds, read nowhere but in the thread that sets a PDF. */
 import { maxLogoBytes } from "../contract/nodes.ts";
 import { ProblemError } from "../problem.ts";
-import { drawsLogo, type Logo } from "./render/pdf.ts";
+import { drawsLogo } from "./render/pdf.ts";
+import type { Logo } from "./render/pdf-data.ts";
 
 const maxPixels = 2_000;
 
@@ -12,7 +13,7 @@ export function logoOf(url: string): Logo {
 }
 
 /** Throws `invalid_request` for what is too large, or not the picture that it says to be. */
-export async function checkLogo(url: string): Promise<void> {
+export async function checkLogo(url: string, tenant: string): Promise<void> {
   const refuse = (message: string) => new ProblemError("invalid_request", message, { field: "branding.logo" });
   const logo = logoOf(url);
   if (logo.content.length > maxLogoBytes) throw refuse(`the logo is larger than ${maxLogoBytes / 1_000} kB`);
@@ -21,7 +22,7 @@ export async function checkLogo(url: string): Promise<void> {
   // A small file can unfold into gigabytes.
   if (size.width > maxPixels || size.height > maxPixels || size.width === 0 || size.height === 0)
     throw refuse(`the logo is more than ${maxPixels} pixels wide or high`);
-  if (!(await drawsLogo(logo))) throw refuse("the logo cannot be drawn");
+  if (!(await drawsLogo(logo, tenant))) throw refuse("the logo cannot be drawn");
 }
 
 interface Size {

@@ -23,11 +23,18 @@ export interface MakingFiles {
 
 type Content = Parameters<typeof storeFile>[3];
 
-/** `reach` is awaited with each percentage that is reached; what it throws, and what aborts `signal`, ends the making. */
+export interface Ending {
+  /** What aborts it ends the making. */
+  signal: AbortSignal;
+  /** Called while it waits for its turn; what it gives is called when that is over. */
+  waiting: () => () => void;
+}
+
+/** `reach` is awaited with each percentage that is reached; what it throws ends the making. */
 export async function makeFiles(
   making: MakingFiles,
   run: RunRecord,
-  signal: AbortSignal,
+  { signal, waiting }: Ending,
   reach: (percent: number) => Promise<void>,
 ): Promise<void> {
   const { source, now } = making;
@@ -44,8 +51,9 @@ export async function makeFiles(
     .where(eq(reportRuns.id, run.id));
   const { branding } = await reportSettingsAt(db, source.tree, run.node);
   const brand = { ...branding, logo: branding?.logo === undefined ? undefined : logoOf(branding.logo) };
+  const turn = { tenant: tenantOf(run.node, source.tree), signal, waiting };
   for (const [index, format] of run.formats.entries()) {
-    const files = renderFormat(document, format, source.clickhouse, brand, signal);
+    const files = renderFormat(document, format, source.clickhouse, brand, turn);
     for (const [position, { section, content }] of files.entries()) {
       await storeWithin(making, run, { format, section }, position, content);
       signal.throwIfAborted();

@@ -7,6 +7,7 @@ import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { StatementTooHeavyError, StoreUnavailableError } from "../clickhouse/client.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
+import { TimeLimit } from "../fairness/time-limit.ts";
 import { isPostgresUnavailable, type Postgres } from "../postgres/client.ts";
 import { ProblemError } from "../problem.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
@@ -37,7 +38,7 @@ const maxAtOnce = 4;
 const maxWithFirst = 6;
 const maxOfTenant = 3;
 const renewEveryMs = 5_000;
-/** A run that takes longer is given up. */
+/** A run that takes longer, without what it waits for others, is given up. */
 const maxMs = 15 * 60_000;
 /** A store that is away is waited for so long, and longer after each attempt. */
 const awayPauseMs = 10_000;
@@ -137,21 +138,21 @@ class LeasingReportMaker implements ReportMaker {
         () => undefined,
       );
     }, renewEveryMs);
-    const tooLong = setTimeout(() => ending.abort(new Error(`it took longer than ${maxMs / 60_000} minutes`)), maxMs);
+    const limit = new TimeLimit(maxMs, () => ending.abort(new Error(`it took longer than ${maxMs / 60_000} minutes`)));
     const reach = async (percent: number) => {
       ending.signal.throwIfAborted();
       progress = percent;
       if (!(await keep())) throw cancelled();
     };
     try {
-      await makeFiles(this.#making, run, ending.signal, reach);
+      await makeFiles(this.#making, run, { signal: ending.signal, waiting: () => limit.pause() }, reach);
       const isDone = await endRun(db, run.id, lease, { state: "done", progress: 100, error: null });
       if (isDone) log.info({ run: run.id, kind: run.kind }, "made a report");
     } catch (error) {
       await this.#endUnmade(run, lease, error);
     } finally {
       clearInterval(timer);
-      clearTimeout(tooLong);
+      limit.end();
     }
   }
 

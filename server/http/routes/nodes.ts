@@ -30,6 +30,7 @@ import { isSameNode, mayStandBelow, type NodeRecord } from "../../tree/node-reco
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { CsvError } from "../../tree/read-csv.ts";
 import { type ReportSettings, readReportSettings } from "../../tree/report-settings.ts";
+import { tenantOf } from "../../tree/tenant-of.ts";
 import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, maxBodyBytes, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
@@ -173,7 +174,7 @@ export function nodesRoutes({ tree, postgres }: { tree: NodeTree; postgres: Post
     const actor = c.get("actor");
     const node = resolveNode(actor, tree, c.req.valid("param").node);
     const wanted = c.req.valid("json");
-    if (wanted.branding?.logo !== undefined) await checkLogo(wanted.branding.logo);
+    if (wanted.branding?.logo !== undefined) await checkLogo(wanted.branding.logo, tenantOf(node, tree));
     const change = readChange(actor, tree, node, wanted);
     await changeNode(tree, node, change, { by: authorOf(c), check: await ifMatch(c), reach: actor.reach });
     const record = tree.get(node);

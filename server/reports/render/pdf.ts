@@ -6,24 +6,20 @@
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { buffer as readBytes, text as readText } from "node:stream/consumers";
-import pLimit from "p-limit";
-import { cellText, paperColumns } from "../../contract/report-paper.ts";
-import type { ReportCell, ReportDocument, ReportSection } from "../../contract/reports.ts";
-import { formatInstant } from "../../metrics/windows.ts";
-import { periodInWords } from "../period-in-words.ts";
-import { chartOf } from "./chart.ts";
+import type { ReportDocument } from "../../contract/reports.ts";
+import { SerialTurns } from "../../fairness/serial-turns.ts";
+import { type Brand, type Logo, pdfData } from "./pdf-data.ts";
 import { pdfFonts } from "./pdf-fonts.ts";
-import { readable } from "./readable.ts";
 
 const require = createRequire(import.meta.url);
 
-/** More rows than this of a section, some sixty pages, are for the other formats: 2,000 took 400 MB to set, 5,000 took 600 MB. */
-const maxRows = 2_000;
-/** A cell of more is cut, visibly. */
-const maxCharacters = 300;
 const maxMs = 120_000;
+/** Of its heap, in megabytes; what the setter itself takes is bounded by what it is given. */
+const maxHeapMegabytes = 256;
 /** One at a time: each takes a core and hundreds of megabytes, and whoever asks a question meanwhile needs the other core. */
-const inTurn = pLimit(1);
+const documents = new SerialTurns();
+/** Somebody waits for the answer, which takes a moment. */
+const logos = new SerialTurns();
 
 const template = `
 #let data = json(bytes(sys.inputs.data))
@@ -73,174 +69,89 @@ const template = `
 /** What the process runs. It is text, so that it needs no file of its own beside a built server. */
 const compile = `
 const { readFileSync } = require("node:fs");
-const { compiler, fonts, template, data, atSeconds } = JSON.parse(readFileSync(0, "utf8"));
+const given = readFileSync(0, "utf8");
+const end = given.indexOf("\\n");
+const { compiler, fonts, template, atSeconds } = JSON.parse(given.slice(0, end));
 const { NodeCompiler } = require(compiler);
 // Nothing is read from the workspace.
 const typst = NodeCompiler.create({ workspace: "/", fontArgs: [{ fontBlobs: fonts.map((path) => readFileSync(path)) }] });
-const pdf = typst.pdf({ mainFileContent: template, inputs: { data } }, { pdfStandard: "ua-1", creationTimestamp: atSeconds });
+const pdf = typst.pdf({ mainFileContent: template, inputs: { data: given.slice(end + 1) } }, { pdfStandard: "ua-1", creationTimestamp: atSeconds });
 process.stdout.write(pdf);
 `;
 
-export interface Logo {
-  format: "png" | "jpg";
-  content: Buffer;
+/** For whom one is set. */
+export interface PdfTurn {
+  /** Those of one tenant wait for each other; of those that wait, the tenant whose last turn was the longest ago is the next. */
+  tenant: string;
+  /** What aborts it ends the process, and is thrown. */
+  signal?: AbortSignal | undefined;
+  /** Called while it waits for its turn; what it gives is called when that is over. */
+  waiting?: (() => () => void) | undefined;
 }
 
-export interface Brand {
-  name?: string | undefined;
-  color?: string | undefined;
-  logo?: Logo | undefined;
+/** The process was ended from outside, by its time or for its memory: it would be again. */
+class EndedError extends Error {
+  override name = "EndedError";
 }
 
-/**
- * A brand whose logo cannot be drawn is left without it: a report is worth more than its looks. What aborts `signal` ends the
- * process, and is thrown.
- */
+/** A brand whose logo cannot be drawn is left without it: a report is worth more than its looks. */
 export async function* pdfOfDocument(
   document: ReportDocument,
-  brand: Brand = {},
-  signal?: AbortSignal,
+  brand: Brand,
+  turn: PdfTurn,
 ): AsyncGenerator<Uint8Array> {
   const atSeconds = Math.floor(Date.parse(document.made_at) / 1000);
-  if (brand.logo === undefined) yield await setPdf(dataOf(document, brand), atSeconds, signal);
+  const set = (asked: Brand) =>
+    inTurn(documents, turn, async () => await setInProcess(await pdfData(document, asked), atSeconds, turn.signal));
+  if (brand.logo === undefined) yield await set(brand);
   else
-    yield await setPdf(dataOf(document, brand), atSeconds, signal).catch(() =>
-      setPdf(dataOf(document, { ...brand, logo: undefined }), atSeconds, signal),
-    );
+    yield await set(brand).catch((error: unknown) => {
+      if (error instanceof EndedError || turn.signal?.aborted) throw error;
+      return set({ ...brand, logo: undefined });
+    });
 }
 
 /** Whether it is a picture that a PDF can hold. */
-export async function drawsLogo(logo: Logo): Promise<boolean> {
+export async function drawsLogo(logo: Logo, tenant: string): Promise<boolean> {
   const empty = { report: "", name: "Logo", kind: "usage", node: "all", node_name: "all", tz: "UTC" } as const;
   const times = { from: "2026-01-01", to: "2026-01-02", watermark: "", made_at: "" };
-  const data = dataOf({ ...empty, ...times, definitions: [], sections: [] }, { logo });
-  return await setPdf(data, 0).then(
+  const data = await pdfData({ ...empty, ...times, definitions: [], sections: [] }, { logo });
+  return await inTurn(logos, { tenant }, () => setInProcess(data, 0, undefined)).then(
     () => true,
     () => false,
   );
 }
 
-const setPdf = (data: object, atSeconds: number, signal?: AbortSignal) =>
-  inTurn(() => setInProcess(data, atSeconds, signal));
+async function inTurn(
+  turns: SerialTurns,
+  { tenant, signal, waiting }: PdfTurn,
+  set: () => Promise<Buffer>,
+): Promise<Buffer> {
+  const waited = waiting?.();
+  const over = await turns.take(tenant, signal).finally(() => waited?.());
+  try {
+    return await set();
+  } finally {
+    over();
+  }
+}
 
 async function setInProcess(data: object, atSeconds: number, signal: AbortSignal | undefined): Promise<Buffer> {
   signal?.throwIfAborted();
-  const given = {
-    compiler: require.resolve("@myriaddreamin/typst-ts-node-compiler"),
-    fonts: pdfFonts().paths,
-    ...{ template, data: JSON.stringify(data), atSeconds },
-  };
+  const compiler = require.resolve("@myriaddreamin/typst-ts-node-compiler");
+  const given = JSON.stringify({ compiler, fonts: pdfFonts().paths, template, atSeconds });
+  const limits = [`--max-old-space-size=${maxHeapMegabytes}`];
   // Without the server's environment, which has its secrets.
-  const setter = spawn(process.execPath, ["--input-type=commonjs", "--eval", compile], {
+  const setter = spawn(process.execPath, [...limits, "--input-type=commonjs", "--eval", compile], {
     ...{ stdio: "pipe", env: {}, timeout: maxMs, killSignal: "SIGKILL", signal },
   });
   // It may end before it has read everything; how it ended says why.
-  setter.stdin.on("error", () => undefined).end(JSON.stringify(given));
+  setter.stdin.on("error", () => undefined).end(`${given}\n${JSON.stringify(data)}`);
   const ended = new Promise<number | null>((resolve, reject) =>
     setter.once("error", (error) => reject(signal?.aborted ? signal.reason : error)).once("close", resolve),
   );
   const [pdf, reason, code] = await Promise.all([readBytes(setter.stdout), readText(setter.stderr), ended]);
-  if (code !== 0 || pdf.length === 0)
-    throw new Error("the PDF could not be set", { cause: code === null ? "it took too long" : reason.slice(-2_000) });
+  if (code === null) throw new EndedError("the PDF could not be set: it took too long, or too much");
+  if (code !== 0 || pdf.length === 0) throw new Error("the PDF could not be set", { cause: reason.slice(-2_000) });
   return pdf;
-}
-
-function dataOf(document: ReportDocument, brand: Brand) {
-  const { names, legible } = pdfFonts();
-  const { name, node, node_name, from, to, tz, watermark, made_at, definitions, sections } = document;
-  const shown = node === node_name ? node : `${node_name} (${node})`;
-  const data = sections.map((section) => dataOfSection(section, legible, brand.color));
-  const isOfDays = [from, to].every((one) => midnight.test(one));
-  const period = isOfDays
-    ? periodInWords(Date.parse(from), Date.parse(to), tz)
-    : `${cellText(from, { type: "instant" })} to ${cellText(to, { type: "instant" })}`;
-  return {
-    fonts: names,
-    color: readable(brand.color ?? inkColor),
-    brand: brand.name === undefined && brand.logo === undefined ? null : brandData(brand, legible),
-    wide: data.some(({ columns }) => columns.length > 7),
-    title: legible(name),
-    author: legible(node_name),
-    foot: legible(`${name} · ${node_name} · ${period}`),
-    lines: [
-      shown,
-      `${period} (${tz})`,
-      `With everything received until ${clockOf(watermark, tz)}. Made on ${clockOf(made_at, tz)}.`,
-    ].map(legible),
-    definitions: definitions.map(({ meter, unit, how }) => ({
-      meter: legible(meter),
-      unit: legible(unit),
-      how: legible(how),
-    })),
-    sections: data,
-  };
-}
-
-const inkColor = "#111827";
-
-function brandData({ name = "", logo }: Brand, legible: (text: string) => string) {
-  return {
-    name: legible(name),
-    alt: legible(name === "" ? "Logo" : `Logo of ${name}`),
-    logo: logo ? [...logo.content] : null,
-    format: logo?.format ?? "png",
-  };
-}
-
-function dataOfSection(section: ReportSection, legible: (text: string) => string, color: string | undefined) {
-  const { title, rows, totals } = section;
-  const columns = paperColumns(section);
-  const isCut = rows.length > maxRows;
-  const texts = (row: readonly ReportCell[]) =>
-    columns.map(({ place, textOf }) => breakable(legible(cut(textOf(row[place] ?? null)))));
-  const data = rows.slice(0, maxRows).map(texts);
-  return {
-    title: legible(title),
-    chart: chartData(section, legible, color),
-    size: columns.length > 10 ? 6 : columns.length > 7 ? 7 : 8,
-    columns: columns.map((column, index) => ({
-      title: legible(column.title),
-      number: column.isFigure,
-      share: column.type === "text" ? shareOf([column.title, ...data.map((row) => row[index] ?? "")]) : null,
-    })),
-    rows: data,
-    totals:
-      totals.length === 0 ? [] : texts(totals).map((text, index) => (text === "" && index === 0 ? "Total" : text)),
-    note: isCut ? `The first ${maxRows} of ${rows.length} rows; CSV, Excel, JSON and Parquet have all.` : null,
-  };
-}
-
-/** Words in a picture have no replacement of their own for what no font has. */
-function chartData(section: ReportSection, legible: (text: string) => string, color: string | undefined) {
-  const columns = section.columns.map(({ title, unit, ...column }) => ({
-    ...column,
-    title: legible(title),
-    unit: unit === null ? null : legible(unit),
-  }));
-  const chart = chartOf({ ...section, columns }, color);
-  return chart ? { svg: chart.svg, alt: legible(chart.alt) } : null;
-}
-
-const midnight = /T00:00:00(?:\.0+)?(?:Z|[+-])/;
-
-/** On the clock of the report's zone; empty of what is no instant. */
-function clockOf(instant: string, tz: string): string {
-  const ms = Date.parse(instant);
-  return Number.isNaN(ms) ? "" : cellText(formatInstant(ms, tz), { type: "instant" });
-}
-
-/** The share of a column of texts beside the others: by its longest text, so that a long name does not stand beside empty space. */
-function shareOf(texts: readonly string[]): number {
-  const longest = texts.reduce((most, { length }) => Math.max(most, length), 0);
-  return Math.min(36, Math.max(14, longest + 2));
-}
-
-function cut(text: string): string {
-  const characters = [...text];
-  return characters.length > maxCharacters ? `${characters.slice(0, maxCharacters).join("")}…` : text;
-}
-
-/** Long words may break anywhere, so that no cell leaves its column. */
-function breakable(text: string): string {
-  return text.replace(/\S{24}/gu, "$&\u200B");
 }

@@ -5,7 +5,8 @@ import { aboutSection } from "./about.ts";
 import { csvOfSection } from "./csv.ts";
 import { jsonOfDocument } from "./json.ts";
 import { parquetOfSection } from "./parquet.ts";
-import { type Brand, pdfOfDocument } from "./pdf.ts";
+import { type PdfTurn, pdfOfDocument } from "./pdf.ts";
+import type { Brand } from "./pdf-data.ts";
 import { workbook } from "./workbook.ts";
 
 export interface RenderedFile {
@@ -23,13 +24,12 @@ export const mediaTypes: Readonly<Record<ReportFormat, string>> = {
   parquet: "application/vnd.apache.parquet",
 };
 
-/** What aborts `signal` ends what takes long. */
 export function renderFormat(
   document: ReportDocument,
   format: ReportFormat,
   clickhouse: Pick<ClickHouse, "selectFrom">,
   brand: Brand,
-  signal: AbortSignal,
+  turn: PdfTurn,
 ): RenderedFile[] {
   const sections = () => [...document.sections, aboutSection(document)];
   const perSection = (render: (section: ReportSection) => RenderedFile["content"]) =>
@@ -42,7 +42,7 @@ export function renderFormat(
     case "xlsx":
       return [{ section: "", content: workbook(sections().map((one) => ({ ...one, name: one.title }))) }];
     case "pdf":
-      return [{ section: "", content: pdfOfDocument(document, brand, signal) }];
+      return [{ section: "", content: pdfOfDocument(document, brand, turn) }];
     case "json":
       return [{ section: "", content: jsonOfDocument(document) }];
   }

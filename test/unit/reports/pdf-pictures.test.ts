@@ -30,7 +30,7 @@ afterAll(async () => {
 
 async function setTo(name: string, document: ReportDocument): Promise<string> {
   const path = join(folder, `${name}.pdf`);
-  for await (const bytes of pdfOfDocument(document)) await writeFile(path, bytes, { flag: "a" });
+  for await (const bytes of pdfOfDocument(document, {}, { tenant: "all" })) await writeFile(path, bytes, { flag: "a" });
   return path;
 }
 
