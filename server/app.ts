@@ -4,8 +4,8 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { cors } from "hono/cors";
 import type { Logger } from "pino";
 import type { AddressRanges } from "./address-ranges.ts";
+import { readCycleSpans } from "./billing/cycle-spans.ts";
 import type { UsageSource } from "./billing/measure-span.ts";
-import { cycleSettings } from "./billing/subscriptions.ts";
 import type { EventType } from "./catalog/event-types.ts";
 import { askedFor, type ClickHouse } from "./clickhouse/client.ts";
 import type { Role } from "./config.ts";
@@ -179,10 +179,10 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
 /** What a process with the role `api` answers. */
 function mountApi(app: OpenAPIHono<HttpEnv>, deps: AppDeps): void {
   const { clickhouse, tree, keys, users, sessions, watermark, settledBatch, log } = deps;
-  const cycleOf = (node: string, nowMs: number) => cycleSettings(deps.postgres.db, tree, node, nowMs);
+  const cyclesOf = (node: string) => readCycleSpans(deps.postgres.db, tree, node);
   app.route(
     "/",
-    usageRoutes({ clickhouse, tree, watermark, heldLive: deps.heldLive, customMeters: deps.customMeters, cycleOf }),
+    usageRoutes({ clickhouse, tree, watermark, heldLive: deps.heldLive, customMeters: deps.customMeters, cyclesOf }),
   );
   app.route("/", metersRoutes({ customMeters: deps.customMeters, tree }));
   app.route("/", correctionsRoutes({ corrections: deps.corrections, tree }));

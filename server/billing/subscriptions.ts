@@ -93,7 +93,8 @@ export async function subscriptionsOf(db: Queries, node: NodeAddress): Promise<S
   return await listSubscriptions(db, [subscribedNode(node)]);
 }
 
-function subscribedNode(node: NodeAddress): NodeAddress {
+/** Whose subscription holds for the node: of an agent its organization's. */
+export function subscribedNode(node: NodeAddress): NodeAddress {
   const parsed = parseNode(node);
   return parsed.kind === "agent" ? nodeAddress("organization", parsed.organization) : node;
 }

@@ -29,11 +29,13 @@ const usageParameters = z.object({
     .max(31)
     .optional()
     .describe(
-      "Day of the month on which cycles begin; default: that of the node's subscription (of several nodes the first's), else 1",
+      "Day of the month on which cycles begin, in `tz`; default: the cycles that the node's subscriptions had and have (of several nodes the first's), each in its own zone and cut where a subscription began or ended; from the 1st on where it had none",
     ),
   tz: timeZoneSchema
     .optional()
-    .describe("IANA time zone; default: UTC, for windows of a cycle that of the node's subscription"),
+    .describe(
+      "IANA time zone; default: UTC, for windows of a cycle that of the subscription which the node had at `from`",
+    ),
   fill: z.enum(fillKinds).default("zero"),
   group_by: z
     .string()

@@ -71,6 +71,27 @@ export function byCycles(count: number, anchor: number, { tz }: ZoneClock): Move
   return { move, keepsTime: true, moveStart };
 }
 
+/**
+ * To the same day and time of the cycle at the same place among others, which may be of other lengths: days that it has not are
+ * missing. `starts`: where the cycles of the asked range begin, and the end of the last; `beside`: the same of the compared.
+ */
+export function byStarts(starts: readonly number[], beside: readonly number[], clock: ZoneClock): Movement {
+  const readings = starts.map((ms) => readingOfEdge(ms, clock));
+  const others = beside.map((ms) => readingOfEdge(ms, clock));
+  function move(reading: number): MovedInstant {
+    const place = Math.max(
+      0,
+      readings.findLastIndex((start) => start <= reading),
+    );
+    const [start, other, next] = [readings[place] ?? 0, others[place], others[place + 1]];
+    if (other === undefined) return { at: others.at(-1) ?? 0, isThere: false };
+    const at = other + reading - start;
+    return next !== undefined && at >= next ? { at: next, isThere: false } : { at, isThere: true };
+  }
+  const keepsTime = readings.every((start, place) => (start - (others[place] ?? start)) % dayMs === 0);
+  return { move, keepsTime, moveStart: (ms) => beside[starts.indexOf(ms)] };
+}
+
 export const startsCycle = (ms: number, anchor: number, tz: string): boolean =>
   cycleContaining(ms, tz, anchor).startMs === ms;
 

@@ -11,6 +11,7 @@ import { usualWindows } from "./answer-size.ts";
 import {
   byCycles,
   byReading,
+  byStarts,
   byYears,
   cyclesBetween,
   moveEdge,
@@ -21,13 +22,15 @@ import {
 } from "./calendar-shift.ts";
 import { coveringWindows, type Pairing, partnersOf } from "./paired-windows.ts";
 import {
+  type CycleSpan,
+  cycleIn,
   InvalidTimeError,
   maxWindows,
   parseInstant,
   type Window,
   type WindowedRange,
-  windowsBetween,
   windowsInSlices,
+  windowsOf,
 } from "./windows.ts";
 import { ZoneClock } from "./zone-clock.ts";
 
@@ -89,8 +92,7 @@ export async function comparedInSlices(pairing: Pairing): Promise<ComparedRange>
 
 /** The range that the asked one is compared with, for questions of few windows: they are made at once. Throws as the others do. */
 export function comparedRange(asked: WindowedRange, comparison: Comparison, nowMs: number): ComparedRange {
-  const { fromMs, toMs, window, tz, anchor } = asked;
-  const steps = comparedSteps(pairingOf(asked, comparison, nowMs), windowsBetween(fromMs, toMs, window, tz, anchor));
+  const steps = comparedSteps(pairingOf(asked, comparison, nowMs), windowsOf(asked));
   for (;;) {
     const step = steps.next();
     if (step.done) return step.value;
@@ -116,17 +118,50 @@ function shiftOf(asked: WindowedRange, comparison: Comparison, clock: ZoneClock)
     const days = comparison.with === "year" ? 52 * 7 : wholeWeeksOver(asked, clock);
     return shiftedBy(asked, byReading(days * dayMs), clock);
   }
-  const { fromMs, toMs, tz } = asked;
-  const day = wholeCycleDay(asked, [fromMs, toMs]);
-  if (comparison.with === "year")
+  if (comparison.with === "year") {
+    const day = steadyDay(asked, [asked.fromMs, asked.toMs]);
     return shiftedBy(asked, day === undefined ? byYears(1) : byCycles(12, day, clock), clock);
-  if (day === undefined) return shiftByLength(asked, clock);
-  return shiftedBy(asked, byCycles(cyclesBetween(fromMs, toMs, day, tz), day, clock), clock);
+  }
+  return shiftBefore(asked, clock);
 }
 
-/** The day of the month that cycles begin on, or months, where one begins at each of the instants. */
-function wholeCycleDay({ anchor, tz }: WindowedRange, instants: readonly number[]): number | undefined {
-  return [...new Set([anchor, 1])].find((day) => instants.every((ms) => startsCycle(ms, day, tz)));
+/** As many whole months or cycles before, else as long a range. */
+function shiftBefore(asked: WindowedRange, clock: ZoneClock): Shift {
+  const { fromMs, toMs, tz } = asked;
+  const day = steadyDay(asked, [fromMs, toMs]);
+  const count = day === undefined ? undefined : cyclesBetween(fromMs, toMs, day, tz);
+  const shift = day && count ? shiftedBy(asked, byCycles(count, day, clock), clock) : undefined;
+  if (shift && isSteady(asked, shift.fromMs, day)) return shift;
+  const cycles = cyclesOf(asked);
+  if (![fromMs, toMs].every((ms) => cycleIn(cycles, ms).fromMs === ms)) return shiftByLength(asked, clock);
+  const starts = startsFrom(cycles, fromMs, (ms) => ms <= toMs);
+  const before = [fromMs];
+  while (before.length < starts.length) before.unshift(cycleIn(cycles, (before[0] ?? fromMs) - 1).fromMs);
+  return shiftedBy(asked, byStarts(starts, before, clock), clock);
+}
+
+const cyclesOf = ({ cycles, anchor, tz }: WindowedRange): readonly CycleSpan[] =>
+  cycles ?? [{ fromMs: Number.NEGATIVE_INFINITY, toMs: Number.POSITIVE_INFINITY, anchor, tz }];
+
+/** Where cycles begin from `fromMs`, the start of one, on, while `isWanted`. */
+function startsFrom(cycles: readonly CycleSpan[], fromMs: number, isWanted: (ms: number) => boolean): number[] {
+  const starts: number[] = [];
+  for (let ms = fromMs; isWanted(ms); ms = cycleIn(cycles, ms).toMs) starts.push(ms);
+  return starts;
+}
+
+/**
+ * The day of the month on which months begin, or else the cycles of the time in which the asked range begins, where one begins at
+ * each of the instants.
+ */
+function steadyDay(asked: WindowedRange, instants: readonly number[]): number | undefined {
+  const { anchor } = cyclesOf(asked).find(({ toMs }) => asked.fromMs < toMs) ?? asked;
+  return [...new Set([1, anchor])].find((day) => instants.every((ms) => startsCycle(ms, day, asked.tz)));
+}
+
+/** Whether cycles began on that day, or those are months, all the time from an instant to the end of the asked range. */
+function isSteady(asked: WindowedRange, sinceMs: number, day: number | undefined): boolean {
+  return day === 1 || cyclesOf(asked).some(({ fromMs, toMs }) => fromMs <= sinceMs && asked.toMs <= toMs);
 }
 
 function shiftedBy({ fromMs, toMs }: Span, movement: ReturnType<typeof byReading>, clock: ZoneClock): Shift {
@@ -143,12 +178,18 @@ function shiftByLength({ fromMs, toMs }: Span, clock: ZoneClock): Shift {
 
 /** By whole months or cycles where both ranges have whole ones, else by what clocks show since the two began. */
 function shiftTo(asked: WindowedRange, { fromMs, toMs }: Span, clock: ZoneClock): Shift {
-  const day = wholeCycleDay(asked, [asked.fromMs, asked.toMs, fromMs, toMs]);
-  const movement =
-    day === undefined
-      ? byReading(readingOfEdge(asked.fromMs, clock) - readingOfEdge(fromMs, clock))
-      : byCycles(cyclesBetween(fromMs, asked.fromMs, day, asked.tz), day, clock);
-  return { ...movement, fromMs, toMs };
+  const edges = [asked.fromMs, asked.toMs, fromMs, toMs];
+  const day = steadyDay(asked, edges);
+  const isEven = isSteady({ ...asked, toMs: Math.max(...edges) }, Math.min(...edges), day);
+  if (day !== undefined && isEven)
+    return { ...byCycles(cyclesBetween(fromMs, asked.fromMs, day, asked.tz), day, clock), fromMs, toMs };
+  const cycles = cyclesOf(asked);
+  if (edges.every((ms) => cycleIn(cycles, ms).fromMs === ms)) {
+    const starts = startsFrom(cycles, asked.fromMs, (ms) => ms <= asked.toMs);
+    const beside = startsFrom(cycles, fromMs, (ms) => ms <= toMs);
+    return { ...byStarts(starts, beside, clock), fromMs, toMs };
+  }
+  return { ...byReading(readingOfEdge(asked.fromMs, clock) - readingOfEdge(fromMs, clock)), fromMs, toMs };
 }
 
 /** The smallest multiple of 7 days by which the shifted range does not overlap itself. */

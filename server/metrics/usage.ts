@@ -27,7 +27,7 @@ import { measureDistinct, measureSessionPeak } from "./measure-presence.ts";
 import { nodeFilter } from "./node-filter.ts";
 import type { Measured, MeterSeries, Range, Scope, Split, SplitSeries } from "./scope.ts";
 import { type WholeNode, wholeNode } from "./whole-node.ts";
-import { formatInstant, type Window, windowsInSlices } from "./windows.ts";
+import { type CycleSpan, formatInstant, type Window, windowsInSlices } from "./windows.ts";
 
 export interface UsageQuestion {
   meters: readonly Meter[];
@@ -39,8 +39,10 @@ export interface UsageQuestion {
   window: WindowKind;
   /** Used instead of the windows of the calendar; they cover the range. */
   windows?: readonly Window[] | undefined;
-  /** The day of the month on which cycles begin. */
+  /** The day of the month on which cycles begin, where `cycles` does not say it. */
   anchor: number;
+  /** When cycles began, in order and without a gap. */
+  cycles?: readonly CycleSpan[] | undefined;
   tz: string;
   fill: FillKind;
   filters: readonly Filter[];

@@ -78,8 +78,13 @@ export function formatInstant(ms: number, tz: string): string {
  * cycles begin, 1 to 31; other kinds ignore it. Throws InvalidTimeError when there would be more than `maxWindows`.
  */
 export function windowsBetween(fromMs: number, toMs: number, kind: WindowKind, tz: string, anchor = 1): Window[] {
+  return windowsOf({ fromMs, toMs, window: kind, tz, anchor });
+}
+
+/** The same of a range, for questions of few windows. */
+export function windowsOf(range: WindowedRange): Window[] {
   const windows: Window[] = [];
-  const steps = windowSteps(windows, { fromMs, toMs, window: kind, tz, anchor });
+  const steps = windowSteps(windows, range);
   while (!steps.next().done);
   return windows;
 }
@@ -96,23 +101,51 @@ export interface WindowedRange {
   /** Exclusive. */
   toMs: number;
   window: WindowKind;
-  /** The day of the month on which billing cycles begin. */
+  /** The day of the month on which billing cycles begin, where `cycles` does not say it. */
   anchor: number;
+  /** When billing cycles began and will begin, in order and without a gap: windows of a cycle are these. */
+  cycles?: readonly CycleSpan[] | undefined;
   tz: string;
 }
 
-function* windowSteps(windows: Window[], { fromMs, toMs, window: kind, tz, anchor }: WindowedRange): Generator<void> {
-  const clock = new ZoneClock(tz);
+/** While the same rule says when billing cycles begin: [fromMs, toMs), the first without a beginning, the last without an end. */
+export interface CycleSpan {
+  fromMs: number;
+  toMs: number;
+  anchor: number;
+  /** IANA. */
+  tz: string;
+}
+
+/** The cycle that an instant lies in, [fromMs, toMs): it begins and ends early with the span that it is of. */
+export function cycleIn(spans: readonly CycleSpan[], ms: number): { fromMs: number; toMs: number; tz: string } {
+  const span = spans.find(({ fromMs, toMs }) => fromMs <= ms && ms < toMs);
+  if (!span) throw new Error("the spans of a node's cycles have a gap");
+  const { startMs, endMs } = cycleContaining(ms, span.tz, span.anchor);
+  return { fromMs: Math.max(startMs, span.fromMs), toMs: Math.min(endMs, span.toMs), tz: span.tz };
+}
+
+function* windowSteps(windows: Window[], range: WindowedRange): Generator<void> {
+  const { fromMs, toMs, window: kind } = range;
+  const after = boundaryAfter(range);
   for (let startMs = fromMs; startMs < toMs; ) {
-    const nextMs = kind === "total" ? toMs : nextBoundary(startMs, kind, clock, anchor);
+    const nextMs = after(startMs);
     const endMs = Math.min(nextMs, toMs);
-    const isPartialAtStart = startMs === fromMs && kind !== "total" && !isBoundary(fromMs, kind, clock, anchor);
+    const isPartialAtStart = startMs === fromMs && kind !== "total" && after(fromMs - 1) !== fromMs;
     windows.push({ startMs, endMs, isPartial: isPartialAtStart || nextMs > toMs });
     if (windows.length > maxWindows)
       throw new InvalidTimeError(`the range has more than ${maxWindows} windows of a ${kind}`);
     startMs = endMs;
     yield;
   }
+}
+
+/** The first boundary of the range's windows after an instant. */
+function boundaryAfter({ toMs, window: kind, tz, anchor, cycles }: WindowedRange): (ms: number) => number {
+  if (kind === "total") return () => toMs;
+  if (kind === "cycle" && cycles) return (ms) => cycleIn(cycles, ms).toMs;
+  const clock = new ZoneClock(tz);
+  return (ms) => nextBoundary(ms, kind, clock, anchor);
 }
 
 /** The billing cycle that an instant lies in: [startMs, endMs), from one anchor day of the zone to the next. */
@@ -143,10 +176,6 @@ function nextBoundary(ms: number, kind: WindowKind, clock: ZoneClock, anchor: nu
     const startMs = clock.firstInstantOf(readingOfDate(date));
     if (startMs > ms) return startMs;
   }
-}
-
-function isBoundary(ms: number, kind: WindowKind, clock: ZoneClock, anchor: number): boolean {
-  return nextBoundary(ms - 1, kind, clock, anchor) === ms;
 }
 
 /** The next instant at which the clock shows a multiple of `stepMs`, clocks that change in between included. */

@@ -5,6 +5,7 @@
  */
 
 import { type AuditPage, readAudit } from "../audit/read-audit.ts";
+import { cyclesShownIn, readCycleSpans } from "../billing/cycle-spans.ts";
 import { visibleLevels } from "../billing/price-visibility.ts";
 import { describeStatement, listStatements } from "../billing/statements/read-statements.ts";
 import { dimensionsOf, meterByName, overviewMeters } from "../catalog/catalog.ts";
@@ -22,6 +23,7 @@ import { describeEntry } from "../lists/audit-entry.ts";
 import { answerComparedUsage } from "../metrics/compare-usage.ts";
 import { comparedInSlices, pairingOf, parseCompared } from "../metrics/comparison.ts";
 import { answerUsage, totalsBy, type UsageQuestion } from "../metrics/usage.ts";
+import type { CycleSpan } from "../metrics/windows.ts";
 import { describeOrganization, organizationFacts } from "../overview/organization-facts.ts";
 import { ranked, type Totals } from "../overview/ranks.ts";
 import { readAdoption } from "../overview/read-adoption.ts";
@@ -48,6 +50,11 @@ interface Asking {
   signal: AbortSignal;
 }
 
+interface Asked extends Asking {
+  /** When the node's billing cycles began. */
+  cycles: readonly CycleSpan[];
+}
+
 const usualRanks = 10;
 const maxGroups = 1_000;
 const activityMeters = [
@@ -59,7 +66,7 @@ const activityMeters = [
   "active_users",
 ];
 
-const askers: Readonly<Record<ReportQuestion["kind"], (asking: Asking) => Promise<AskedReport>>> = {
+const askers: Readonly<Record<ReportQuestion["kind"], (asking: Asked) => Promise<AskedReport>>> = {
   usage: askUsage,
   activity: askActivity,
   organizations: askOrganizations,
@@ -71,7 +78,9 @@ const askers: Readonly<Record<ReportQuestion["kind"], (asking: Asking) => Promis
 
 /** Throws ReportTooLargeError, a ProblemError where the options fit the node no longer, and the reason of `signal`. */
 export async function askReport(asking: Asking): Promise<AskedReport> {
-  const asked = await askers[asking.question.kind](asking);
+  const { source, question } = asking;
+  const spans = await readCycleSpans(source.postgres.db, source.tree, question.node);
+  const asked = await askers[question.kind]({ ...asking, cycles: cyclesShownIn(spans, question.tz) });
   asking.signal.throwIfAborted();
   if (asked.sections.reduce((sum, { rows }) => sum + rows.length, 0) > maxReportRows) throw tooLarge();
   return asked;
@@ -86,11 +95,11 @@ function readerAt(node: NodeAddress, actions: readonly Action[]): Pick<Actor, "g
 }
 
 function plainQuestion(
-  { question: { node, fromMs, toMs, tz } }: Asking,
+  { question: { node, fromMs, toMs, tz }, cycles }: Asked,
   meters: readonly Meter[],
   window: WindowKind,
 ): UsageQuestion {
-  return { meters, node, fromMs, toMs, window, anchor: 1, tz, fill: "zero", filters: [], groupBy: undefined };
+  return { meters, node, fromMs, toMs, window, anchor: 1, cycles, tz, fill: "zero", filters: [], groupBy: undefined };
 }
 
 async function compared({ source, watermark, nowMs }: Asking, question: UsageQuestion, beside: string) {
@@ -104,7 +113,7 @@ async function compared({ source, watermark, nowMs }: Asking, question: UsageQue
   );
 }
 
-async function askUsage(asking: Asking): Promise<AskedReport> {
+async function askUsage(asking: Asked): Promise<AskedReport> {
   const { source, question, nowMs, watermark } = asking;
   const { options, node, fromMs, toMs, tz } = question;
   const meters = metersOfReport(source, question, options.meters ?? overviewMeters);
@@ -113,7 +122,7 @@ async function askUsage(asking: Asking): Promise<AskedReport> {
   const whole = plainQuestion(asking, meters, "total");
   const span = { node, fromMs, toMs: Math.min(toMs, nowMs) };
   const { shift, endMs: beforeToMs } = pairingOf(
-    { fromMs, toMs, window: "total", anchor: 1, tz },
+    { fromMs, toMs, window: "total", anchor: 1, cycles: asking.cycles, tz },
     { with: parseCompared(before, tz, nowMs), match: "date", partial: "same" },
     nowMs,
   );
@@ -144,7 +153,7 @@ const organizationName =
   (id: string) =>
     tree.get(nodeAddress("organization", id))?.name ?? id;
 
-async function askActivity(asking: Asking): Promise<AskedReport> {
+async function askActivity(asking: Asked): Promise<AskedReport> {
   const { source, question, nowMs, watermark } = asking;
   const { node, fromMs, toMs, tz } = question;
   const meters = metersOfReport(source, question, activityMeters);
@@ -178,7 +187,7 @@ async function askOrganizations({ source, question, nowMs }: Asking): Promise<As
     figures.standings(node, state, nowMs, true, { isWhole: true }),
     totalsBy(clickhouse, meter, "organization", { node, fromMs, toMs: Math.min(toMs, nowMs) }),
   ]);
-  const facts = organizationFacts(state, standings.answer, usage, meter, nowMs);
+  const facts = organizationFacts(state, standings, usage, meter, nowMs);
   const records = tree.list([node], { kind: "organization", limit: Number.POSITIVE_INFINITY });
   if (records.length > maxReportRows) throw tooLarge();
   const isSeen = (one: NodeAddress) => tree.isWithin(one, node);
@@ -259,9 +268,9 @@ async function askAudit({ source, question, signal }: Asking): Promise<AskedRepo
   return { meters: [], sections: auditSections(entries) };
 }
 
-async function askCustom(asking: Asking): Promise<AskedReport> {
-  const { source, question, nowMs, watermark } = asking;
-  const { asked, pairing } = customQuestion(source, question, nowMs);
+async function askCustom(asking: Asked): Promise<AskedReport> {
+  const { source, question, nowMs, watermark, cycles } = asking;
+  const { asked, pairing } = customQuestion(source, question, nowMs, cycles);
   const beside = pairing && (await comparedInSlices(pairing));
   const usage = beside
     ? await answerComparedUsage(source.clickhouse, asked, beside, watermark, nowMs)

@@ -7,7 +7,7 @@ import { sizeOfAnswer, TooManyFiguresError } from "../metrics/answer-size.ts";
 import { pairingOf, parseCompared, usualComparedWindows } from "../metrics/comparison.ts";
 import type { Pairing } from "../metrics/paired-windows.ts";
 import type { UsageQuestion } from "../metrics/usage.ts";
-import { InvalidTimeError } from "../metrics/windows.ts";
+import { type CycleSpan, InvalidTimeError } from "../metrics/windows.ts";
 import { ProblemError } from "../problem.ts";
 import type { ReportQuestion, ReportSource } from "./report-source.ts";
 
@@ -50,12 +50,14 @@ export function metersOfReport(
 
 /**
  * The question to GET /v1/usage that a custom report is. Throws `invalid_request` naming the option that does not fit, or
- * would give more figures than an answer may have.
+ * would give more figures than an answer may have. `cycles`: when the node's billing cycles began; to check what is asked they
+ * are not needed.
  */
 export function customQuestion(
   source: Meters,
   { options, node, fromMs, toMs, tz }: Pick<ReportQuestion, "options" | "node" | "fromMs" | "toMs" | "tz">,
   nowMs: number,
+  cycles?: readonly CycleSpan[],
 ): { asked: UsageQuestion; pairing: Pairing | undefined } {
   const { window = "day", group_by: groupBy, compare, limit = 100 } = options;
   const meters = metersOfReport(source, { node, toMs }, options.meters ?? []);
@@ -65,7 +67,7 @@ export function customQuestion(
     throw refuse("group_by", `${groupBy} is not a dimension of every asked meter`);
   const asked: UsageQuestion = {
     ...{ meters, node, fromMs, toMs, window, tz },
-    ...{ anchor: 1, fill: "zero", filters: filtersOf(options.filter ?? {}, shared) },
+    ...{ anchor: 1, cycles, fill: "zero", filters: filtersOf(options.filter ?? {}, shared) },
     groupBy: groupBy === undefined ? undefined : { dimension: groupBy, limit },
   };
   try {

@@ -4,11 +4,10 @@
  * change skips is the first instant after it, one that comes twice its first. All instants are ms since 1970, UTC.
  */
 import type { CalendarDate } from "@internationalized/date";
-import { type CycleSpan, cycleIn } from "../billing/cycle-spans.ts";
 import { settlingMs } from "../billing/statements/due-parts.ts";
 import { dayMs } from "../contract/durations.ts";
 import type { ScheduleEvery } from "../contract/schedules.ts";
-import { addUnit, startOfUnit } from "../metrics/windows.ts";
+import { addUnit, type CycleSpan, cycleIn, startOfUnit } from "../metrics/windows.ts";
 import { ZoneClock } from "../metrics/zone-clock.ts";
 import { dateAt, dayOfMonth, daysAfter, readingOfDate, startOfDate } from "../metrics/zone-dates.ts";
 

@@ -17,7 +17,7 @@ type Planned = Pick<ScheduleRecord, "plannedUntil" | "nextAt" | "coveredUntil">;
 /** Writes the rows of what is due by now of a schedule that this transaction has locked, as many as are planned at once. */
 export async function planSlots(
   tx: Queries,
-  tree: Pick<NodeTree, "ancestors">,
+  tree: Pick<NodeTree, "pathsBetween">,
   schedule: ScheduleRecord,
   nowMs: number,
 ): Promise<Planned> {
@@ -51,7 +51,7 @@ export async function planSlots(
 /** All that is due by now of a schedule that this transaction has locked; of one that is paused, nothing is. */
 export async function planAll(
   tx: Queries,
-  tree: Pick<NodeTree, "ancestors">,
+  tree: Pick<NodeTree, "pathsBetween">,
   schedule: ScheduleRecord,
   nowMs: number,
 ): Promise<void> {

@@ -166,12 +166,12 @@ export async function listSchedules(
     .limit(limit);
 }
 
-type Tree = Pick<NodeTree, "ancestors">;
+type Tree = Pick<NodeTree, "ancestors" | "pathsBetween">;
 
 /** The last `pastPeriods` slots that were due by now are sent, and those that are due from now on. Throws `conflict` where the node has too many. */
 export async function createSchedule(
   postgres: Postgres,
-  tree: Pick<NodeTree, "ancestors" | "children">,
+  tree: Pick<NodeTree, "ancestors" | "children" | "pathsBetween">,
   { pastPeriods = 0, ...wanted }: WantedSchedule & { pastPeriods?: number },
   by: Author,
   nowMs: number,

@@ -118,7 +118,7 @@ export const isLateAt = (
 /** Makes a report of the last period for `to` alone, or for nobody. Throws `too_fast` while many are not over. */
 export async function createTest(
   postgres: Postgres,
-  tree: Pick<NodeTree, "ancestors">,
+  tree: Pick<NodeTree, "pathsBetween">,
   schedule: ScheduleRecord,
   to: string | null,
   nowMs: number,

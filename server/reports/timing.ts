@@ -14,7 +14,7 @@ const lookAtCyclesMs = 10 * 60_000;
 /** By the node's billing cycles as they are known now. */
 export async function timingOf(
   db: Queries,
-  tree: Pick<NodeTree, "ancestors">,
+  tree: Pick<NodeTree, "pathsBetween">,
   schedule: Pick<ScheduleRecord, "node" | "every" | "at" | "tz" | "weekday" | "day" | "fiscalStartMonth">,
 ): Promise<Timing> {
   const { node, every, at, tz, weekday, day, fiscalStartMonth } = schedule;

@@ -311,3 +311,37 @@ test("windows of a cycle are those of the node's subscription, in its zone", asy
   ]);
   expect(series(await asked("&tz=UTC&anchor=15"))?.map(([, value]) => value)).toEqual(["12", "0"]);
 });
+
+test("windows of a cycle in the past are the cycles that /v1/period has, of each subscription in its own zone", async () => {
+  const first = { starts_at: "2026-01-01T00:00:00Z", expires_at: "2026-06-01T00:00:00Z", renews: false, anchor: 1 };
+  const { organization, node } = await subscribed({ plan: await plan(), ...first, tz: "UTC" });
+  const second = { node, plan: await plan(), starts_at: "2026-06-01T06:00:00Z", tz: "Europe/Berlin", anchor: 15 };
+  expect((await world.ask("POST", "/v1/subscriptions", { key, body: second })).status).toBe(201);
+  await send([
+    call(organization, "2026-05-20T12:00:00Z", "3"),
+    call(organization, "2026-06-14T12:00:00Z", "5"),
+    call(organization, "2026-06-14T22:00:00Z", "7"),
+  ]);
+  const usage = async (query: string) =>
+    (await world.ask("GET", `/v1/usage?meter=call_minutes&window=cycle&node=${node}&${query}`, { key })).body;
+  type Series = { start: string; end: string; value: string; partial: boolean }[];
+  const told = (series: Series) => series.map(({ start, end, value, partial }) => [start, end, value, partial]);
+  const past = await usage("from=2026-04-01&to=2026-06-01");
+  expect(past.tz).toBe("UTC");
+  expect(told(past.meters[0].series)).toEqual([
+    ["2026-04-01T00:00:00Z", "2026-05-01T00:00:00Z", "0", false],
+    ["2026-05-01T00:00:00Z", "2026-06-01T00:00:00Z", "3", false],
+  ]);
+  const both = await usage("from=2026-06-01T00:00:00Z&to=2026-07-15&tz=Europe/Berlin&compare=previous");
+  expect(told(both.meters[0].series)).toEqual([
+    ["2026-06-01T02:00:00+02:00", "2026-06-15T00:00:00+02:00", "5", false],
+    ["2026-06-15T00:00:00+02:00", "2026-07-15T00:00:00+02:00", "7", false],
+  ]);
+  const { comparison } = both.meters[0];
+  expect([comparison.from, comparison.to]).toEqual(["2026-04-01T02:00:00+02:00", "2026-06-01T02:00:00+02:00"]);
+  expect(comparison.series.map(({ value }: { value: string }) => value)).toEqual(["0", "3"]);
+  const period = await readPeriod(source, node, 6, Date.parse("2026-07-20T00:00:00Z"));
+  const known = new Set([period, ...period.past].flatMap(({ start, end }) => [Date.parse(start), Date.parse(end)]));
+  const ends = [...past.meters[0].series, ...both.meters[0].series].map(({ end }) => Date.parse(end));
+  expect(ends.filter((ms) => !known.has(ms))).toEqual([]);
+});

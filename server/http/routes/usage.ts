@@ -1,6 +1,8 @@
 /** GET /v1/usage and /v1/live: the figures of a node. */
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { SubscribedSpan } from "../../billing/cycle-spans.ts";
+import { cyclesShownIn, zoneOfCycles } from "../../billing/cycle-spans.ts";
 import { dimensionsOf } from "../../catalog/catalog.ts";
 import { parseFilters } from "../../catalog/filters.ts";
 import type { Meter } from "../../catalog/meter.ts";
@@ -56,8 +58,8 @@ export interface UsageRoutesDeps {
   /** What is live in a node, as memory has it; undefined: storage is to be read. */
   heldLive?: ((node: NodeAddress) => Promise<LiveAnswer | undefined>) | undefined;
   customMeters: CustomMeterLookup;
-  /** When billing cycles of a node begin. */
-  cycleOf: (node: NodeAddress, nowMs: number) => Promise<{ anchor: number; tz: string }>;
+  /** When billing cycles of a node began and will begin. */
+  cyclesOf: (node: NodeAddress) => Promise<SubscribedSpan[]>;
   now?: () => number;
 }
 
@@ -108,7 +110,7 @@ export function usageRoutes({
   watermark,
   heldLive = async () => undefined,
   customMeters,
-  cycleOf,
+  cyclesOf,
   now = Date.now,
 }: UsageRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
@@ -121,8 +123,9 @@ export function usageRoutes({
     const isCycleOpen =
       (isByCycle && query.tz === undefined) ||
       (query.anchor === undefined && (isByCycle || query.compare !== undefined));
-    const cycle = isCycleOpen && nodes[0] !== undefined ? await cycleOf(nodes[0], nowMs) : undefined;
-    const tz = query.tz ?? (isByCycle ? cycle?.tz : undefined) ?? "UTC";
+    const spans = isCycleOpen && nodes[0] !== undefined ? await cyclesOf(nodes[0]) : [];
+    const instantIn = (zone: string) => readInstant("from", query.from ?? "now", zone, nowMs);
+    const tz = query.tz ?? (isByCycle ? zoneOfCycles(spans, instantIn) : undefined) ?? "UTC";
     const toMs = readInstant("to", query.to ?? "now", tz, nowMs);
     const fromMs = query.from === undefined ? toMs - defaultRangeMs : readInstant("from", query.from, tz, nowMs);
     if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
@@ -137,7 +140,8 @@ export function usageRoutes({
       fromMs,
       toMs,
       window: query.window,
-      anchor: query.anchor ?? cycle?.anchor ?? 1,
+      anchor: query.anchor ?? 1,
+      cycles: query.anchor === undefined && spans.length > 0 ? cyclesShownIn(spans, query.tz) : undefined,
       tz,
       fill: query.fill,
       filters,
