@@ -63,13 +63,31 @@ export const organizationSchema = z.object({
     .object({
       status: z.enum(quotaStatuses),
       feature: z.string(),
+      title: z.string().describe("Of its meter"),
       percent: z.string().nullable().describe("null of a limit of 0"),
     })
     .nullable()
     .describe("The most used limit of the billing cycle that runs; null where nothing is limited"),
+  missing: z
+    .boolean()
+    .describe("Its limits could not be read: `quota` is null for that reason, and no filter of it matches"),
   created_at: z.string(),
 });
 export type Organization = z.infer<typeof organizationSchema>;
+
+/** Nodes that one answer names. */
+export const mostMissingNamed = 20;
+
+/** What of an answer is not there because it could not be read: the rest is as complete as `watermark` says. */
+export const missingFiguresSchema = z
+  .object({
+    total: z.int().describe("How many nodes"),
+    nodes: z.array(nodeAddressSchema).max(mostMissingNamed).describe("The first of them"),
+  })
+  .describe(
+    "Nodes whose limits or charges could not be read: they are missing from these figures, and are tried again",
+  );
+export type MissingFigures = z.infer<typeof missingFiguresSchema>;
 
 export const organizationListSchema = z.object({
   node: nodeAddressSchema,
@@ -79,6 +97,7 @@ export const organizationListSchema = z.object({
   meter: z.string(),
   unit: z.string(),
   total: z.int().describe("How many match, on all pages"),
+  missing: missingFiguresSchema,
   organizations: z.array(organizationSchema),
   next_cursor: nextCursorSchema,
 });

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { currencySchema } from "./currencies.ts";
 import { modelTiers } from "./models.ts";
 import { nodeAddressSchema, nodeStatuses } from "./nodes.ts";
-import { defaultMeter, quotaFilters } from "./organizations.ts";
+import { defaultMeter, missingFiguresSchema, quotaFilters } from "./organizations.ts";
 import { priceLevels } from "./plans.ts";
 import { timeZoneSchema } from "./time-zones.ts";
 import { figureSchema } from "./usage.ts";
@@ -72,11 +72,14 @@ export const overviewSchema = z.object({
   meter: z.string(),
   title: z.string(),
   unit: z.string(),
+  missing: missingFiguresSchema,
   organizations: z.object({
     total: z.int(),
     new: z.int().describe("Made this month"),
     by_status: z.record(z.enum(nodeStatuses), z.int()),
-    by_quota: z.record(z.enum(quotaFilters), z.int()).describe("By the most used limit; `none`: nothing is limited"),
+    by_quota: z
+      .record(z.enum(quotaFilters), z.int())
+      .describe("By the most used limit; `none`: nothing is limited; without those that are `missing`"),
   }),
   subscriptions: z.object({
     active: z.int().describe("Organizations with a running subscription beyond its trial"),

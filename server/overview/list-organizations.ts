@@ -29,6 +29,8 @@ export interface OrganizationFacts {
   usersOf: (record: NodeRecord) => number;
   usageOf: (record: NodeRecord) => string | number;
   quotaOf: (record: NodeRecord) => Organization["quota"];
+  /** Its limits could not be read. */
+  isMissing: (record: NodeRecord) => boolean;
 }
 
 export interface OrganizationPage {
@@ -74,6 +76,7 @@ function matching(records: readonly NodeRecord[], facts: OrganizationFacts, ques
   for (const record of records) {
     if (statuses && !statuses.includes(record.status)) continue;
     if (plans && !plans.includes(facts.planOf(record)?.id ?? "none")) continue;
+    if (quotas && facts.isMissing(record)) continue;
     if (quotas && !quotas.includes(facts.quotaOf(record)?.status ?? "none")) continue;
     const distance = search ? searchDistance(search, textsOf(record)) : 0;
     if (distance === undefined) continue;

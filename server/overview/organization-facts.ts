@@ -2,7 +2,7 @@
 import { planAt, statusOf } from "../billing/billing-cycle.ts";
 import type { Meter } from "../catalog/meter.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import type { Organization } from "../contract/organizations.ts";
+import { type MissingFigures, mostMissingNamed, type Organization } from "../contract/organizations.ts";
 import { zeroOf } from "../metrics/usage.ts";
 import type { NodeRecord } from "../tree/node-record.ts";
 import type { AccountState } from "./account-state.ts";
@@ -13,13 +13,14 @@ import { runningSubscriptions, type Standings } from "./read-standings.ts";
 /** As of `nowMs`; `usage` is of the meter, by the organization's id. */
 export function organizationFacts(
   state: AccountState,
-  standings: Standings,
+  { answer: standings, missing }: { answer: Standings; missing: readonly NodeAddress[] },
   usage: FigureByOrganization,
   meter: Meter,
   nowMs: number,
 ): OrganizationFacts {
   const running = runningSubscriptions(state, nowMs);
   const nothing = zeroOf(meter);
+  const unread = new Set(missing);
   return {
     planOf: (record) => {
       const subscription = running.get(record.node);
@@ -29,8 +30,15 @@ export function organizationFacts(
     },
     usersOf: (record) => state.userCounts.get(record.node) ?? 0,
     usageOf: (record) => usage.get(record.id) ?? nothing,
+    isMissing: (record) => unread.has(record.node),
     quotaOf: (record) => standings.get(record.node)?.quota ?? null,
   };
+}
+
+/** Each node once, the first of them named. */
+export function describeMissing(nodes: readonly NodeAddress[]): MissingFigures {
+  const each = [...new Set(nodes)].sort();
+  return { total: each.length, nodes: each.slice(0, mostMissingNamed) };
 }
 
 /** `isSeen`: whether a node is the reader's to see. */
@@ -50,6 +58,7 @@ export function describeOrganization(
     users: facts.usersOf(record),
     usage: facts.usageOf(record),
     quota: facts.quotaOf(record),
+    missing: facts.isMissing(record),
     created_at: record.createdAt.toISOString(),
   };
 }

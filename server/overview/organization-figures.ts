@@ -51,10 +51,10 @@ interface RootPatience {
 const rootPatience: RootPatience = { patienceMs: 5_000, patienceOfRevalidationMs: 20_000 };
 
 /** For a tenant whose standings were not read yet. */
-const nothingKnown: Watermarked<ReadStandings> = {
+const nothingKnownOf = (subscriptions: readonly SubscriptionRecord[]): Watermarked<ReadStandings> => ({
   watermark: new Date(0),
-  answer: { standings: new Map(), failed: new Map() },
-};
+  answer: { standings: new Map(), failed: new Map(subscriptions.map(({ node }) => [node, "not read yet"])) },
+});
 
 /** In a larger tree only a cached answer can come within 300 ms. */
 const manyNodes = 2_000;
@@ -95,7 +95,7 @@ export class OrganizationFigures {
    * The standings of the node and all below it, and others' as far as they are cheap to read. `mustRevalidate` waits until
    * everything that is stored is in it, here and below; at the root no longer than a while for each tenant, whose older
    * standings are given then, unless `isWhole`: what is kept must have them all, or fail. A node whose standing could not be read
-   * has none, which is logged; it is read again as soon as the answer is not fresh any more.
+   * has none, which is logged, and is `missing`; it is read again as soon as the answer is not fresh any more.
    */
   async standings(
     node: NodeAddress,
@@ -103,7 +103,7 @@ export class OrganizationFigures {
     nowMs: number,
     mustRevalidate: boolean,
     { isWhole = false } = {},
-  ): Promise<Watermarked<Standings>> {
+  ): Promise<Watermarked<Standings> & { missing: NodeAddress[] }> {
     const stored = `${this.#source.settledBatch()} ${state.sequence}`;
     const shared = await this.#shared.ask("", stored, mustRevalidate, async () => {
       const watermark = this.#source.watermark();
@@ -120,7 +120,7 @@ export class OrganizationFigures {
           this.#readInTurn(tenant, { ...state, subscriptions }, nowMs),
         );
         if (isOwn || isWhole) return await asked;
-        const older = () => this.#ofTenant.latest(tenant) ?? nothingKnown;
+        const older = () => this.#ofTenant.latest(tenant) ?? nothingKnownOf(subscriptions);
         const { patienceMs, patienceOfRevalidationMs } = this.#rootPatience;
         const waitMs = mustRevalidate ? patienceOfRevalidationMs : patienceMs;
         return await Promise.race([asked.catch(older), delay(waitMs, undefined, { ref: false }).then(older)]);
@@ -128,11 +128,15 @@ export class OrganizationFigures {
     );
     const answer = new Map(shared.answer.standings);
     for (const one of read) for (const [place, standing] of one.answer.standings) answer.set(place, standing);
-    if (isWhole)
-      for (const { answer: one } of [shared, ...read])
-        for (const [place, error] of one.failed) if (this.#source.tree.ancestors(place).includes(node)) throw error;
+    const missing: NodeAddress[] = [];
+    for (const { answer: one } of [shared, ...read])
+      for (const [place, error] of one.failed) {
+        if (!this.#source.tree.ancestors(place).includes(node)) continue;
+        if (isWhole) throw error;
+        missing.push(place);
+      }
     const watermarks = [shared, ...read].map(({ watermark }) => watermark.getTime());
-    return { watermark: new Date(Math.min(...watermarks)), answer };
+    return { watermark: new Date(Math.min(...watermarks)), answer, missing };
   }
 
   /** Organizations right below the root are its own customers: they are read together. */

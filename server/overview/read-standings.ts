@@ -57,6 +57,8 @@ export interface Standing {
 interface NodeQuota {
   status: QuotaStatus;
   feature: string;
+  /** Of its meter. */
+  title: string;
   /** As `percentUsed`. */
   percent: string | null;
 }
@@ -152,14 +154,16 @@ function unmeasuredOf(
 
 function quotaOf({ features }: Pick<Standing, "features">): NodeQuota | null {
   let worst: (NodeQuota & { rank: number }) | null = null;
-  for (const { feature, used, limit } of features) {
+  for (const { feature, meter, used, limit } of features) {
     if (limit === null) continue;
     const status = quotaStatus(used, limit);
     const [rank, percent] = [quotaStatuses.indexOf(status), percentUsed(used, limit)];
     if (worst && (worst.rank > rank || (worst.rank === rank && !isMore(percent, worst.percent)))) continue;
-    worst = { status, feature: feature.key, percent, rank };
+    worst = { status, feature: feature.key, title: meter.title, percent, rank };
   }
-  return worst && { status: worst.status, feature: worst.feature, percent: worst.percent };
+  if (!worst) return null;
+  const { rank: _, ...quota } = worst;
+  return quota;
 }
 
 /** A limit of 0, which has no percentage, comes before all that have one. */

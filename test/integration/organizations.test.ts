@@ -24,6 +24,7 @@ interface Listed {
   users: number;
   plan: { name: string; version: number } | null;
   quota: { status: string; feature: string; percent: string } | null;
+  missing: boolean;
 }
 /** With everything that was stored before. */
 const list = async (query = "", asked: string = key) => {
@@ -32,7 +33,9 @@ const list = async (query = "", asked: string = key) => {
     headers: { "cache-control": "no-cache" },
   });
   expect(status, JSON.stringify(body)).toBe(200);
-  return body as { total: number; organizations: Listed[]; next_cursor: string | null; watermark: string };
+  return body as { total: number; organizations: Listed[]; next_cursor: string | null; watermark: string } & {
+    missing: { total: number; nodes: string[] };
+  };
 };
 const ids = async (query: string) => (await list(query)).organizations.map(({ id }) => id);
 
@@ -248,6 +251,36 @@ test("usage of before a move stays with the old parent", async () => {
   const moved = await list("node=reseller:other-list&search=mover", root);
   expect(moved.organizations[0]?.usage).toBe("4");
   expect((await list("search=mover", root)).organizations[0]?.usage).toBe("6");
+});
+
+test("a node whose limits cannot be read is named as missing from lists and overview, and counts as without a limit nowhere", async () => {
+  const root = (await world.makeKey(["ingest", "read", "admin"], "all")).key;
+  await world.ask("POST", "/v1/nodes", { key: root, body: { kind: "reseller", id: "gaps", parent: "all" } });
+  const within = { parent: "reseller:gaps" };
+  const plan = await makePlan("Gaps", [{ key: "minutes", meter: "transcribed_minutes", included: 100 }]);
+  const [whole, broken] = [await makeOrganization("gap-whole", within), await makeOrganization("gap-broken", within)];
+  for (const node of [whole, broken]) {
+    const { body } = await world.ask("POST", "/v1/subscriptions", { key: root, body: { node, plan } });
+    // No route makes such a row.
+    if (node === broken)
+      await world.deps.postgres.pool.query("UPDATE subscription_plans SET version = 9 WHERE subscription_id = $1", [
+        body.id,
+      ]);
+  }
+  const missing = { total: 1, nodes: [broken] };
+  const listed = await list("node=reseller:gaps", root);
+  expect(listed).toMatchObject({ total: 2, missing });
+  expect(listed.organizations.map((one) => [one.id, one.missing, one.quota?.status ?? null])).toEqual([
+    ["gap-broken", true, null],
+    ["gap-whole", false, "under"],
+  ]);
+  expect((await list("node=reseller:gaps&quota=none", root)).total).toBe(0);
+  expect((await list("search=gap-whole&node=reseller:gaps", root)).missing).toEqual(missing);
+  const headers = { "cache-control": "no-cache" };
+  const { body } = await world.ask("GET", "/v1/overview?node=reseller:gaps", { key: root, headers });
+  expect(body.missing).toEqual(missing);
+  expect(body.organizations).toMatchObject({ total: 2, by_quota: { under: 1, none: 0 } });
+  expect((await list("node=reseller:other-list", root)).missing).toEqual({ total: 0, nodes: [] });
 });
 
 test.each([

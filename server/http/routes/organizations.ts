@@ -17,7 +17,7 @@ import type { ColumnType } from "../../contract/reports.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import { cycleContaining, formatInstant } from "../../metrics/windows.ts";
 import { type PageEnd, pageOfOrganizations } from "../../overview/list-organizations.ts";
-import { describeOrganization, organizationFacts } from "../../overview/organization-facts.ts";
+import { describeMissing, describeOrganization, organizationFacts } from "../../overview/organization-facts.ts";
 import type { OrganizationFigures } from "../../overview/organization-figures.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeRecord } from "../../tree/node-record.ts";
@@ -85,7 +85,7 @@ export function organizationsRoutes({
       figures.standings(node, state, nowMs, mustRevalidate),
       figures.usage(node, meter, month.startMs, nowMs, mustRevalidate),
     ]);
-    const facts = organizationFacts(state, standings.answer, usage.answer, meter, nowMs);
+    const facts = organizationFacts(state, standings, usage.answer, meter, nowMs);
     const records = tree.list([node], { kind: "organization", limit: Number.POSITIVE_INFINITY });
     const form = listFormOf(c.req.header("accept"));
     const page = pageOfOrganizations(
@@ -119,6 +119,7 @@ export function organizationsRoutes({
         meter: meter.meter,
         unit: meter.unit,
         total: page.total,
+        missing: describeMissing(standings.missing),
         organizations: page.records.map(describe),
         next_cursor: page.next ? writeCursor(asked, page.next) : null,
       },
@@ -142,7 +143,7 @@ function listCells(one: Organization, { meter, unit }: Meter): (string | null | 
   return [
     ...[one.node, one.name, one.external_id, one.parent, one.status, plan?.name, plan?.version.toString()],
     ...[plan?.status, one.users.toString(), meter, unit, one.usage?.toString()],
-    ...[quota?.status, quota?.feature, quota?.percent, one.created_at],
+    ...[one.missing ? "missing" : quota?.status, quota?.feature, quota?.percent, one.created_at],
   ];
 }
 

@@ -13,6 +13,7 @@ import {
   overviewSchema,
 } from "../../contract/overview.ts";
 import { cycleContaining } from "../../metrics/windows.ts";
+import { describeMissing } from "../../overview/organization-facts.ts";
 import {
   cacheOptions,
   type OrganizationFigures,
@@ -73,9 +74,8 @@ const getOverviewRoute = createRoute({
 
 export function overviewRoutes(source: OverviewRoutesDeps): OpenAPIHono<HttpEnv> {
   const { tree, figures, settledBatch, watermark, meterOf, log, now = Date.now } = source;
-  const onFailure = (of: NodeAddress, err: unknown) => log.warn({ err, node: of }, "charges could not be read");
   const months = new StaleWhileRevalidateCache<Watermarked<MonthFigures>>(cacheOptions(tree));
-  const revenues = new StaleWhileRevalidateCache<Watermarked<Revenue>>(cacheOptions(tree));
+  const revenues = new StaleWhileRevalidateCache<Watermarked<Revenue> & { missing: NodeAddress[] }>(cacheOptions(tree));
   const app = createRouter();
   app.openapi(getOverviewRoute, async (c) => {
     const query = c.req.valid("query");
@@ -105,16 +105,23 @@ export function overviewRoutes(source: OverviewRoutesDeps): OpenAPIHono<HttpEnv>
     const revenue =
       levels.size === 0
         ? undefined
-        : await revenues.ask(revenueKey, stored, mustRevalidate, async () => ({
-            watermark: standings.watermark,
-            answer: await readRevenue(source, state, below, levels, { nowMs, onFailure }),
-          }));
+        : await revenues.ask(revenueKey, stored, mustRevalidate, async () => {
+            const missing: NodeAddress[] = [];
+            const onFailure = (of: NodeAddress, err: unknown) => {
+              missing.push(of);
+              log.warn({ err, node: of }, "charges could not be read");
+            };
+            const answer = await readRevenue(source, state, below, levels, { nowMs, onFailure });
+            return { watermark: standings.watermark, answer, missing };
+          });
     const organizations = tree.list([node], { kind: "organization", limit: Number.POSITIVE_INFINITY });
     const byStatus = Object.fromEntries(nodeStatuses.map((status) => [status, 0]));
     const byQuota = Object.fromEntries(quotaFilters.map((status) => [status, 0]));
+    const unread = new Set(standings.missing);
     for (const { node: organization, status } of organizations) {
-      const quota = standings.answer.get(organization)?.quota?.status ?? "none";
       byStatus[status] = (byStatus[status] ?? 0) + 1;
+      if (unread.has(organization)) continue;
+      const quota = standings.answer.get(organization)?.quota?.status ?? "none";
       byQuota[quota] = (byQuota[quota] ?? 0) + 1;
     }
     const subscribed = below.filter(({ node: one }) => one.startsWith("organization:"));
@@ -129,6 +136,7 @@ export function overviewRoutes(source: OverviewRoutesDeps): OpenAPIHono<HttpEnv>
       meter: meter.meter,
       title: meter.title,
       unit: meter.unit,
+      missing: describeMissing([...standings.missing, ...(revenue?.missing ?? [])]),
       organizations: {
         total: organizations.length,
         new: organizations.filter(({ createdAt }) => createdAt.getTime() >= month.startMs).length,
