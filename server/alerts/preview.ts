@@ -1,8 +1,8 @@
 /** What a rule would have reported in a span of the past: the same evaluation, over what is stored now. */
-import { measureSpan } from "../billing/measure-span.ts";
+import { type MeasureOne, measuringTogether } from "../billing/measure-together.ts";
 import { metersOfQuotas, type PeriodSource, readPeriod } from "../billing/period.ts";
 import { hasReached } from "../billing/quota-status.ts";
-import { reachedAt } from "../billing/reached-at.ts";
+import { reachedBy } from "../billing/reached-at.ts";
 import type { Meter } from "../catalog/meter.ts";
 import { hourMs } from "../contract/durations.ts";
 import { parseNode } from "../contract/node-address.ts";
@@ -74,30 +74,36 @@ async function previewQuota(
   // Past projections of cycles are not kept.
   if (condition.on === "projected") return [];
   const cycles = Math.ceil((toMs - fromMs) / (28 * 24 * hourMs)) + 1;
-  const period = await readPeriod(source, node, Math.min(cycles, 24), toMs - 1);
-  const crossings: Would[] = [];
+  const period = await readPeriod(source, node, Math.min(cycles, 24), toMs - 1, { hasForecast: false });
+  const measureOne = measuringTogether(source, node, toMs);
   const seen = new Set<string>();
-  for (const cycle of [period, ...period.past]) {
-    const { counted, quotas } = cycle;
-    // A trial is the span of every cycle that it reaches into.
-    if (!counted || seen.has(counted.from)) continue;
+  // A trial is the span of every cycle that it reaches into.
+  const spans = [period, ...period.past].filter(({ counted }) => {
+    if (!counted || seen.has(counted.from)) return false;
     seen.add(counted.from);
-    if (Date.parse(counted.to) <= fromMs || Date.parse(counted.from) >= toMs) continue;
-    const counts = { fromMs: Date.parse(counted.from), toMs: Math.min(Date.parse(counted.to), toMs), tz: period.tz };
-    const meters = await metersOfQuotas(source, cycle);
-    for (const quota of quotas) {
-      const meter = meters.get(quota.feature);
-      if (meter && (condition.feature === null || condition.feature === quota.feature))
-        crossings.push(...(await crossingsOf(source, condition, node, { ...quota, measuredBy: meter }, counts)));
-    }
-  }
-  const within = crossings.filter(({ at }) => Date.parse(at) >= fromMs && Date.parse(at) < toMs);
+    return Date.parse(counted.to) > fromMs && Date.parse(counted.from) < toMs;
+  });
+  const crossings = await Promise.all(
+    spans.map(async (cycle) => {
+      const { counted, quotas } = cycle;
+      const [from = "", to = ""] = [counted?.from, counted?.to];
+      const counts = { fromMs: Date.parse(from), toMs: Math.min(Date.parse(to), toMs), tz: period.tz };
+      const meters = await metersOfQuotas(source, cycle);
+      const asked = quotas.flatMap((quota) => {
+        const measuredBy = meters.get(quota.feature);
+        const isAsked = condition.feature === null || condition.feature === quota.feature;
+        return measuredBy && isAsked ? [{ ...quota, measuredBy }] : [];
+      });
+      return await Promise.all(asked.map((quota) => crossingsOf(measureOne, condition, node, quota, counts)));
+    }),
+  );
+  const within = crossings.flat(2).filter(({ at }) => Date.parse(at) >= fromMs && Date.parse(at) < toMs);
   return within.sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
 }
 
 /** Thresholds that one step crosses make one entry, which names the highest. */
 async function crossingsOf(
-  source: PeriodSource,
+  measureOne: MeasureOne,
   condition: ConditionOf<"quota">,
   node: NodeAddress,
   quota: Quota & { measuredBy: Meter },
@@ -105,23 +111,24 @@ async function crossingsOf(
 ): Promise<Would[]> {
   const { feature, meter: name, measuredBy: meter, limit, used, unit } = quota;
   if (limit === null) return [];
-  const byInstant = new Map<number, Would>();
   const percents = condition.thresholds ?? quota.thresholds.map(({ percent }) => percent);
-  for (const threshold of [...percents].sort((a, b) => a - b)) {
-    if (!hasReached(used, limit, threshold)) continue;
-    const share = times(exact(limit), times(exact(threshold), ratio(1, 100)));
-    const amount = trimDecimal(roundHalfEven(share, 9));
-    const reachedMs = await reachedAt(source, node, { meter, limit: amount }, span, span.toMs);
-    if (reachedMs === undefined) continue;
-    const explanation = `${meter.title}: ${threshold} % of ${amountText(limit, unit)} reached.`;
-    const at = new Date(reachedMs).toISOString();
-    byInstant.set(reachedMs, { node, at, value: amount, limit, threshold, feature, meter: name, explanation });
-  }
-  const tz = span.tz;
-  for (const [reachedMs, one] of byInstant) {
-    const until = { fromMs: span.fromMs, toMs: reachedMs + 1, window: "total" as const, tz };
-    const measured = await measureSpan(source, node, [meter], until, span.toMs);
-    one.value = String(measured.get(name)?.total ?? one.value);
-  }
-  return [...byInstant.values()];
+  const reached = await Promise.all(
+    percents
+      .filter((threshold) => hasReached(used, limit, threshold))
+      .sort((a, b) => a - b)
+      .map(async (threshold) => {
+        const share = times(exact(limit), times(exact(threshold), ratio(1, 100)));
+        const amount = trimDecimal(roundHalfEven(share, 9));
+        return { threshold, amount, ms: await reachedBy(measureOne, { meter, limit: amount }, span, span.toMs) };
+      }),
+  );
+  const highest = new Map(reached.flatMap((one) => (one.ms === undefined ? [] : [[one.ms, one] as const])));
+  return await Promise.all(
+    [...highest].map(async ([ms, { threshold, amount }]): Promise<Would> => {
+      const until = { fromMs: span.fromMs, toMs: ms + 1, window: "total" as const, tz: span.tz };
+      const value = String((await measureOne(meter, until))?.total ?? amount);
+      const explanation = `${meter.title}: ${threshold} % of ${amountText(limit, unit)} reached.`;
+      return { node, at: new Date(ms).toISOString(), value, limit, threshold, feature, meter: name, explanation };
+    }),
+  );
 }

@@ -33,13 +33,14 @@ const testedCycles = 3;
 
 /**
  * A node without a subscription has a cycle, but no quota. Past cycles are those of all subscriptions that the node
- * had, each in its own zone.
+ * had, each in its own zone. Without `hasForecast` nothing is projected, and no limit's instant is looked for.
  */
 export async function readPeriod(
   source: PeriodSource,
   node: NodeAddress,
   pastCycles: number,
   nowMs: number,
+  { hasForecast = true } = {},
 ): Promise<Period> {
   const { db } = source.postgres;
   const watermark = source.watermark().toISOString();
@@ -75,7 +76,7 @@ export async function readPeriod(
     const counted = countedSpan(of, cycle, Math.min(nowMs, cycle.endMs - 1));
     return { tz: of.tz, cycle, past, segments: segmentsOf(of, cycle), counted };
   });
-  const quotas = await readQuotas(source, node, cycles, terms, nowMs);
+  const quotas = await readQuotas(source, node, cycles, terms, nowMs, { hasForecast });
   const described = cycles.map(({ tz: zone, cycle, segments, counted }, index) => {
     const segmentOf = ({ planId, version, fromMs, toMs }: PlanSegment) => ({
       plan: planId,

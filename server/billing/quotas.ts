@@ -11,10 +11,11 @@ import { exact, plus, ratio, roundHalfEven, times, zero } from "../numbers/exact
 import { trimDecimal } from "../numbers/figures.ts";
 import type { CountedSpan, Cycle, PlanSegment } from "./billing-cycle.ts";
 import { type MeasuredSpan, measureSpans, type UsageSource } from "./measure-span.ts";
+import { type MeasureOne, measuringTogether } from "./measure-together.ts";
 import { meterOfFeature } from "./plan-meters.ts";
 import type { OwnedTerms } from "./plans.ts";
 import { hasReached, limitState, percentUsed, quotaStatus } from "./quota-status.ts";
-import { reachedAt } from "./reached-at.ts";
+import { reachedBy } from "./reached-at.ts";
 
 /** A feature of a plan with its meter, and its limit in one cycle. */
 export interface Limited {
@@ -82,19 +83,20 @@ export interface QuotaCycle {
   counted: CountedSpan | undefined;
 }
 
-/** The quotas of each cycle. */
+/** The quotas of each cycle; without `hasForecast` neither where they will end nor when their limits were or will be reached. */
 export async function readQuotas(
   source: UsageSource,
   node: NodeAddress,
   cycles: readonly QuotaCycle[],
   terms: TermsByVersion,
   nowMs: number,
+  { hasForecast = true } = {},
 ): Promise<Quota[][]> {
   const asked = cycles.map((one) => {
     const limited = one.counted ? limitedFeatures(source, one.counted, terms) : [];
     const { startMs, endMs } = one.cycle;
     const { fromMs, toMs } = one.counted ?? { fromMs: startMs, toMs: startMs };
-    const runs = startMs <= nowMs && nowMs < endMs;
+    const runs = hasForecast && startMs <= nowMs && nowMs < endMs;
     const meters = limited.map(({ meter }) => meter);
     const summed = runs ? meters.filter(({ rule }) => isSumOverTime(rule)) : [];
     const courseFromMs = Math.min(one.past.at(-1)?.startMs ?? fromMs, fromMs);
@@ -102,6 +104,7 @@ export async function readQuotas(
     const byDay: MeasuredSpan = { meters: summed, fromMs: courseFromMs, toMs: nowMs, window: "day", tz: one.tz };
     return { ...one, limited, runs, whole, byDay };
   });
+  const measureOne = hasForecast ? measuringTogether(source, node, nowMs) : undefined;
   const wholes = asked.map(({ whole }) => whole);
   const measured = await measureSpans(source, node, [...wholes, ...asked.map(({ byDay }) => byDay)], nowMs);
   return await Promise.all(
@@ -112,7 +115,7 @@ export async function readQuotas(
       const described = limited.map(async (one): Promise<Quota> => {
         const series = days.get(one.meter.meter)?.series ?? [];
         const courses = runs && series.length > 0 ? { series, past } : undefined;
-        return await describeQuota(source, node, one, span, usage.get(one.meter.meter), courses, nowMs);
+        return await describeQuota(measureOne, one, span, usage.get(one.meter.meter), courses, nowMs);
       });
       return await Promise.all(described);
     }),
@@ -120,8 +123,7 @@ export async function readQuotas(
 }
 
 async function describeQuota(
-  source: UsageSource,
-  node: NodeAddress,
+  measureOne: MeasureOne | undefined,
   { feature, meter, limit }: Limited,
   span: { fromMs: number; toMs: number; tz: string },
   measured: MeterUsage | undefined,
@@ -135,7 +137,8 @@ async function describeQuota(
   const projected = days ? forecast(course, Number(used), nowMs, courses) : undefined;
   const isOver = limit !== null && limitState(used, limit) === "reached";
   const expectedMs = projected && limit !== null ? reachesAt(course, Number(used), Number(limit), nowMs) : undefined;
-  const hitMs = isOver ? await reachedAt(source, node, { meter, limit }, span, nowMs) : expectedMs;
+  const reached = isOver && measureOne ? await reachedBy(measureOne, { meter, limit }, span, nowMs) : undefined;
+  const hitMs = isOver ? reached : expectedMs;
   return {
     feature: feature.key,
     meter: meter.meter,

@@ -5,7 +5,8 @@ import type { MeterUsage } from "../contract/usage.ts";
 import { isSumOverTime } from "../metrics/sum-over-time.ts";
 import type { Window } from "../metrics/windows.ts";
 import { sumDecimals } from "../numbers/figures.ts";
-import { type MeasuredSpan, measureSpan, type UsageSource } from "./measure-span.ts";
+import type { MeasuredSpan, UsageSource } from "./measure-span.ts";
+import { type MeasureOne, measuringTogether } from "./measure-together.ts";
 import { limitState } from "./quota-status.ts";
 
 interface Span {
@@ -19,12 +20,21 @@ type Measure = (span: Span, windows: Pick<MeasuredSpan, "window" | "windows">) =
 export async function reachedAt(
   source: UsageSource,
   node: NodeAddress,
+  asked: { meter: Meter; limit: string },
+  span: { fromMs: number; toMs: number; tz: string },
+  nowMs: number,
+): Promise<number | undefined> {
+  return await reachedBy(measuringTogether(source, node, nowMs), asked, span, nowMs);
+}
+
+/** The same, of a node and an instant whose usage others ask for at the same time. */
+export async function reachedBy(
+  measureOne: MeasureOne,
   { meter, limit }: { meter: Meter; limit: string },
   { fromMs, toMs, tz }: { fromMs: number; toMs: number; tz: string },
   nowMs: number,
 ): Promise<number | undefined> {
-  const measure: Measure = async (span, windows) =>
-    (await measureSpan(source, node, [meter], { ...span, ...windows, tz }, nowMs)).get(meter.meter);
+  const measure: Measure = (span, windows) => measureOne(meter, { ...span, ...windows, tz });
   const totalOf = async (span: Span) => String((await measure(span, { window: "total" }))?.total ?? 0);
   const span = { fromMs, toMs: Math.min(toMs, nowMs) };
   if (span.fromMs >= span.toMs) return undefined;
