@@ -10,9 +10,20 @@ export interface PaperColumn {
   title: string;
   type: ColumnType;
   isFigure: boolean;
-  /** What stands in its cell. */
-  textOf(cell: ReportCell): string;
+  /** What stands in its cell of a row, or of the totals. */
+  textOf(cell: ReportCell, row?: readonly ReportCell[]): string;
 }
+
+/** What a figure is of, as far as its column or its row say. */
+export interface FigureAbout {
+  type: ColumnType;
+  unit: string | null;
+  currency: string | null;
+  /** Whether any figure of its column has decimals. */
+  hasDecimals: boolean;
+}
+
+export type WriteFigure = (cell: string | number, about: FigureAbout) => string;
 
 const figureTypes: ReadonlySet<ColumnType> = new Set(["integer", "decimal", "money", "percent"]);
 
@@ -30,7 +41,7 @@ export function columnTitle({ title, unit }: Pick<ReportColumn, "title" | "unit"
 export function cellText(
   cell: ReportCell,
   { type }: Pick<ReportColumn, "type">,
-  writeFigure: (cell: string | number) => string = String,
+  writeFigure: (cell: string | number) => string = (figure) => String(figure),
 ): string {
   if (cell === null || cell === "") return "";
   if (typeof cell === "boolean") return cell ? "yes" : "no";
@@ -41,9 +52,14 @@ export function cellText(
 /** The columns of a section with its rows; `writeFigure` turns a figure into its digits. */
 export function paperColumns(
   { columns, rows }: Pick<ReportSection, "columns" | "rows">,
-  writeFigure: (cell: string | number) => string = String,
+  writeFigure: WriteFigure = (figure) => String(figure),
 ): PaperColumn[] {
   const table = { columns, rows };
+  const wordIn = (row: readonly ReportCell[], key: string) => {
+    const word = row[placeOf(table, key)];
+    return typeof word === "string" ? word : null;
+  };
+  const [firstCurrency, ...otherCurrencies] = new Set(rows.map((row) => wordIn(row, "currency")));
   const days = new Set(["", "compared_"].filter((of) => isOfDays(table, of)));
   return columns.flatMap((column, place) => {
     if (saysNothing(table, column, place, days)) return [];
@@ -51,8 +67,12 @@ export function paperColumns(
     const ofDays = startOf(key);
     const title = ofDays !== undefined && days.has(ofDays) ? dayTitles[ofDays] : undefined;
     const isDated = type === "instant" && rows.every((row) => isMidnight(row[place] ?? null));
-    const textOf = (cell: ReportCell) => {
-      if (!isDated || cell === null) return cellText(cell, column, writeFigure);
+    const hasDecimals = isFigure(column) && rows.some((row) => /\.\d*[1-9]/.test(String(row[place] ?? "")));
+    const currencyOf = (row: readonly ReportCell[]) =>
+      wordIn(row, "currency") ?? (otherCurrencies.length === 0 ? (firstCurrency ?? null) : null);
+    const textOf = (cell: ReportCell, row: readonly ReportCell[] = []) => {
+      const about = { type, unit: column.unit ?? wordIn(row, "unit"), currency: currencyOf(row), hasDecimals };
+      if (!isDated || cell === null) return cellText(cell, column, (figure) => writeFigure(figure, about));
       return ends.has(key) ? dayBefore(String(cell)) : String(cell).slice(0, 10);
     };
     return [{ place, title: title ?? columnTitle(column), type, isFigure: isFigure(column), textOf }];
@@ -62,7 +82,7 @@ export function paperColumns(
 type Table = Pick<ReportSection, "columns" | "rows">;
 
 /** Ids of programs, by the column that has their name. */
-const namedBy: Readonly<Record<string, string>> = { meter: "title", feature: "title" };
+const namedBy: Readonly<Record<string, string>> = { meter: "title", feature: "title", quota_feature: "quota_title" };
 /** Only worth a column where one of them is true. */
 const remarks: ReadonlySet<string> = new Set(["is_other", "partial"]);
 /** The first instant after what is meant: as a date, the day before it. */
@@ -78,6 +98,8 @@ function saysNothing(table: Table, column: ReportColumn, place: number, days: Re
   const name = namedBy[key];
   if (name !== undefined && placeOf(table, name) >= 0) return true;
   if (key === "node" && isNamed(table, place)) return true;
+  // Whose it is and for which time says more to people.
+  if (key === "id" && ["kind", "name", "to"].every((other) => placeOf(table, other) >= 0)) return true;
   if (remarks.has(key) && type === "boolean") return rows.every((row) => row[place] !== true);
   if (key === "end" && days.has("")) return true;
   if (place > 0 && rows.length > 0 && rows.every((row) => (row[place] ?? "") === "")) return true;

@@ -57,11 +57,17 @@ function groupCells(
   return [meter, title, key, ...(nameOf ? [isOther ? "All others" : nameOf(key)] : []), isOther];
 }
 
+/** The one that all meters have, of which counts say none; null where they have several. */
+function sharedUnit({ meters }: Grouped): string | null {
+  const [unit = null, ...others] = new Set(meters.map((meter) => meter.unit));
+  return others.length === 0 ? unit : null;
+}
+
 function groups(grouped: Grouped): ReportSection {
   const { meters, usage, groupBy } = grouped;
   const columns = [
     ...groupColumns(grouped),
-    ...[column("total", "Total", "decimal"), column("share", "Share", "percent", "%")],
+    ...[column("total", "Total", "decimal", sharedUnit(grouped)), column("share", "Share", "percent", "%")],
   ];
   const rows = usage.meters.flatMap(({ meter, groups = [] }) =>
     groups.map((group): ReportCell[] => [
@@ -83,7 +89,11 @@ function groupSeries(grouped: Grouped): ReportSection {
   const { usage, groupBy } = grouped;
   const columns = [
     ...groupColumns(grouped),
-    ...[column("start", "From", "instant"), column("end", "To", "instant"), column("value", "Value", "decimal")],
+    ...[
+      column("start", "From", "instant"),
+      column("end", "To", "instant"),
+      column("value", "Value", "decimal", sharedUnit(grouped)),
+    ],
   ];
   const rows = usage.meters.flatMap(({ meter, groups = [] }) =>
     groups.flatMap((group) =>

@@ -26,14 +26,15 @@ export function organizationsSections({ meter, organizations }: OrganizationsAns
     column("users", "Users", "integer"),
     meterColumn("usage", meter.title, meter, isDecimal),
     column("quota_status", "Quota"),
-    column("quota_feature", "Most used limit"),
+    column("quota_feature", "Limit id"),
+    column("quota_title", "Most used limit"),
     column("quota_percent", "Used", "percent", "%"),
     column("created_at", "Created", "instant"),
   ];
   const rows = organizations.map((one): ReportCell[] => [
     ...[one.node, one.name, one.external_id, one.parent, one.status, one.plan?.name ?? null],
     ...[one.plan?.version ?? null, one.plan?.status ?? null, one.users, one.usage],
-    ...[one.quota?.status ?? null, one.quota?.feature ?? null],
+    ...[one.quota?.status ?? null, one.quota?.feature ?? null, one.quota?.title ?? null],
     ...[one.quota?.percent == null ? null : Number(one.quota.percent), one.created_at],
   ]);
   const summed = ["users", ...(isSumOverTime(meter.rule) ? ["usage"] : [])];

@@ -5,6 +5,7 @@ import { createPace, type Pace } from "../../fairness/pace.ts";
 import { formatInstant } from "../../metrics/windows.ts";
 import { periodInWords } from "../period-in-words.ts";
 import { chartOf } from "./chart.ts";
+import { paperFigure } from "./paper-figure.ts";
 import { pdfFonts } from "./pdf-fonts.ts";
 import { readable } from "./readable.ts";
 
@@ -104,9 +105,9 @@ interface Looks {
 /** `share`: how many rows it may have at most. */
 async function dataOfSection(section: ReportSection, share: number, { legible, color, pace }: Looks) {
   const { title, rows, totals } = section;
-  const columns = paperColumns(section);
+  const columns = paperColumns(section, paperFigure);
   const texts = (row: readonly ReportCell[]) =>
-    columns.map(({ place, textOf }) => breakable(legible(cut(textOf(row[place] ?? null)))));
+    columns.map(({ place, textOf }) => breakable(legible(cut(textOf(row[place] ?? null, row)))));
   const data: string[][] = [];
   let characters = 0;
   for (const row of rows.slice(0, share)) {

@@ -66,9 +66,15 @@ const template = `
 }
 `;
 
-/** What the process runs. It is text, so that it needs no file of its own beside a built server. */
+/**
+ * What the process runs. It is text, so that it needs no file of its own beside a built server. Setting holds its thread: another one
+ * sees a pipe close that the server holds, and ends what nobody waits for.
+ */
 const compile = `
 const { readFileSync } = require("node:fs");
+const { Worker } = require("node:worker_threads");
+const watch = 'new (require("node:net").Socket)({ fd: 3 }).on("close", () => process.kill(process.pid, "SIGKILL")).resume()';
+new Worker(watch, { eval: true }).unref();
 const given = readFileSync(0, "utf8");
 const end = given.indexOf("\\n");
 const { compiler, fonts, template, atSeconds } = JSON.parse(given.slice(0, end));
@@ -76,7 +82,7 @@ const { NodeCompiler } = require(compiler);
 // Nothing is read from the workspace.
 const typst = NodeCompiler.create({ workspace: "/", fontArgs: [{ fontBlobs: fonts.map((path) => readFileSync(path)) }] });
 const pdf = typst.pdf({ mainFileContent: template, inputs: { data: given.slice(end + 1) } }, { pdfStandard: "ua-1", creationTimestamp: atSeconds });
-process.stdout.write(pdf);
+process.stdout.write(pdf, () => process.exit(0));
 `;
 
 /** For whom one is set. */
@@ -143,7 +149,7 @@ async function setInProcess(data: object, atSeconds: number, signal: AbortSignal
   const limits = [`--max-old-space-size=${maxHeapMegabytes}`];
   // Without the server's environment, which has its secrets.
   const setter = spawn(process.execPath, [...limits, "--input-type=commonjs", "--eval", compile], {
-    ...{ stdio: "pipe", env: {}, timeout: maxMs, killSignal: "SIGKILL", signal },
+    ...{ stdio: ["pipe", "pipe", "pipe", "pipe"], env: {}, timeout: maxMs, killSignal: "SIGKILL", signal },
   });
   // It may end before it has read everything; how it ended says why.
   setter.stdin.on("error", () => undefined).end(`${given}\n${JSON.stringify(data)}`);

@@ -145,10 +145,18 @@ test.each(kinds)("the PDF of %s is tagged, its fonts embedded, and has every fig
       for (const [index, { type }] of columns.entries()) {
         const cell = row[index] ?? null;
         if (!isNumeric(type) || cell === null) continue;
-        place = words.indexOf(String(cell).replace(/^-/, "−"), place) + 1;
+        place = words.findIndex((word, at) => at >= place && isOnPaper(word, Number(cell))) + 1;
         expect(place, `${id}: ${cell}`).toBeGreaterThan(0);
       }
 });
+
+/** With its thousands apart, and the figure but for what its last decimal is rounded by. */
+function isOnPaper(word: string, figure: number): boolean {
+  const [, sign, whole = "", decimals = ""] = /^(−?)(\d{1,3}(?:,\d{3})*)(?:\.(\d+))?$/.exec(word) ?? [];
+  if (whole === "") return false;
+  const read = Number(`${sign ? "-" : ""}${whole.replaceAll(",", "")}.${decimals}`);
+  return Math.abs(read - figure) <= 0.5000001 * 10 ** -decimals.length && (decimals.length > 0 || read === figure);
+}
 
 test("hostile names are legible in a PDF and nothing in them is markup", async () => {
   const path = join(folder, "names.pdf");
