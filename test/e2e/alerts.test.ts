@@ -100,7 +100,7 @@ test("a rule is made in the form, which names the field that is wrong, and stand
   await desk.getByLabel("Kind").selectOption("threshold");
   await desk.getByLabel("Name", { exact: true }).fill("Too many calls");
   await desk.getByLabel("Meter").selectOption("api_calls");
-  await desk.getByLabel("Counted over").selectOption("day");
+  await desk.getByLabel("Counted over").selectOption("1h");
   await desk.getByLabel("Threshold", { exact: true }).fill("many");
   await desk.getByRole("button", { name: "Create rule" }).click();
   await expect.poll(() => desk.getByLabel("Threshold", { exact: true }).getAttribute("aria-invalid")).toBe("true");
@@ -111,7 +111,7 @@ test("a rule is made in the form, which names the field that is wrong, and stand
   await expectAccessible(desk);
   await desk.getByRole("button", { name: "Create rule" }).click();
   const row = desk.getByTestId("rule-list").getByRole("listitem").filter({ hasText: "Too many calls" });
-  await row.getByText("API calls of the day is above 2").waitFor();
+  await row.getByText("API calls of the last hour is above 2").waitFor();
   await expectAccessible(desk);
 });
 

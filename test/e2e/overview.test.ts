@@ -9,6 +9,11 @@ import { startService, type TestService } from "../support/service.ts";
 let service: TestService;
 let browser: Browser;
 let page: Page;
+const startedMs = Date.now();
+/** All usage lies in the month that runs, also in its first hours: lists and ranks are of that month. */
+const monthMs = Date.UTC(new Date(startedMs).getUTCFullYear(), new Date(startedMs).getUTCMonth());
+const mostEvents = 12;
+const stepMs = Math.min(9_000_000, (startedMs - monthMs) / (mostEvents + 1));
 const names = ["Acme Corporation", "Nordlicht Energie", "Blue River Media", "Kestrel Law", "Clover Health"];
 
 beforeAll(async () => {
@@ -42,7 +47,7 @@ beforeAll(async () => {
         user: `user-${n % 3}@${id}`,
         job: `${id}-${n}`,
         value: 10.5,
-        time: new Date(Date.now() - n * 9_000_000 - 1_000).toISOString(),
+        time: new Date(Math.max(monthMs, startedMs - (n + 1) * stepMs)).toISOString(),
         properties: {
           language: ["en", "nl", "de"][n % 3] ?? "en",
           model: ["standard", "law-2"][n % 2] ?? "",

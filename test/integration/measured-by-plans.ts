@@ -100,9 +100,10 @@ export function measuredByPlans(billing: () => Billing): void {
     const { world, key } = billing();
     const limits = { included: 5, overage: "block", thresholds: [], prices: {} };
     const { organization, subscriber, plan } = await measuredByReseller(billing(), "limited", limits);
-    const starts_at = new Date(Date.now() - 80 * 86_400_000).toISOString();
-    await billing().subscribe(subscriber, plan, { starts_at, anchor: 1 });
     const at = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString();
+    // A cycle that began two weeks ago: none ends while this runs.
+    const anchor = Math.min(28, new Date(at(14)).getUTCDate());
+    await billing().subscribe(subscriber, plan, { starts_at: at(80), anchor });
     await billing().calls([organization, at(0), "10"], [organization, at(50), "30"]);
     const { quotas } = await billing().get(`/v1/period?node=${subscriber}`);
     expect(quotas).toMatchObject([{ feature: "calls", meter: "own_b", used: "10", status: "over" }]);
