@@ -27,6 +27,8 @@ export function takeTurns(questions: Questions, tree: Pick<NodeTree, "ancestors"
       await questions.answer(caller, c.req.raw.signal, async (question) => {
         c.set("question", question);
         await answer();
+        // Nobody reads the body of an answer to HEAD, whose writer would wait for a reader.
+        if (c.req.raw.method === "HEAD") await c.res.body?.cancel();
         lastUntilSent(c, question);
       });
     });

@@ -54,6 +54,22 @@ test.each([
   expect(turns).toEqual([{ caller: { tenant: "reseller:r", id: "key_1" }, bodyRead: false }]);
 });
 
+test("the body of an answer to HEAD is ended unread, and nobody's turn lasts for it", async () => {
+  const { app } = routerWith([]);
+  let isCancelled = false;
+  const route = createRoute({ method: "get", path: "/asked", middleware: requireScope("read"), responses });
+  const endless = () =>
+    new ReadableStream({
+      pull: (controller) => controller.enqueue(Buffer.from("row\n")),
+      cancel: () => {
+        isCancelled = true;
+      },
+    });
+  app.openapi(route, (c) => c.body(endless(), 200) as never);
+  const answer = await app.request("/asked", { method: "HEAD" });
+  expect([answer.status, await answer.text(), isCancelled]).toEqual([200, "", true]);
+});
+
 test("a route that is public takes none", async () => {
   const turns: { caller: unknown; bodyRead: boolean }[] = [];
   const { app } = routerWith(turns);
