@@ -42,7 +42,7 @@ import { InvalidTimeError, type Window, type WindowedRange, windowsInSlices } fr
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
-import { requireScope, resolveNode } from "../authenticate.ts";
+import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { jsonPieces, listFormOf, listMediaTypes, streamOf } from "../list-form.ts";
 import { isTableForm, sendTable } from "../list-table.ts";
@@ -239,10 +239,16 @@ function pairingFor(query: UsageQuery, asked: WindowedRange, nowMs: number): Pai
 
 const maxNodes = 50;
 
-/** Commas separate addresses; one within an id is part of it unless an address could begin behind it. */
+/**
+ * Commas separate addresses; one within an id is part of it unless an address could begin behind it, and also then where that is a
+ * node of the caller's.
+ */
 function nodesOf(actor: Actor, tree: UsageRoutesDeps["tree"], text: string | undefined): NodeAddress[] {
   if (text === undefined) return [resolveNode(actor, tree)];
-  const wanted = [...new Set(text.split(/,(?=(?:all$|all,|partner:|reseller:|organization:|agent:))/))];
+  const wanted = addressesIn(text, (address) => {
+    const { data } = nodeAddressSchema.safeParse(address);
+    return data !== undefined && tree.get(data) !== undefined && isWithinReach(actor, tree, data);
+  });
   if (wanted.length > maxNodes)
     throw new ProblemError("invalid_request", `more than ${maxNodes} nodes`, { field: "node" });
   return wanted.map((address) => {
@@ -252,6 +258,22 @@ function nodesOf(actor: Actor, tree: UsageRoutesDeps["tree"], text: string | und
     return resolveNode(actor, tree, parsed.data);
   });
 }
+
+/** Each once. What `isNode` says is one is not taken apart. */
+function addressesIn(text: string, isNode: (address: string) => boolean): string[] {
+  const parts = text.split(/,(?=(?:all$|all,|partner:|reseller:|organization:|agent:))/);
+  const found = new Set<string>();
+  for (let at = 0; at < parts.length; ) {
+    let until = Math.min(parts.length, at + maxCommas + 1);
+    while (until > at + 1 && !isNode(parts.slice(at, until).join(","))) until--;
+    found.add(parts.slice(at, until).join(","));
+    at = until;
+  }
+  return [...found];
+}
+
+/** Behind each of which an address could begin, within one id. */
+const maxCommas = 8;
 
 function sharedDimensions(asked: readonly Meter[]): ReadonlySet<string> {
   const [first = new Set<string>(), ...others] = asked.map(dimensionsOf);
