@@ -31,7 +31,9 @@ export const recordSchema = z.object({
   received_at: z.string(),
   partner: z.string().nullable().describe("Above the organization at `time`"),
   reseller: z.string().nullable().describe("Above the organization at `time`"),
-  key: z.string().describe("Id of the API key that sent it"),
+  key: z
+    .string()
+    .describe("Id of the API key that sent it; '' where a former owner's, which is not the reader's to know"),
   voided: z.literal(true).optional().describe("It counts no more; only with `include=voided`"),
 });
 export type UsageRecord = z.infer<typeof recordSchema>;
