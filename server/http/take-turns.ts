@@ -28,7 +28,7 @@ export function takeTurns(questions: Questions, tree: Pick<NodeTree, "ancestors"
         c.set("question", question);
         await answer();
         // Nobody reads the body of an answer to HEAD, whose writer would wait for a reader.
-        if (c.req.raw.method === "HEAD") await c.res.body?.cancel();
+        if (c.req.raw.method === "HEAD" && !c.res.body?.locked) await c.res.body?.cancel();
         lastUntilSent(c, question);
       });
     });
