@@ -16,9 +16,9 @@ import { compareSessions, type SessionDifference } from "./compare-sessions.ts";
 import { deriveRunning, deriveStored, pathOfRunning, runningAgain } from "./derive-session.ts";
 import type { DerivationListener } from "./derived-change.ts";
 import type { FencingEpoch } from "./fencing-epoch.ts";
-import { foldInto } from "./fold-events.ts";
+import { foldInto, sortBySession } from "./fold-events.ts";
 import { createKnownSessions, type KnownSessions } from "./known-sessions.ts";
-import { levelEvents } from "./level-events.ts";
+import { LevelLines } from "./level-events.ts";
 import { createMinuteSlots, type MinuteSlots } from "./minute-slots.ts";
 import { type HeldSizes, RunningSessions } from "./running-sessions.ts";
 import type { PlacementsWithin } from "./session-parts.ts";
@@ -193,15 +193,12 @@ class LocalMaterializer implements LevelMaterializer {
   async #deriveLines({ batches, lines }: StoredLines, nowMs: number): Promise<Derivation> {
     const derivation = nothingDerived();
     const pace = createPace();
-    const folding = foldInto(this.#held, this.#known);
-    for (const event of levelEvents(lines)) {
-      folding.take(event);
-      const resting = pace.rest();
-      if (resting) await resting;
-    }
-    const { organizations, uncached, dirty } = folding.end();
+    const eventLines = new LevelLines(lines);
+    const { organizations, sessions } = await sortBySession(eventLines, this.#held, this.#known, pace);
     const marks = { batches: [...batches], organizations };
     if (organizations.length > 0) await this.#deriveMarked(marks, nowMs, "changes", derivation);
+    /** To be read from storage. */
+    const uncached: { organization: string; session: string }[] = [];
     let rows = new DerivedRows(this.#nextVersion());
     const step = async () => {
       derivation.sessions++;
@@ -211,12 +208,13 @@ class LocalMaterializer implements LevelMaterializer {
       }
       await pace.rest();
     };
-    for (const [key, session] of dirty) {
-      dirty.delete(key);
-      await inSlices(session.resolveSteps(nowMs), pace);
-      const path = pathOfRunning(session, this.#placementsWithin, nowMs);
+    for (const [key, events] of sessions) {
+      sessions.delete(key);
+      const session = await foldInto(events, eventLines, this.#known, pace);
+      if (session) await inSlices(session.resolveSteps(nowMs), pace);
+      const path = session && pathOfRunning(session, this.#placementsWithin, nowMs);
       this.#held.evict(key);
-      if (!path) uncached.set(key, session.named);
+      if (!session || !path) uncached.push({ organization: events.organization, session: events.session });
       else {
         deriveRunning(session, path, nowMs, rows);
         if (session.isRunning(nowMs)) this.#held.hold(session);
@@ -224,8 +222,8 @@ class LocalMaterializer implements LevelMaterializer {
       }
     }
     // Who watches what is held does not wait for what has to be read.
-    if (uncached.size > 0) this.#listener?.onSessionsDerived(rows.takeChanges());
-    for await (const sessions of storedSessionsByName(this.#clickhouse, [...uncached.values()]))
+    if (uncached.length > 0) this.#listener?.onSessionsDerived(rows.takeChanges());
+    for await (const sessions of storedSessionsByName(this.#clickhouse, uncached))
       for (const stored of sessions.values()) {
         const { row, open } = await deriveStored(stored, this.#placementsWithin, nowMs, rows, pace);
         const session = row && (await runningAgain(stored.known, row, open, nowMs, pace));

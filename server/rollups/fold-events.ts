@@ -1,42 +1,76 @@
-/** Sorts the events of some batches by how their sessions are derived, and folds them into the sessions that memory holds. */
+/** Sorts the events of some batches by session, and folds them into the sessions that memory holds. */
+import type { Pace } from "../fairness/pace.ts";
 import type { KnownSessions } from "./known-sessions.ts";
-import type { LevelEvent } from "./level-events.ts";
+import type { LevelLines } from "./level-events.ts";
 import { RunningSession } from "./running-session.ts";
 import type { RunningSessions } from "./running-sessions.ts";
 import { sessionKey } from "./session-intervals.ts";
 
-export function foldInto(held: RunningSessions, known: KnownSessions) {
+/** The events of one session, by their places among the lines. */
+export interface SessionEvents {
+  organization: string;
+  session: string;
+  places: number[];
+  /** As memory had it when they were sorted. */
+  held: RunningSession | undefined;
+}
+
+export interface SortedEvents {
   /** Whose sessions are derived by their marks in storage. */
-  const organizations = new Set<string>();
-  /** Sessions to be read from storage, which has these events already. */
-  const uncached = new Map<string, { organization: string; session: string }>();
-  /** Sessions in memory that these events folded into. */
-  const dirty = new Map<string, RunningSession>();
-  function take(event: LevelEvent): void {
-    const { organization, session } = event;
+  organizations: string[];
+  /** Those of all others, by `sessionKey`. */
+  sessions: Map<string, SessionEvents>;
+}
+
+/**
+ * Session by session, so that memory has what one of them says at a time: all of them at once, thousands, would outlive the
+ * young generation and be copied and looked through for as long as the batches are derived.
+ */
+export async function sortBySession(
+  lines: LevelLines,
+  memory: RunningSessions,
+  known: KnownSessions,
+  pace: Pace,
+): Promise<SortedEvents> {
+  const sessions = new Map<string, SessionEvents>();
+  for (const { organization, session, namesInterval, place } of lines.lines()) {
     if (session === "") {
-      if (event.interval === "") return;
-      // What is held of it is used no more, and goes when it is derived or room is needed.
+      if (!namesInterval) continue;
       known.addUnassigned(organization);
     }
-    if (known.mayHaveUnassigned(organization)) return void organizations.add(organization);
-    const key = sessionKey(event);
-    if (uncached.has(key)) return;
-    const found = dirty.get(key) ?? held.get(key);
-    const running = found ?? (known.meet(organization, session) ? RunningSession.begun(event) : undefined);
+    const key = sessionKey({ organization, session });
+    const found = sessions.get(key);
+    if (found) found.places.push(place);
+    else sessions.set(key, { organization, session, places: [place], held: memory.get(key) });
+    const resting = pace.rest();
+    if (resting) await resting;
+  }
+  const organizations = new Set<string>();
+  for (const { organization } of sessions.values())
+    if (known.mayHaveUnassigned(organization)) organizations.add(organization);
+  // What is held of those is used no more, and goes when it is derived or room is needed.
+  for (const [key, { organization }] of sessions) if (organizations.has(organization)) sessions.delete(key);
+  return { organizations: [...organizations], sessions };
+}
+
+/** The session with its events folded into it; undefined: it is to be read from storage, which has these events already. */
+export async function foldInto(
+  { organization, session, places, held }: SessionEvents,
+  lines: LevelLines,
+  known: KnownSessions,
+  pace: Pace,
+): Promise<RunningSession | undefined> {
+  const isNew = held === undefined && known.meet(organization, session);
+  const running = isNew ? RunningSession.begun({ organization, session }) : held;
+  if (running === undefined) return undefined;
+  for (const place of places) {
+    const event = lines.eventAt(place);
     // How long such an event's interval is, storage computes.
-    const isHeld = running !== undefined && event.action !== "span";
-    if (isHeld) running.fold(event);
-    if (isHeld && !running.isOutdated) return void dirty.set(key, running);
-    held.evict(key);
-    dirty.delete(key);
-    uncached.set(key, { organization, session });
+    if (event.action === "span") return undefined;
+    running.fold(event);
+    if (running.isOutdated) return undefined;
+    const resting = pace.rest();
+    if (resting) await resting;
   }
-  /** What turned out to have unassigned intervals on the way is derived by its marks alone. */
-  function end() {
-    for (const sessions of [uncached, dirty])
-      for (const key of sessions.keys()) if (organizations.has(key.slice(0, key.indexOf("\0")))) sessions.delete(key);
-    return { organizations: [...organizations], uncached, dirty };
-  }
-  return { take, end };
+  return running;
 }

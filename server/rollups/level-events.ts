@@ -41,26 +41,82 @@ const column = {
   dims: at("dims"),
 } as const;
 
-const lineEnd = 10;
+const [tab, lineEnd] = [9, 10];
 
-/** Every event of the lines that says something about an interval, in their order. */
-export function* levelEvents(lines: readonly Buffer[]): Generator<LevelEvent> {
-  for (const bytes of lines) {
-    for (let start = 0; start < bytes.length; ) {
-      const found = bytes.indexOf(lineEnd, start);
-      const end = found < 0 ? bytes.length : found;
-      // A text of its own for each line: whoever keeps a column of it keeps no more than the line.
-      const event = levelEventOf(bytes.toString("utf8", start, end));
-      if (event) yield event;
-      start = end + 1;
+/** A line that says something about an interval. */
+export interface LevelLine {
+  organization: string;
+  /** '' where the event named none. */
+  session: string;
+  namesInterval: boolean;
+  /** For `eventAt`. */
+  place: number;
+}
+
+/** The lines of stored events. What a line says is read where it is asked for, so that thousands of them take no memory but their own. */
+export class LevelLines {
+  readonly #pieces: readonly Buffer[];
+  /** Where the columns of the line begin that was looked at last, and where its end is. */
+  readonly #starts = new Int32Array(lineColumns.length + 1);
+
+  constructor(pieces: readonly Buffer[]) {
+    this.#pieces = pieces;
+  }
+
+  /** Every line that says something about an interval, in their order. */
+  *lines(): Generator<LevelLine> {
+    for (const [number, bytes] of this.#pieces.entries()) {
+      for (let start = 0; start < bytes.length; ) {
+        const end = this.#findColumns(bytes, start);
+        // Most events say nothing about an interval: nothing more is read of those.
+        if (bytes[this.#startOf(column.level)] !== tab) {
+          yield {
+            organization: this.#text(bytes, column.organization),
+            session: this.#text(bytes, column.session),
+            namesInterval: bytes[this.#startOf(column.interval)] !== tab,
+            place: number * placesPerPiece + start,
+          };
+        }
+        start = end + 1;
+      }
     }
+  }
+
+  eventAt(place: number): LevelEvent {
+    const bytes = this.#pieces[Math.floor(place / placesPerPiece)] as Buffer;
+    const start = place % placesPerPiece;
+    const end = bytes.indexOf(lineEnd, start);
+    // A text of its own for each line: whoever keeps a column of it keeps no more than the line.
+    return levelEventOf(bytes.toString("utf8", start, end < 0 ? bytes.length : end));
+  }
+
+  /**
+   * Answers where the line ends. Counted from the front: a line that was logged before a column was added is shorter at its end, and one
+   * of a later version longer.
+   */
+  #findColumns(bytes: Buffer, start: number): number {
+    const starts = this.#starts;
+    starts[0] = start;
+    let found = 1;
+    let at = start;
+    for (; at < bytes.length && bytes[at] !== lineEnd; at++)
+      if (bytes[at] === tab && found < starts.length) starts[found++] = at + 1;
+    return at;
+  }
+
+  #startOf(index: number): number {
+    return this.#starts[index] as number;
+  }
+
+  #text(bytes: Buffer, index: number): string {
+    return unescapeColumn(bytes.toString("utf8", this.#startOf(index), this.#startOf(index + 1) - 1));
   }
 }
 
-/** undefined: the event says nothing about an interval. */
-function levelEventOf(line: string): LevelEvent | undefined {
-  // Most events say nothing about an interval: nothing more is read of those.
-  if (line.charCodeAt(columnStart(line, column.level)) === tab) return undefined;
+/** More than a piece has bytes. */
+const placesPerPiece = 2 ** 32;
+
+function levelEventOf(line: string): LevelEvent {
   const columns = line.split("\t");
   // An event without a value has `\\N` there, which is no text.
   const first = line.indexOf("\\");
@@ -84,13 +140,4 @@ function levelEventOf(line: string): LevelEvent | undefined {
     aliveWithinMs: Number(columns[column.aliveWithin]),
     dims: dims === "{}" ? "" : dims,
   };
-}
-
-const tab = 9;
-
-/** Counted from the front: a line that was logged before a column was added is shorter at its end. */
-function columnStart(line: string, index: number): number {
-  let start = 0;
-  for (let at = 0; at < index; at++) start = line.indexOf("\t", start) + 1;
-  return start;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { escapeColumn } from "../../../server/ingest/accept/event-row.ts";
-import { type LevelEvent, levelEvents } from "../../../server/rollups/level-events.ts";
+import { type LevelEvent, LevelLines } from "../../../server/rollups/level-events.ts";
 
 function lineOf(value: string, texts: { user: string; session: string }, level = "participants"): string {
   const { user, session } = texts;
@@ -10,7 +10,13 @@ function lineOf(value: string, texts: { user: string; session: string }, level =
 }
 
 function eventsOf(lines: readonly string[]): LevelEvent[] {
-  return [...levelEvents([Buffer.from(lines.join(""))])];
+  const read = new LevelLines(lines.map((line) => Buffer.from(line)));
+  return [...read.lines()].map(({ place, ...line }) => {
+    const event = read.eventAt(place);
+    const { organization, session, interval } = event;
+    expect(line).toEqual({ organization, session, namesInterval: interval !== "" });
+    return event;
+  });
 }
 
 test.each(["\\N", "12.5"])(

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { defaultAliveWithinMs } from "../../../server/catalog/levels.ts";
 import { lineColumns } from "../../../server/ingest/accept/event-row.ts";
 import { agentSpansOf } from "../../../server/rollups/derived-change.ts";
-import { type LevelEvent, levelEvents } from "../../../server/rollups/level-events.ts";
+import { type LevelEvent, LevelLines } from "../../../server/rollups/level-events.ts";
 import type { EdgeColumns } from "../../../server/rollups/minute-changes.ts";
 import { type Edge, resolveSession } from "../../../server/rollups/resolve-session.ts";
 import { RunningSession } from "../../../server/rollups/running-session.ts";
@@ -251,12 +251,15 @@ test("what memory holds of a session keeps nothing else of the events' lines", (
   const count = 2_000;
   collect();
   const before = process.memoryUsage().heapUsed;
-  for (let number = 0; number < count; number++)
-    for (const event of levelEvents([longLineOf(number)])) {
+  for (let number = 0; number < count; number++) {
+    const lines = new LevelLines([longLineOf(number)]);
+    for (const { place } of lines.lines()) {
+      const event = lines.eventAt(place);
       const session = RunningSession.begun(event);
       session.fold(event);
       held.hold(session);
     }
+  }
   collect();
   const bytesEach = (process.memoryUsage().heapUsed - before) / count;
   expect(held.sizes).toEqual({ sessions: count, intervals: count });

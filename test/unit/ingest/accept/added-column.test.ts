@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { OutcomeTally, recount } from "../../../../server/ingest/accept/event-outcomes.ts";
 import { eventOfLine } from "../../../../server/ingest/accept/event-row.ts";
-import { levelEvents } from "../../../../server/rollups/level-events.ts";
+import { LevelLines } from "../../../../server/rollups/level-events.ts";
 
 const columns = [
   ...["1", "acme", "e1", "1", "0", "59000", "participant.joined", "", "", "", "u1", "s1", "daily", "c1", ""],
@@ -16,11 +16,12 @@ test("an event that lacks a column of the first version is no line of the log", 
 });
 
 test.each(lines)("the interval and the key are read from %j", (line) => {
-  expect([...levelEvents([Buffer.from(`${line}\n`)])]).toMatchObject([
+  const lines = new LevelLines([Buffer.from(`${line}\n`)]);
+  expect([...lines.lines()].map(({ place }) => lines.eventAt(place))).toMatchObject([
     { level: "participants", aliveWithinMs: 90_000 },
   ]);
   const without = line.replace("participants\tstart\t90000", "\t\t0");
-  expect([...levelEvents([Buffer.from(`${without}\n`)])]).toEqual([]);
+  expect([...new LevelLines([Buffer.from(`${without}\n`)]).lines()]).toEqual([]);
 
   const tally = new OutcomeTally();
   const owner = { organization: "acme", partner: "", reseller: "", agent: "" };
