@@ -22,6 +22,26 @@ export function faultOfText(bytes: Uint8Array, from = 0, to = bytes.length): Fau
   return fault === undefined ? undefined : { code: "too_complex", field: null, message: `the event ${fault}` };
 }
 
+/**
+ * The same of lines of `bytes`, in their order. A usual one is told by the few objects that it opens, without a look at each of its
+ * bytes: without an array it nests no deeper than it opens objects, and has fewer members than bytes.
+ */
+export function linesFaults(bytes: Buffer): (from: number, to: number) => Fault | undefined {
+  const hasArrays = bytes.includes(openArray);
+  const maxOpened = Math.min(eventBounds.maxDepth, eventBounds.maxContainers);
+  let next = hasArrays ? -1 : bytes.indexOf(openObject);
+  return (from, to) => {
+    if (hasArrays || to - from > eventBounds.maxMembers) return faultOfText(bytes, from, to);
+    // Each byte is searched once, whatever the lines are.
+    if (next >= 0 && next < from) next = bytes.indexOf(openObject, from);
+    let opened = 0;
+    for (; next >= 0 && next < to && opened <= maxOpened; opened++) next = bytes.indexOf(openObject, next + 1);
+    return opened > maxOpened ? faultOfText(bytes, from, to) : undefined;
+  };
+}
+
+const [openArray, openObject] = ["[", "{"].map((one) => one.charCodeAt(0)) as [number, number];
+
 export interface ParsedArray {
   /** Undefined where `unreadable` says why. */
   events: unknown[];

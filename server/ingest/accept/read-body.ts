@@ -7,7 +7,7 @@ import { ProblemError } from "../../problem.ts";
 import { binaryCloudEvent, cloudEventToUsageEvent, isBinaryMode, isJsonType } from "./cloudevents.ts";
 import type { Fault } from "./event-gate.ts";
 import type { ContentEncoding } from "./inflate-body.ts";
-import { faultOfText, type ParsedArray, parseSuspectArray } from "./parse-events.ts";
+import { faultOfText, linesFaults, type ParsedArray, parseSuspectArray } from "./parse-events.ts";
 import { rawElements } from "./raw-elements.ts";
 import type { RequestEvents } from "./request-events.ts";
 
@@ -154,6 +154,7 @@ function readLines(bytes: Buffer): RequestEvents {
   const unreadable = new Map<number, Fault>();
   const isWholeUtf8 = isUtf8(bytes);
   const isExact = mayBendNumbers(bytes);
+  const faultOfLine = linesFaults(bytes);
   for (let start = startOfText(bytes); start < bytes.length; ) {
     const newline = bytes.indexOf(0x0a, start);
     const end = newline < 0 ? bytes.length : newline;
@@ -163,7 +164,7 @@ function readLines(bytes: Buffer): RequestEvents {
       const index = events.length;
       lines.push(line);
       if (isWholeUtf8 || isUtf8(bytes.subarray(start, end))) {
-        const fault = faultOfText(bytes, start, end);
+        const fault = faultOfLine(start, end);
         if (fault) unreadable.set(index, fault);
         else
           try {

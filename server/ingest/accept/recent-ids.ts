@@ -50,13 +50,19 @@ class Generation {
 
 /** The entries that one request added; exactly one of `logged` and `forget` must follow. */
 export class Claims {
-  readonly added: { generation: Generation; slot: number }[] = [];
+  readonly #slots = new Map<Generation, number[]>();
+
+  add(generation: Generation, slot: number): void {
+    generation.unlogged++;
+    const slots = this.#slots.get(generation);
+    if (slots) slots.push(slot);
+    else this.#slots.set(generation, [slot]);
+  }
 
   /** Their record ends at `position` and is on disk. */
   logged(position: LogPosition): void {
-    for (const { generation } of this.added) generation.unlogged--;
-    const touched = new Set(this.added.map(({ generation }) => generation));
-    for (const generation of touched) {
+    for (const [generation, { length }] of this.#slots) {
+      generation.unlogged -= length;
       if (!generation.lastPosition || comparePositions(position, generation.lastPosition) > 0) {
         generation.lastPosition = position;
       }
@@ -65,9 +71,9 @@ export class Claims {
 
   /** Their record was not taken: they are as new as before. */
   forget(): void {
-    for (const { generation, slot } of this.added) {
-      generation.unlogged--;
-      generation.orders[slot] = forgotten;
+    for (const [generation, slots] of this.#slots) {
+      generation.unlogged -= slots.length;
+      for (const slot of slots) generation.orders[slot] = forgotten;
     }
   }
 }
@@ -122,8 +128,7 @@ export class RecentIds {
     this.#arrivals = (this.#arrivals % (forgotten - 1)) + 1;
     generation.orders[slot] = this.#arrivals;
     this.#identities[this.#arrivals % exactIdentities] = identity;
-    generation.unlogged++;
-    claims.added.push({ generation, slot });
+    claims.add(generation, slot);
   }
 
   /** Everything in the log up to `position` can be found in storage. */

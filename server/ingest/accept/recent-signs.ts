@@ -57,8 +57,9 @@ export class RequestSigns {
     const isOpen = open !== undefined && open !== over;
     if (action === "end") {
       this.#added.set(key, over);
+      if (isOpen) return undefined;
       const isOtherOpen = (this.#get(hashText(other + who)) ?? over) !== over;
-      return !isOpen && isOtherOpen ? (interval === undefined ? unnamedEnd : unnamedStart) : undefined;
+      return isOtherOpen ? (interval === undefined ? unnamedEnd : unnamedStart) : undefined;
     }
     const device = properties?.device === undefined ? noDevice : hashText(String(properties.device));
     this.#added.set(key, device);
@@ -67,7 +68,8 @@ export class RequestSigns {
   }
 
   #get(key: bigint): bigint | null | undefined {
-    return this.#added.has(key) ? this.#added.get(key) : this.#known.get(key);
+    const added = this.#added.get(key);
+    return added === undefined ? this.#known.get(key) : added;
   }
 
   keep(): void {
