@@ -85,9 +85,37 @@ export class LevelLines {
   eventAt(place: number): LevelEvent {
     const bytes = this.#pieces[Math.floor(place / placesPerPiece)] as Buffer;
     const start = place % placesPerPiece;
-    const end = bytes.indexOf(lineEnd, start);
+    const end = this.#findColumns(bytes, start);
     // A text of its own for each line: whoever keeps a column of it keeps no more than the line.
-    return levelEventOf(bytes.toString("utf8", start, end < 0 ? bytes.length : end));
+    const line = bytes.toString("utf8", start, end);
+    const isPlain = line.length === end - start && !this.#isEscaped(line, start);
+    const text = (index: number) =>
+      isPlain
+        ? line.slice(this.#startOf(index) - start, this.#startOf(index + 1) - 1 - start)
+        : this.#text(bytes, index);
+    const dims = text(column.dims);
+    return {
+      organization: text(column.organization),
+      session: text(column.session),
+      room: text(column.room),
+      partner: text(column.partner),
+      reseller: text(column.reseller),
+      agent: text(column.agent),
+      user: text(column.user),
+      level: text(column.level),
+      action: text(column.action),
+      interval: text(column.interval),
+      timeMs: Number(text(column.time)),
+      startedMs: Number(text(column.started)),
+      aliveWithinMs: Number(text(column.aliveWithin)),
+      dims: dims === "{}" ? "" : dims,
+    };
+  }
+
+  #isEscaped(line: string, start: number): boolean {
+    // An event without a value has `\\N` there, which is no text.
+    const first = line.indexOf("\\");
+    return first >= 0 && (first !== this.#startOf(column.value) - start || line.includes("\\", first + 1));
   }
 
   /**
@@ -115,29 +143,3 @@ export class LevelLines {
 
 /** More than a piece has bytes. */
 const placesPerPiece = 2 ** 32;
-
-function levelEventOf(line: string): LevelEvent {
-  const columns = line.split("\t");
-  // An event without a value has `\\N` there, which is no text.
-  const first = line.indexOf("\\");
-  const isEscaped = first >= 0 && (columns[column.value] !== "\\N" || first !== line.lastIndexOf("\\"));
-  if (isEscaped)
-    for (let index = 0; index < columns.length; index++) columns[index] = unescapeColumn(columns[index] as string);
-  const dims = columns[column.dims] as string;
-  return {
-    organization: columns[column.organization] as string,
-    session: columns[column.session] as string,
-    room: columns[column.room] as string,
-    partner: columns[column.partner] as string,
-    reseller: columns[column.reseller] as string,
-    agent: columns[column.agent] as string,
-    user: columns[column.user] as string,
-    level: columns[column.level] as string,
-    action: columns[column.action] as string,
-    interval: columns[column.interval] as string,
-    timeMs: Number(columns[column.time]),
-    startedMs: Number(columns[column.started]),
-    aliveWithinMs: Number(columns[column.aliveWithin]),
-    dims: dims === "{}" ? "" : dims,
-  };
-}
