@@ -27,6 +27,8 @@ import { DerivedRows, undoDerivations } from "./write-derivation.ts";
 
 /** Bounds the memory of one step, whatever a batch has. */
 const sessionsPerWrite = 8_000;
+/** What so many sessions changed is told, and then kept by who was told alone. */
+const sessionsPerTelling = 200;
 
 export interface Derivation {
   /** Node addresses whose levels may have changed. */
@@ -205,7 +207,7 @@ class LocalMaterializer implements LevelMaterializer {
       if (rows.sessions >= sessionsPerWrite) {
         await this.#write(rows, nowMs, derivation);
         rows = new DerivedRows(this.#nextVersion());
-      }
+      } else if (derivation.sessions % sessionsPerTelling === 0) this.#tell(rows);
       await pace.rest();
     };
     for (const [key, events] of sessions) {
@@ -222,7 +224,7 @@ class LocalMaterializer implements LevelMaterializer {
       }
     }
     // Who watches what is held does not wait for what has to be read.
-    if (uncached.length > 0) this.#listener?.onSessionsDerived(rows.takeChanges());
+    if (uncached.length > 0) this.#tell(rows);
     for await (const sessions of storedSessionsByName(this.#clickhouse, uncached))
       for (const stored of sessions.values()) {
         const { row, open } = await deriveStored(stored, this.#placementsWithin, nowMs, rows, pace);
@@ -234,9 +236,13 @@ class LocalMaterializer implements LevelMaterializer {
     return derivation;
   }
 
-  async #write(rows: DerivedRows, nowMs: number, derivation: Derivation): Promise<void> {
-    // Who watches sees it while it is written; what cannot be written is taken back with all that memory holds.
+  /** Who watches sees it before it is written; what cannot be written is taken back with all that memory holds. */
+  #tell(rows: DerivedRows): void {
     this.#listener?.onSessionsDerived(rows.takeChanges());
+  }
+
+  async #write(rows: DerivedRows, nowMs: number, derivation: Derivation): Promise<void> {
+    this.#tell(rows);
     await rows.write(this.#clickhouse, this.#epoch, this.#minuteSlots, nowMs);
     derivation.changedMinutes += rows.minutes.length;
     for (const node of rows.changedNodes()) derivation.changedNodes.add(node);

@@ -51,6 +51,33 @@ const changingMs = 15 * 60 * 1000;
 /** After every minute that an event can have, seconds since 1970. */
 const endOfTime = 4_294_967_280;
 
+/** Rows as the bytes that are sent: as texts, thousands of them would be copied by the collector until they are. */
+class RowBytes {
+  #bytes = Buffer.alloc(0);
+  #length = 0;
+
+  get isEmpty(): boolean {
+    return this.#length === 0;
+  }
+
+  get body(): Buffer[] {
+    return [this.#bytes.subarray(0, this.#length)];
+  }
+
+  push(row: string): void {
+    // A character of two bytes in memory takes three at most.
+    const most = this.#length + row.length * 3;
+    if (most > this.#bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(most, this.#bytes.length * 2, smallestBytes));
+      this.#bytes.copy(larger, 0, 0, this.#length);
+      this.#bytes = larger;
+    }
+    this.#length += this.#bytes.write(row, this.#length, "utf8");
+  }
+}
+
+const smallestBytes = 4 * 1024;
+
 /**
  * What one step of a derivation came to, gathered session by session. What it was made of is let go as soon as it is rendered: one
  * step has thousands of sessions.
@@ -64,9 +91,9 @@ export class DerivedRows {
   /** Those of a comparison; else there are none. */
   readonly compared: { sessions: SessionRow[]; open: OpenRow[] } = { sessions: [], open: [] };
   readonly #isCompared: boolean;
-  readonly #edgeRows: string[] = [];
-  readonly #sessionRows: string[] = [];
-  readonly #openRows: string[] = [];
+  readonly #edgeRows = new RowBytes();
+  readonly #sessionRows = new RowBytes();
+  readonly #openRows = new RowBytes();
 
   /** `version`: of everything that is written. */
   constructor(version: number, scope: "changes" | "comparison" = "changes") {
@@ -121,8 +148,8 @@ export class DerivedRows {
   /** Rejects when anything was not written; then the edges may be ahead of the sessions. */
   async write(clickhouse: ClickHouse, epoch: number, slots: MinuteSlots, nowMs: number): Promise<void> {
     const { version } = this;
-    if (this.#edgeRows.length > 0) {
-      await insertLevelEdges(clickhouse, asBody(this.#edgeRows), { epoch });
+    if (!this.#edgeRows.isEmpty) {
+      await insertLevelEdges(clickhouse, this.#edgeRows.body, { epoch });
       const before = Math.floor((nowMs - changingMs) / minuteMs) * (minuteMs / 1000);
       const older = this.minutes.filter(({ minute }) => minute < before);
       if (older.length > 0) await deriveSlots(clickhouse, { epoch, version, before, ...formerNodes(older) });
@@ -130,8 +157,8 @@ export class DerivedRows {
       if (changing.length > 0) await slots.write(changing, version, epoch);
       slots.forgetBefore(before);
     }
-    if (this.#openRows.length > 0) await insertOpenSessions(clickhouse, asBody(this.#openRows), { epoch });
-    if (this.#sessionRows.length > 0) await insertSessions(clickhouse, asBody(this.#sessionRows), { epoch });
+    if (!this.#openRows.isEmpty) await insertOpenSessions(clickhouse, this.#openRows.body, { epoch });
+    if (!this.#sessionRows.isEmpty) await insertSessions(clickhouse, this.#sessionRows.body, { epoch });
   }
 }
 

@@ -53,8 +53,17 @@ const errors: PlantedError[] = [
   {
     rule: "every event of a session that memory holds folds into it",
     file: "server/rollups/fold-events.ts",
-    right: "if (isHeld) running.fold(event);",
-    wrong: 'if (isHeld && event.action !== "alive") running.fold(event);',
+    right: "    running.fold(event);\n",
+    wrong: '    if (event.action !== "alive") running.fold(event);\n',
+    tests: held,
+  },
+  {
+    rule: "a session that memory lets go with events folded into it is read from storage",
+    file: "server/rollups/derive-levels.ts",
+    right:
+      "if (!session || !path) uncached.push({ organization: events.organization, session: events.session });\n      else {",
+    wrong:
+      "if (!session) uncached.push({ organization: events.organization, session: events.session });\n      else if (path) {",
     tests: held,
   },
   {

@@ -13,12 +13,14 @@ import type { LogPosition, WriteAheadLog } from "../log/write-ahead-log.ts";
 import { checkEvents, type Decision, type DecisionContext, decideEvents } from "./accept-events.ts";
 import type { Admission, RateState } from "./backpressure.ts";
 import type { GivenEvent } from "./event-gate.ts";
+import type { Reservation } from "./event-memory.ts";
 import { inflateBody } from "./inflate-body.ts";
 import type { KnownIds, StoredAnswers } from "./known-ids.ts";
 import { organizationsToCreate, withOrganizations } from "./new-organizations.ts";
-import { bodyFormOf, readBody } from "./read-body.ts";
+import { type BodyForm, bodyFormOf, readBody } from "./read-body.ts";
 import { receiveBody } from "./receive-body.ts";
 import { Claims } from "./recent-ids.ts";
+import type { RequestSigns } from "./recent-signs.ts";
 import type { RequestEvents } from "./request-events.ts";
 import { renderRequestRecord } from "./request-record.ts";
 import type { OrganizationTree, SendingKey } from "./sending-key.ts";
@@ -84,9 +86,9 @@ const codingOverheadBytes = 64 * 1024;
  */
 export async function acceptRequest(deps: AcceptDeps, request: IncomingRequest): Promise<AcceptedRequest> {
   const { admission } = deps;
-  const { headers } = request;
 
   // 1. Refuse by headers and load alone, before a byte of the body is read.
+  const { headers } = request;
   const form = bodyFormOf(headers);
   const maxBytes = limits.maxInflatedBytes + (form.encoding === "identity" ? 0 : codingOverheadBytes);
   const announcedBytes = announcedLength(headers);
@@ -98,21 +100,33 @@ export async function acceptRequest(deps: AcceptDeps, request: IncomingRequest):
     form.encoding !== "identity",
   );
   try {
-    // 2. Read and parse. A body that cannot be read leaves nothing behind.
-    const bytes = await receiveBody(request.body, {
-      maxBytes,
-      timeoutMs: deps.bodyTimeoutMs ?? 30_000,
-      onBytes: reservation.take,
-    });
-    const inflated = await inflateBody(bytes, form.encoding);
-    if (inflated !== bytes) reservation.take(inflated.length);
-    const events = readBody(inflated, form, headers);
-    const rate = admission.spend(rateKeyOf(request), events.events.length);
-    const taken = await (deps.take ?? ((events, sender) => takeEvents(deps, events, sender)))(events, request);
-    return { ...taken, rate };
+    const { rate, taking } = await beginTaking(deps, request, form, maxBytes, reservation);
+    return { ...(await taking), rate };
   } finally {
     reservation.release();
   }
+}
+
+/** Returns once the body was read: while the disk is waited for, nothing of it is kept here. */
+async function beginTaking(
+  deps: AcceptDeps,
+  request: IncomingRequest,
+  form: BodyForm,
+  maxBytes: number,
+  reservation: Reservation,
+): Promise<{ rate: RateState; taking: Promise<TakenEvents> }> {
+  // 2. Read and parse. A body that cannot be read leaves nothing behind.
+  const bytes = await receiveBody(request.body, {
+    maxBytes,
+    timeoutMs: deps.bodyTimeoutMs ?? 30_000,
+    onBytes: reservation.take,
+  });
+  const inflated = await inflateBody(bytes, form.encoding);
+  if (inflated !== bytes) reservation.take(inflated.length);
+  const events = readBody(inflated, form, request.headers);
+  const rate = deps.admission.spend(rateKeyOf(request), events.events.length);
+  const taking = deps.take ? deps.take(events, request) : takeEvents(deps, events, request);
+  return { rate, taking };
 }
 
 /**
@@ -178,7 +192,16 @@ export async function takeEvents(
     claim: (event) => knownIds.claim(event, answers, claims),
   });
   if (decision.isAborted) claims.forget();
-  const position = await appendDecision(log, decision, claims, receivedAtMs);
+  return onceLogged(decision, appendDecision(log, decision, claims, receivedAtMs), signs);
+}
+
+/** Apart from what decided, so that the wait keeps nothing of it: thousands of events would outlive the young generation. */
+async function onceLogged(
+  decision: Decision,
+  logged: Promise<LogPosition | null>,
+  signs: RequestSigns,
+): Promise<TakenEvents & { decision: Decision }> {
+  const position = await logged;
   if (!decision.isAborted) signs.keep();
   return { decision, position, elsewhereMs: null };
 }
@@ -217,6 +240,8 @@ export async function appendDecision(
       quarantined: decision.quarantineRows,
       outcomes: decision.outcomes,
     });
+    // They are in the record now, and nobody else asks for them.
+    Object.assign(decision, { eventRows: [], quarantineRows: [] });
     return await log.append(record).then(
       (position) => {
         claims.logged(position);

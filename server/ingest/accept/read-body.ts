@@ -150,7 +150,8 @@ function isBlank(bytes: Buffer): boolean {
 
 function readLines(bytes: Buffer): RequestEvents {
   const events: unknown[] = [];
-  const lines: string[] = [];
+  const starts: number[] = [];
+  const ends: number[] = [];
   const unreadable = new Map<number, Fault>();
   const isWholeUtf8 = isUtf8(bytes);
   const isExact = mayBendNumbers(bytes);
@@ -160,15 +161,15 @@ function readLines(bytes: Buffer): RequestEvents {
     const end = newline < 0 ? bytes.length : newline;
     if (end > start && !isBlankLine(bytes, start, end)) {
       if (events.length >= limits.maxEventsPerRequest) throw tooManyEvents();
-      const line = bytes.toString("utf8", start, end);
       const index = events.length;
-      lines.push(line);
+      starts.push(start);
+      ends.push(end);
       if (isWholeUtf8 || isUtf8(bytes.subarray(start, end))) {
         const fault = faultOfLine(start, end);
         if (fault) unreadable.set(index, fault);
         else
           try {
-            events.push(isExact ? parseExactJson(bytes, start, end) : parseJson(line));
+            events.push(isExact ? parseExactJson(bytes, start, end) : parseJson(bytes.toString("utf8", start, end)));
           } catch {
             unreadable.set(index, { code: "not_json", field: null, message: "this line is not valid JSON" });
           }
@@ -177,7 +178,8 @@ function readLines(bytes: Buffer): RequestEvents {
     }
     start = end + 1;
   }
-  return { events, unreadable, isPlain: isPlainText(bytes), rawOf: (index) => lines[index] ?? "" };
+  const rawOf = (index: number) => bytes.toString("utf8", starts[index] ?? 0, ends[index] ?? 0);
+  return { events, unreadable, isPlain: isPlainText(bytes), rawOf };
 }
 
 function isBlankLine(bytes: Buffer, start: number, end: number): boolean {
