@@ -21,6 +21,7 @@ const longest = [
   "test/e2e/dashboard.test.ts",
   "test/e2e/controls.test.ts",
   "test/e2e/reports.test.ts",
+  "test/e2e/tasks.test.ts",
   "test/chaos/alerts.test.ts",
   "test/chaos/kills.test.ts",
   "test/integration/mixed-ingest.test.ts",
