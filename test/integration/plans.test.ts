@@ -389,8 +389,7 @@ test("a rule about customers or bills reads nothing of what stands beside its no
     const asked = { ruleId: "rule_none", readUntil: undefined, state, node: top, holdsFor, ...times };
     const found: string[] = [];
     const rows = await rowsReadBy(async () => {
-      const { findings } = await readCustomers({ postgres, tree }, customers, asked);
-      for (const { node: one } of findings) found.push(one);
+      for (const one of (await readCustomers({ postgres, tree }, customers, asked)).findings) found.push(one.node);
     });
     return { found: new Set(found), read: rows.filter((row) => /"(?:subscription|node)\.[a-z]+"/.test(row)).length };
   };

@@ -129,10 +129,8 @@ export function subscriptionsRoutes(deps: SubscriptionsRoutesDeps): OpenAPIHono<
     const ordered = matching.sort((a, b) => comparePositions(positionOf(a), positionOf(b)));
     return await answerList(c, subscriptionTable, query, async ({ cursor, limit }) => {
       const { page, last } = pageOf(behind(ordered, readCursor(cursor, asked, positionSchema)), limit);
-      return {
-        subscriptions: await describeAll(page),
-        next_cursor: last ? writeCursor(asked, positionOf(last)) : null,
-      };
+      const next_cursor = last ? writeCursor(asked, positionOf(last)) : null;
+      return { subscriptions: await describeAll(page), next_cursor };
     });
   });
 
