@@ -3,6 +3,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { expect, test, vi } from "vitest";
 import { Questions } from "../../../server/fairness/questions.ts";
 import { createRouter } from "../../../server/http/app-pieces.ts";
+import { attachClient } from "../../../server/http/attach-client.ts";
 import { attachActor, requireActor, requireScope } from "../../../server/http/authenticate.ts";
 import { boundBodies } from "../../../server/http/read-body.ts";
 import { maxSendingLargeMs, takeTurns } from "../../../server/http/take-turns.ts";
@@ -25,6 +26,7 @@ function routerWith(turns: { caller: unknown; bodyRead: boolean }[]) {
     },
   } as unknown as Questions;
   app.use(boundBodies());
+  app.use(attachClient(() => false));
   app.use(attachActor({ authenticate: async () => key }));
   app.use(takeTurns(questions, { ancestors: (node) => [node, "reseller:r", "all"] }));
   const body = () =>
@@ -102,6 +104,7 @@ test("events take no turn: usage never waits for questions", async () => {
 
 test("a turn lasts until the answer was sent or its reader has left", async () => {
   const app = createRouter();
+  app.use(attachClient(() => false));
   app.use(attachActor({ authenticate: async () => key }));
   const questions = new Questions();
   app.use(takeTurns(questions, { ancestors: (node) => [node, "reseller:r", "all"] }));
@@ -128,6 +131,7 @@ test.each([
   vi.useFakeTimers();
   try {
     const app = createRouter();
+    app.use(attachClient(() => false));
     app.use(attachActor({ authenticate: async () => key }));
     const questions = new Questions();
     app.use(takeTurns(questions, { ancestors: (node) => [node, "reseller:r", "all"] }));
