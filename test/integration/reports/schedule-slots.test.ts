@@ -3,7 +3,6 @@ import { arrayContains, eq, inArray, sql } from "drizzle-orm";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { system } from "../../../server/audit/record-change.ts";
-import type { ReportDocument } from "../../../server/contract/reports.ts";
 import { connectPostgres, type Postgres } from "../../../server/postgres/client.ts";
 import { migratePostgres } from "../../../server/postgres/migrate.ts";
 import { apiKeys, nodeParents, userRoles, users } from "../../../server/postgres/schema/accounts.ts";
@@ -15,7 +14,6 @@ import { advanceSchedules } from "../../../server/reports/advance-schedules.ts";
 import { dueSlots } from "../../../server/reports/due.ts";
 import { createFileLinks } from "../../../server/reports/file-link.ts";
 import { planSlots } from "../../../server/reports/plan-slots.ts";
-import { storeFile } from "../../../server/reports/run-files.ts";
 import { readRun } from "../../../server/reports/runs.ts";
 import {
   changeSchedule,
@@ -28,6 +26,7 @@ import { createTest } from "../../../server/reports/slots.ts";
 import { type ScheduleRecord, timingOf } from "../../../server/reports/timing.ts";
 import { NodeTree } from "../../../server/tree/node-tree.ts";
 import { ownPostgres } from "../../support/stores.ts";
+import { makeQueuedRuns, wanted } from "./scheduled-runs.ts";
 
 const dayMs = 86_400_000;
 const log = pino({ level: "silent" });
@@ -83,46 +82,7 @@ const sourceOn = (through: Pick<Postgres, "transaction">, knownMs: number) => ({
   wake: () => undefined,
 });
 
-function wanted(given: Partial<WantedSchedule>): WantedSchedule {
-  return {
-    ...{ report: "usage", node: "all", every: "month", at: "02:30", tz: "UTC", weekday: null, day: null },
-    ...{ fiscal_start_month: null, formats: ["csv"], recipients: ["a@example.org"], channels: [], subject: null },
-    ...{ when_missed: "catch_up", when_empty: "send", ...given },
-  };
-}
-
-/** In the place of those who make reports. */
-async function makeRuns(figure = "12.5"): Promise<void> {
-  const queued = await postgres.db.select().from(reportRuns).where(eq(reportRuns.state, "queued"));
-  const column = { key: "value", title: "Value", unit: "minutes", type: "decimal" as const };
-  const name = { key: "meter", title: "Meter", unit: null, type: "text" as const };
-  const section = { id: "totals", title: "Totals", columns: [name, column], rows: [["calls", figure]], totals: [] };
-  const about = {
-    report: "usage",
-    name: "Usage summary",
-    kind: "usage" as const,
-    node: "all",
-    node_name: "All",
-    definitions: [],
-  };
-  for (const run of queued) {
-    const [from, to] = [run.fromAt.toISOString(), run.toAt.toISOString()];
-    const document: ReportDocument = {
-      ...about,
-      from,
-      to,
-      tz: run.tz,
-      watermark: to,
-      made_at: to,
-      sections: [section],
-    };
-    await storeFile(postgres.db, { run: run.id, format: "document", section: "" }, 0, [
-      Buffer.from(JSON.stringify(document)),
-    ]);
-  }
-  const ids = queued.map(({ id }) => id);
-  if (ids.length > 0) await postgres.db.update(reportRuns).set({ state: "done" }).where(inArray(reportRuns.id, ids));
-}
+const makeRuns = (figure?: string) => makeQueuedRuns(postgres, figure);
 
 const slotsOf = ({ id }: ScheduleRecord) =>
   postgres.db.select().from(scheduleSlots).where(eq(scheduleSlots.schedule, id)).orderBy(scheduleSlots.fromAt);
