@@ -112,7 +112,7 @@ async function weigh(context: BrowserContext, url: string): Promise<void> {
 async function timeUntilData(browser: Browser, signed: Signed): Promise<void> {
   console.log("ms from opening an address until its data are there: quick, slow line and processor");
   const shown: Readonly<Record<string, string>> = {
-    "/": "[data-testid=live-participants][data-value]",
+    "/": "[data-testid=live-participants][data-value], [data-testid=empty-state]",
     "/overview": "[data-testid=overview]",
     "/usage?meters=chat_posts": "[data-testid=usage-table]",
     "/period": "main h1",
