@@ -83,6 +83,7 @@ import { OrganizationFigures } from "./overview/organization-figures.ts";
 import type { Postgres } from "./postgres/client.ts";
 import type { ReportMaker } from "./reports/make-runs.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
+import type { ChangedNodes } from "./tree/changed-nodes.ts";
 import type { NodeTree } from "./tree/node-tree.ts";
 
 export interface AppDeps {
@@ -115,6 +116,7 @@ export interface AppDeps {
   /** What events of a type mean; undefined when no meter knows it. */
   eventType: (type: string) => EventType | undefined;
   watermark: () => Date;
+  changedNodes: ChangedNodes;
   heldLive?: UsageRoutesDeps["heldLive"];
   /** Everything stored under this batch or a smaller one is visible, and nothing more will be stored under one. */
   settledBatch: () => number;
@@ -209,7 +211,7 @@ function mountApi(app: OpenAPIHono<HttpEnv>, deps: AppDeps): void {
   app.route("/", plansRoutes({ postgres, tree, meterOf }));
   app.route("/", chargesRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
   app.route("/", whatIfRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
-  app.route("/", quotasRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
+  app.route("/", quotasRoutes({ clickhouse, postgres, tree, meterOf, watermark, changedNodes: deps.changedNodes }));
   // What many are answered with ends with nobody's request.
   const shared = askedFor(clickhouse);
   const figures = new OrganizationFigures({
@@ -238,7 +240,7 @@ function mountApi(app: OpenAPIHono<HttpEnv>, deps: AppDeps): void {
   app.route("/", reportRunsRoutes({ source: reportSource, wake }));
   app.route("/", schedulesRoutes({ postgres, tree, mailLimits: deps.mailLimits, hasBucket: deps.hasReportsBucket }));
   app.route("/", subscriptionsRoutes({ postgres, tree, meterOf }));
-  app.route("/", statementsRoutes({ postgres, tree, clickhouse }));
+  app.route("/", statementsRoutes({ postgres, tree, clickhouse, watermark }));
   app.route("/", rulesRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
   app.route("/", alertsRoutes({ postgres, tree, publicUrl }));
   app.route("/", notificationPreferencesRoutes({ postgres }));

@@ -1,37 +1,50 @@
 /**
- * Whether a node may use more of a feature now. Asked before every call or upload, so usage is cached: up to a second old it
- * is fresh, up to `maxAgeMs` it is given while it is read again, and beyond that the caller waits for the reading. Where it
- * cannot be read, a feature that is blocked at its limit is refused: nobody knows whether anything is left.
+ * Whether a node may use more of a feature now. Asked before every call or upload, so usage is held in memory until something
+ * changes: who asks after a change waits for a reading that began after it, and all who wait for one share it. What changes with
+ * time alone is read again behind the answer after a second, and awaited after `maxAgeMs`. Where it cannot be read, a feature that
+ * is blocked at its limit is refused: nobody knows whether anything is left.
  */
 import { LRUCache } from "lru-cache";
 import { askedFor } from "../clickhouse/client.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Entitlement } from "../contract/quotas.ts";
 import { formatInstant } from "../metrics/windows.ts";
+import type { ChangedNodes } from "../tree/changed-nodes.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
-import { countedSpan, cyclesUntil } from "./billing-cycle.ts";
+import { countedSpan, cyclesUntil, endMsOf } from "./billing-cycle.ts";
 import { measureSpan } from "./measure-span.ts";
 import type { PeriodSource } from "./period.ts";
 import { readTerms } from "./plans.ts";
 import { limitState, percentUsed, quotaStatus } from "./quota-status.ts";
 import { type Limited, limitedFeatures, termsOf } from "./quotas.ts";
 import { reachedAt } from "./reached-at.ts";
-import { subscriptionAt } from "./subscriptions.ts";
+import { subscribedNode, subscriptionsChannel, subscriptionsOf } from "./subscriptions.ts";
 
 export interface EntitlementSource extends PeriodSource {
   tree: NodeTree;
+  changedNodes: Pick<ChangedNodes, "follow">;
   now?: (() => number) | undefined;
 }
 
-/** What is known of a node's use of all its features. */
+/** What is known of a subscribed node's use of all its features. */
 interface Known {
   readAtMs: number;
+  /** Whether something changed after it was read, or while it was. */
+  isOutdated: boolean;
   asOf: string;
   /** Undefined without a subscription. */
   features: ReadonlyMap<string, KnownFeature> | undefined;
-  /** When the cycle ends: what is known of it does not hold for the next. */
+  /** When the cycle ends or another plan begins: what is known does not hold from then on. */
   endMs: number;
+}
+
+interface Reading {
+  known: Promise<Known>;
+  /** Whether something changed since it began. */
+  isOutdated: boolean;
+  /** The reading after it, for all who asked since it is outdated. */
+  next?: Promise<Known>;
 }
 
 interface KnownFeature {
@@ -57,37 +70,54 @@ const maxRefreshesOfTenant = 4;
 export class Entitlements {
   readonly #source: EntitlementSource;
   readonly #now: () => number;
+  /** By the node whose subscription it is. */
   readonly #known = new LRUCache<NodeAddress, Known>({ max: maxNodes });
-  readonly #reading = new Map<NodeAddress, Promise<Known>>();
+  readonly #reading = new Map<NodeAddress, Reading>();
   readonly #refreshes = new Map<NodeAddress, number>();
 
   constructor(source: EntitlementSource) {
     this.#source = { ...source, clickhouse: askedFor(source.clickhouse) };
     this.#now = source.now ?? Date.now;
+    source.changedNodes.follow((nodes) => this.#outdate(nodes));
+    const outdateAll = () => this.#outdate([...this.#known.keys(), ...this.#reading.keys()]);
+    source.postgres.notices
+      .subscribe(subscriptionsChannel, { notified: (node) => this.#outdate([node]), listening: outdateAll })
+      // It is tried again until it succeeds.
+      .catch(() => undefined);
   }
 
   /** Rejects where nothing is known of the node and its usage cannot be read. */
   async ask(node: NodeAddress, feature: string): Promise<Entitlement> {
     const nowMs = this.#now();
     const status = this.#source.tree.effectiveStatus(node);
-    if (status === "suspended" || status === "cancelled") return { ...nothing(node, feature), reason: "suspended" };
-    const held = this.#known.get(node);
+    if (status === "suspended" || status === "cancelled") {
+      const watermark = this.#source.watermark().toISOString();
+      return { ...nothing(node, feature, watermark), reason: "suspended" };
+    }
+    const subscribed = subscribedNode(node);
+    const held = this.#known.get(subscribed);
     const ageMs = held && nowMs < held.endMs ? nowMs - held.readAtMs : Number.POSITIVE_INFINITY;
-    if (held && ageMs <= freshMs) return answerOf(held, node, feature, nowMs, true);
-    if (held && ageMs <= maxAgeMs) {
-      this.#refresh(node, nowMs);
+    const isRecent = ageMs <= maxAgeMs;
+    if (held && isRecent && !held.isOutdated) {
+      if (ageMs > freshMs) this.#refresh(subscribed);
       return answerOf(held, node, feature, nowMs, true);
     }
     try {
-      return answerOf(await this.#read(node, nowMs), node, feature, nowMs, true);
+      return answerOf(await this.#readAfterChanges(subscribed), node, feature, nowMs, true);
     } catch (error) {
       if (!held) throw error;
-      return answerOf(held, node, feature, nowMs, false);
+      return answerOf(held, node, feature, nowMs, isRecent);
+    }
+  }
+
+  #outdate(nodes: Iterable<NodeAddress>): void {
+    for (const node of nodes) {
+      for (const one of [this.#known.peek(node), this.#reading.get(node)]) if (one) one.isOutdated = true;
     }
   }
 
   /** Reads again while a stale answer is given, where the tenant has not too many such readings. */
-  #refresh(node: NodeAddress, nowMs: number): void {
+  #refresh(node: NodeAddress): void {
     const tenant = tenantOf(node, this.#source.tree);
     const running = this.#refreshes.get(tenant) ?? 0;
     if (running >= maxRefreshesOfTenant || this.#reading.has(node)) return;
@@ -98,34 +128,47 @@ export class Entitlements {
       else this.#refreshes.delete(tenant);
     };
     // Its failure is met by the next one that asks when what is held has become too old.
-    this.#read(node, nowMs).then(end, end);
+    this.#read(node).then(end, end);
   }
 
-  #read(node: NodeAddress, nowMs: number): Promise<Known> {
+  /** However many ask, a node has one reading at a time, and one that waits for its end. */
+  #readAfterChanges(node: NodeAddress): Promise<Known> {
     const running = this.#reading.get(node);
-    if (running) return running;
-    const reading = readKnown(this.#source, node, nowMs)
+    if (!running) return this.#read(node);
+    if (!running.isOutdated) return running.known;
+    const readNext = () => this.#readAfterChanges(node);
+    running.next ??= running.known.then(readNext, readNext);
+    return running.next;
+  }
+
+  #read(node: NodeAddress): Promise<Known> {
+    const reading: Reading = { isOutdated: false, known: readKnown(this.#source, node, this.#now()) };
+    reading.known = reading.known
       .then((known) => {
+        known.isOutdated = reading.isOutdated;
         this.#known.set(node, known);
         return known;
       })
       .finally(() => this.#reading.delete(node));
     this.#reading.set(node, reading);
-    return reading;
+    return reading.known;
   }
 }
 
 async function readKnown(source: EntitlementSource, node: NodeAddress, nowMs: number): Promise<Known> {
   const asOf = source.watermark().toISOString();
   const { db } = source.postgres;
-  const subscription = await subscriptionAt(db, node, nowMs);
-  if (!subscription) return { readAtMs: nowMs, asOf, features: undefined, endMs: Number.POSITIVE_INFINITY };
+  const all = await subscriptionsOf(db, node);
+  const subscription = all.find((one) => one.startsAt.getTime() <= nowMs && nowMs < endMsOf(one));
+  const read = { readAtMs: nowMs, isOutdated: false, asOf };
+  const starts = all.map(({ startsAt }) => startsAt.getTime());
+  if (!subscription) return { ...read, features: undefined, endMs: firstAfter(nowMs, starts) };
   const [cycle] = cyclesUntil(subscription, nowMs, 0);
   if (!cycle) throw new Error("every instant lies in a cycle");
   const terms = await readTerms(db, subscription.history);
   const counted = countedSpan(subscription, cycle, nowMs);
   const last = counted?.segments.at(-1);
-  if (!counted || !last) return { readAtMs: nowMs, asOf, features: undefined, endMs: cycle.endMs };
+  if (!counted || !last) return { ...read, features: undefined, endMs: cycle.endMs };
   const { tz, node: subscribed } = subscription;
   const { fromMs, toMs, isTrial } = counted;
   const limited = limitedFeatures(source, counted, terms);
@@ -145,11 +188,11 @@ async function readKnown(source: EntitlementSource, node: NodeAddress, nowMs: nu
     const known = features.get(feature.key);
     if (known && hitMs !== undefined) known.graceUntilMs = hitMs + feature.grace_hours * 3_600_000;
   }
-  return { readAtMs: nowMs, asOf, features, endMs: toMs };
+  return { ...read, features, endMs: toMs };
 }
 
 function answerOf(known: Known, node: NodeAddress, key: string, nowMs: number, isCurrent: boolean): Entitlement {
-  const none = { ...nothing(node, key), as_of: known.asOf };
+  const none = { ...nothing(node, key, known.asOf), as_of: known.asOf };
   if (!known.features) return { ...none, reason: "no_subscription" };
   const feature = known.features.get(key);
   if (!feature?.isEnabled) return { ...none, reason: "not_in_plan" };
@@ -177,7 +220,12 @@ function answerOf(known: Known, node: NodeAddress, key: string, nowMs: number, i
   return isInGrace ? { ...answer, allowed: true, reason: "in_grace" } : { ...answer, reason: "limit_reached" };
 }
 
-function nothing(node: NodeAddress, feature: string): Entitlement {
+function nothing(node: NodeAddress, feature: string, watermark: string): Entitlement {
   const figures = { used: null, limit: null, percent: null, status: null, grace_until: null, as_of: null };
-  return { node, feature, allowed: false, reason: "no_subscription", ...figures };
+  return { node, feature, allowed: false, reason: "no_subscription", ...figures, watermark };
+}
+
+/** Infinity where none of the instants is later. */
+function firstAfter(nowMs: number, instants: readonly number[]): number {
+  return Math.min(...instants.filter((ms) => ms > nowMs), Number.POSITIVE_INFINITY);
 }

@@ -25,6 +25,9 @@ import {
   statusOf,
 } from "./billing-cycle.ts";
 
+/** Every process is told here of a node whose subscription changed. */
+export const subscriptionsChannel = "tidemark_subscriptions";
+
 export type NewSubscription = Omit<SubscriptionRecord, "id" | "cancelledAt" | "createdAt" | "history"> &
   Pick<PlanSince, "planId" | "version">;
 
@@ -78,16 +81,6 @@ async function listMatching(db: Queries, which: SQL | undefined): Promise<Subscr
   return [...byId.values()];
 }
 
-/** The subscription that holds for the node at an instant; an agent has that of its organization. */
-export async function subscriptionAt(
-  db: Queries,
-  node: NodeAddress,
-  ms: number,
-): Promise<SubscriptionRecord | undefined> {
-  const found = await subscriptionsOf(db, node);
-  return found.find((one) => one.startsAt.getTime() <= ms && ms < endMsOf(one));
-}
-
 /** All subscriptions that a node has or had, the oldest first; for an agent those of its organization. */
 export async function subscriptionsOf(db: Queries, node: NodeAddress): Promise<SubscriptionRecord[]> {
   return await listSubscriptions(db, [subscribedNode(node)]);
@@ -134,7 +127,7 @@ export async function createSubscription(
   by: Author,
   rights?: PastRights,
 ): Promise<SubscriptionRecord> {
-  return await postgres.transaction(async (tx) => {
+  return await telling(postgres, async (tx) => {
     await lockNode(tx, wanted.node);
     await checkPublished(tx, planId, version);
     const others = await subscriptionsIn(tx, wanted.node);
@@ -152,6 +145,20 @@ export async function createSubscription(
     await recordChange(tx, { by, node: made.node, alsoOf, action: "subscription.created", subject: id, after: made });
     return made;
   });
+}
+
+/** What `work` changed is known to all processes soon, and to this one when it resolves. */
+async function telling(
+  { transaction, notices }: Postgres,
+  work: (tx: Queries) => Promise<SubscriptionRecord>,
+): Promise<SubscriptionRecord> {
+  const changed = await transaction(async (tx) => {
+    const done = await work(tx);
+    await tx.execute(sql`SELECT pg_notify(${subscriptionsChannel}, ${done.node})`);
+    return done;
+  });
+  notices.deliver(subscriptionsChannel, changed.node);
+  return changed;
 }
 
 /** One decision about a node's subscriptions at a time. */
@@ -220,7 +227,7 @@ export async function changeSubscription(
   { by, check, rights }: Edit & { rights: PastRights },
 ): Promise<SubscriptionRecord> {
   const { nowMs } = rights;
-  return await postgres.transaction(async (tx) => {
+  return await telling(postgres, async (tx) => {
     await lockNode(tx, (await subscriptionIn(tx, id)).node);
     const before = await subscriptionIn(tx, id);
     check(before);

@@ -97,5 +97,6 @@ export const entitlementSchema = z.object({
   status: z.enum(quotaStatuses).nullable(),
   grace_until: z.string().nullable(),
   as_of: z.string().nullable().describe("Everything accepted until then is counted; null where nothing was"),
+  watermark: z.string().describe("Everything accepted until then could be counted"),
 });
 export type Entitlement = z.infer<typeof entitlementSchema>;

@@ -36,6 +36,8 @@ export interface LiveGatewayDeps {
   /** Whose sockets share what one tenant may have: those below the same node right below the root. */
   tenantOf: (node: NodeAddress) => string;
   readLive: (node: NodeAddress) => Promise<LiveAnswer>;
+  /** Called with what other processes announce. */
+  onChangedElsewhere?: ((nodes: readonly NodeAddress[]) => void) | undefined;
   /** Brings announcements of other processes. It must let commands wait while Redis is away, else its reader spins. */
   redis?: Redis | undefined;
   log: Pick<Logger, "warn">;
@@ -85,7 +87,10 @@ export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
     });
     socket.on("disconnect", () => watches.leave(socket));
   });
-  io.on("nodes:stored", (nodes) => watches.touch(nodes));
+  io.on("nodes:stored", (nodes) => {
+    watches.touch(nodes);
+    deps.onChangedElsewhere?.(nodes);
+  });
   const stopRechecking = recheckSockets(io, deps);
   const publisher = redis && createPublisher(io, redis);
 

@@ -49,6 +49,11 @@ export class Notices {
     this.#subscribers.get(channel)?.delete(subscriber);
   }
 
+  /** Calls the subscribers of this process, which are not to wait until Postgres brings the notice. */
+  deliver(channel: string, payload: string): void {
+    for (const subscriber of this.#subscribers.get(channel) ?? []) subscriber.notified(payload);
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#retry);
@@ -76,9 +81,7 @@ export class Notices {
     };
     client.on("error", lost);
     client.on("end", lost);
-    client.on("notification", ({ channel, payload }) => {
-      for (const subscriber of this.#subscribers.get(channel) ?? []) subscriber.notified(payload ?? "");
-    });
+    client.on("notification", ({ channel, payload }) => this.deliver(channel, payload ?? ""));
     try {
       await client.connect();
       const channels = [...this.#subscribers.keys()];

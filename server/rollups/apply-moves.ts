@@ -10,9 +10,10 @@ import { eq, isNull, lte, sql } from "drizzle-orm";
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineInsert, defineQuery, defineStatement } from "../clickhouse/define-query.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
 import type { Sequence } from "../ingest/log/sequence.ts";
 import type { Postgres } from "../postgres/client.ts";
-import { confirmPastChanges } from "../postgres/past-changes.ts";
+import { announcedSince, confirmPastChanges } from "../postgres/past-changes.ts";
 import { nodeMoves } from "../postgres/schema/accounts.ts";
 import { causeOfMove } from "../tree/change-node.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
@@ -82,6 +83,7 @@ export async function applyMoves(deps: MoveDeps): Promise<void> {
       organizations: tree.organizationsEverBelow(move.node),
       sinceMs: move.effectiveAt.getTime(),
       nowMs: now(),
+      formerOwners: (await announcedSince(db, [causeOfMove(move.id)])).keys(),
       unfinished: move.rewriting ?? [],
       record: async (rewriting) => {
         await db.update(nodeMoves).set({ rewriting }).where(eq(nodeMoves.id, move.id));
@@ -103,6 +105,8 @@ export interface Placing {
   /** From then on (ms since 1970, UTC) storage may have them under former parents. */
   sinceMs: number;
   nowMs: number;
+  /** Nodes that lose usage of the organizations. */
+  formerOwners?: Iterable<NodeAddress>;
   /** Left by an earlier try: the days whose counters may not follow their events. */
   unfinished: MisplacedDays;
   /** Called before events are rewritten, with the days whose counters have to follow. */
@@ -112,7 +116,7 @@ export interface Placing {
 /** Gives everything stored of the organizations since an instant the parents that they had by then. */
 export async function placeOrganizations(
   { clickhouse, materializer, flush, sequence, placementsWithin }: PlacementDeps,
-  { organizations, sinceMs, nowMs, unfinished, record }: Placing,
+  { organizations, sinceMs, nowMs, formerOwners = [], unfinished, record }: Placing,
 ): Promise<void> {
   const placements = new Map(
     organizations.flatMap((id): [string, readonly Placement[]][] => {
@@ -144,7 +148,8 @@ export async function placeOrganizations(
     const batch = sequence.next();
     await markSessionsOfMoved(clickhouse, { ...moved, batch });
     const { changedNodes } = await materializer.derive([batch], nowMs);
-    return { batch, organizations: new Set(moved.organizations), levels: changedNodes };
+    const changed = new Set([...changedNodes, ...formerOwners]);
+    return { batch, organizations: new Set(moved.organizations), levels: changed };
   });
 }
 

@@ -164,6 +164,13 @@ export class NodesInMemory {
     return found;
   }
 
+  /** The address itself and everything that stands above it at any time, past or to come. */
+  everAbove(address: NodeAddress): Set<NodeAddress> {
+    const found = new Set([address]);
+    for (const node of found) for (const { parent } of this.#nodes.get(node)?.parents ?? []) found.add(parent);
+    return found;
+  }
+
   /** Where the node stood and is to stand, in order of time; the first since ever. */
   placements(address: NodeAddress): { parent: NodeAddress; from: Date }[] {
     const parents = this.#nodes.get(address)?.parents ?? [];

@@ -10,6 +10,7 @@ import { narrowTo } from "../identity/permissions.ts";
 import { createFairReads } from "../live/fair-reads.ts";
 import { createLiveExchange } from "../live/live-exchange.ts";
 import { createLiveGateway } from "../live/live-gateway.ts";
+import { ChangedNodes } from "../tree/changed-nodes.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
 import type { Boot, Viewers } from "./boot.ts";
 import type { StartedIngest } from "./ingest.ts";
@@ -46,7 +47,8 @@ export async function startHttp(
   const heldLive = async (node: string) =>
     followed.read(node) ?? (followed.isKept ? undefined : await exchange?.ask(node));
   const health = { stalled, stalledHere, redis, isStopping: () => serving.isStopping };
-  const app = appOf(boot, stores, directory, ingesting, jobs, { heldLive, health });
+  const changedNodes = new ChangedNodes();
+  const app = appOf(boot, stores, directory, ingesting, jobs, { heldLive, health, changedNodes });
   const gateway = await createLiveGateway({
     httpServer: serving.server,
     authenticate: (headers) => authenticator.authenticate(headers),
@@ -56,10 +58,14 @@ export async function startHttp(
     },
     tenantOf: (node) => tenantOf(node, tree),
     ...createFairReads({ clickhouse, watermark, tenantOf: (node) => tenantOf(node, tree), heldLive }),
+    onChangedElsewhere: (nodes) => changedNodes.announce(nodes),
     redis,
     log,
   });
-  viewers.announce = (nodes) => gateway.announce(nodes);
+  viewers.announce = (nodes) => {
+    changedNodes.announce(nodes);
+    gateway.announce(nodes);
+  };
   viewers.count = () => gateway.sockets;
   const { publicUrl } = config;
   const stopPushing = await pushNotifications({ postgres, tree, publicUrl, push: gateway.push, log });
@@ -85,7 +91,7 @@ function appOf(
   { tree, keys, users, sessions, authenticator, mailer, mailLimits, customMeters, delivery }: Directory,
   { ingest, running, watermark, settledBatch, corrections }: StartedIngest,
   jobs: PreparedJobs,
-  live: Pick<Parameters<typeof createApp>[0], "heldLive" | "health">,
+  live: Pick<Parameters<typeof createApp>[0], "heldLive" | "health" | "changedNodes">,
 ) {
   return createApp({
     ...{ clickhouse, postgres, tree, keys, users, sessions, authenticator, mailer, mailLimits, customMeters },

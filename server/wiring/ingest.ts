@@ -11,6 +11,7 @@ import { type Ingest, startIngest } from "../ingest/flush/start-ingest.ts";
 import type { ChangingStore } from "../jobs/all-jobs.ts";
 import { FollowedLevels } from "../live/followed-levels.ts";
 import { publishVisibility, subscribeToVisibility, type Visibility } from "../live/shared-watermark.ts";
+import { nodesAround } from "../tree/changed-nodes.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
 import type { Boot, Viewers } from "./boot.ts";
@@ -99,14 +100,6 @@ function ingestOptions(
     placementsWithin: (organization, fromMs, toMs) => tree.placementsWithin(organization, fromMs, toMs),
     announce: (organizations, levels) => viewers.announce(nodesAround(tree, organizations, levels)),
   };
-}
-
-/** The organizations with new events and those above them, and the nodes whose levels may have changed. */
-function nodesAround(tree: NodeTree, organizations: ReadonlySet<string>, levels: ReadonlySet<string>): Set<string> {
-  const nodes = new Set(levels);
-  for (const organization of organizations)
-    for (const node of tree.ancestors(nodeAddress("organization", organization))) nodes.add(node);
-  return nodes;
 }
 
 /** What jobs and corrections need to change what is stored, without anything being stored meanwhile. */

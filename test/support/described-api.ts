@@ -23,6 +23,7 @@ export function everyRoute(): ReturnType<typeof createApp> {
         "sessions",
         "authenticator",
         "ingest",
+        "changedNodes",
         "cluster",
         "corrections",
         "customMeters",

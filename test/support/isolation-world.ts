@@ -37,6 +37,7 @@ import { migratePostgres } from "../../server/postgres/migrate.ts";
 import { nodeParents, userRoles, users as userRows } from "../../server/postgres/schema/accounts.ts";
 import { createReportMaker } from "../../server/reports/make-runs.ts";
 import { createTelemetry } from "../../server/telemetry/telemetry.ts";
+import { ChangedNodes, nodesAround } from "../../server/tree/changed-nodes.ts";
 import { NodeTree } from "../../server/tree/node-tree.ts";
 import { type Ask, type Asked, askAt } from "./accounts.ts";
 import { ownClickHouse, ownPostgres } from "./stores.ts";
@@ -77,13 +78,14 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
   const keys = createKeys(postgres, log);
   const users = createUsers({ postgres, tree });
   const sessions = createSessions(postgres, log);
+  const changedNodes = new ChangedNodes();
   const ingest = await startIngest({
     dataDir,
     walMaxBytes: 1e9,
     eventsPerSecond: 1e6,
     clickhouse: clickhouse.clickhouse,
     placementsWithin: (organization, fromMs, toMs) => tree.placementsWithin(organization, fromMs, toMs),
-    announce: () => undefined,
+    announce: (organizations, levels) => changedNodes.announce(nodesAround(tree, organizations, levels)),
     onFatal: (error) => {
       throw error;
     },
@@ -114,6 +116,7 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
     }),
     watermark: () => ingest.flush.watermark(),
     settledBatch: () => ingest.flush.settledBatch,
+    changedNodes,
     vault: vaultOf("a secret key of the isolation matrix"),
     egress: createEgress({ allow: nothingAllowed }),
     paymentKeys: [paymentKey],
