@@ -108,7 +108,12 @@ export const statementSchema = z.object({
 });
 export type Statement = z.infer<typeof statementSchema>;
 
+const adjustedUntilSchema = z
+  .string()
+  .describe("What was accepted until then is in the adjustments, and in `adjusted_total`");
+
 export const statementDetailSchema = statementSchema.extend({
+  watermark: adjustedUntilSchema,
   usage: z.array(statementUsageSchema),
   charges: z.array(statementChargesSchema).describe("At the levels that the caller may see, the node's own first"),
   income_lines: z.array(statementLineSchema),
@@ -128,6 +133,7 @@ export const statementQuerySchema = z.strictObject({
 });
 
 export const statementListSchema = z.object({
+  watermark: adjustedUntilSchema,
   statements: z.array(statementSchema),
   next_cursor: nextCursorSchema,
 });

@@ -10,6 +10,7 @@ import type { HttpEnv } from "./http-env.ts";
 import { listFormOf, listMediaTypes, streamOf } from "./list-form.ts";
 import { sendSheet, tableColumns } from "./list-table.ts";
 import { rawAnswer } from "./raw-answer.ts";
+import { sayWatermark } from "./say-watermark.ts";
 
 type Item = Readonly<Record<string, unknown>>;
 
@@ -77,8 +78,11 @@ export async function answerList<Page extends object>(
 ): Promise<Response & TypedResponse<Page, 200, "json">> {
   const form = listFormOf(c.req.header("accept"));
   const { cursor, limit = defaultPageSize } = asked;
-  if (form === "json" || form === "parquet") return rawAnswer(c.json(await read({ cursor, limit }), 200));
-  const items = allItems(table, await read({ cursor, limit: rowsAtOnce }), read);
+  const isPage = form === "json" || form === "parquet";
+  const first: Item & Page = await read({ cursor, limit: isPage ? limit : rowsAtOnce });
+  if (typeof first.watermark === "string") sayWatermark(c, first.watermark);
+  if (isPage) return rawAnswer(c.json(first, 200));
+  const items = allItems(table, first, read);
   const { name, columns } = table;
   if (form !== "ndjson") {
     const names = columns.map(({ key }) => key);

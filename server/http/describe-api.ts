@@ -11,6 +11,7 @@ import { apiDescription, operationTags } from "./api-words.ts";
 import { changesNothing } from "./app-pieces.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { namedSchemas } from "./named-schemas.ts";
+import { watermarkHeader } from "./say-watermark.ts";
 
 export interface ApiOperation {
   operationId?: string;
@@ -62,6 +63,8 @@ export function describeApi(app: OpenAPIHono<HttpEnv>): ApiDocument {
       describeHeaders(operation, { method, path, isVersioned });
       delete operation[changesNothing];
       for (const response of Object.values(operation.responses)) keepJsonAlone(response);
+      if (method === "get" && hasWatermark(operation.responses["200"], document.components.schemas))
+        describeHeader(operation, "200", watermarkHeader, "Watermark");
       nameSchemas(operation, document.components.schemas);
       const example = requestExamples[operation.operationId ?? ""];
       const body = operation.requestBody?.content["application/json"];
@@ -88,6 +91,10 @@ const sharedParameters = {
 };
 const sharedHeaders = {
   ETag: { description: "To be sent back as `If-Match`", schema: { type: "string" } },
+  Watermark: {
+    description: "In every form of the answer: everything accepted up to this instant is in its figures",
+    schema: { type: "string", format: "date-time" },
+  },
   RetryAfter: { description: "Seconds after which to try again", schema: { type: "integer", minimum: 0 } },
   RateLimitLimit: { description: "How many events may be sent at once", schema: { type: "integer" } },
   RateLimitRemaining: { description: "How many more may be sent now", schema: { type: "integer" } },
@@ -106,15 +113,25 @@ function describeHeaders(
     parameters.push({ $ref: "#/components/parameters/IdempotencyKey" });
   if ("412" in responses) parameters.push({ $ref: "#/components/parameters/IfMatch" });
   if (parameters.length > 0) operation.parameters = parameters;
-  const has = (status: string, header: string, component: string) => {
-    const response = responses[status];
-    if (response) response.headers = { ...response.headers, [header]: { $ref: `#/components/headers/${component}` } };
-  };
+  const has = (status: string, header: string, component: string) =>
+    describeHeader(operation, status, header, component);
   for (const status of ["429", "503"]) has(status, "Retry-After", "RetryAfter");
   if (isVersioned && (method === "get" || method === "patch")) has("200", "ETag", "ETag");
   if (!isOfEvents) return;
   for (const status of ["200", "202", "422", "429"])
     for (const name of ["Limit", "Remaining", "Reset"]) has(status, `RateLimit-${name}`, `RateLimit${name}`);
+}
+
+function describeHeader({ responses }: ApiOperation, status: string, header: string, component: string): void {
+  const response = responses[status];
+  if (response) response.headers = { ...response.headers, [header]: { $ref: `#/components/headers/${component}` } };
+}
+
+/** Whether its JSON says at its top how far it knows what was accepted. */
+function hasWatermark(response: ApiResponse | undefined, schemas: Record<string, object>): boolean {
+  const schema = (response?.content?.["application/json"]?.schema ?? {}) as { $ref?: string; properties?: object };
+  const named = schemas[schema.$ref?.split("/").at(-1) ?? ""] as typeof schema | undefined;
+  return "watermark" in (named?.properties ?? schema.properties ?? {});
 }
 
 /**

@@ -17,9 +17,23 @@ export function readTimeRange(
   const instant = (field: "from" | "to", text: string | undefined) =>
     text === undefined ? undefined : readInstant(field, text, tz, nowMs);
   const range = { fromMs: instant("from", from), toMs: instant("to", to) };
-  if (range.fromMs !== undefined && range.toMs !== undefined && range.fromMs >= range.toMs)
+  const { fromMs, toMs } = range;
+  const isEmpty = fromMs !== undefined && fromMs === toMs && areDifferentDates({ from, to });
+  if (fromMs !== undefined && toMs !== undefined && fromMs >= toMs && !isEmpty)
     throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
   return range;
+}
+
+/** Whether one date comes before the other, though both may begin at once: a day that a zone skipped is a range without length. */
+export function areDifferentDates({
+  from = "",
+  to = "",
+}: {
+  from?: string | undefined;
+  to?: string | undefined;
+}): boolean {
+  const isDate = (text: string) => /^\d{4}-\d\d-\d\d$/.test(text);
+  return isDate(from) && isDate(to) && from < to;
 }
 
 /** ms since 1970, UTC, of an instant, date or `now` in the parameter `field`. Throws `invalid_request` naming it. */

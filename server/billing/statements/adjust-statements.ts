@@ -7,7 +7,7 @@
  *
  * The terms are those of the closed statement: only what was used is measured anew. Running it again changes nothing.
  */
-import { asc, eq, lt } from "drizzle-orm";
+import { asc, eq, sql } from "drizzle-orm";
 import { canonicalJson, toPlainJson } from "../../audit/canonical-json.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import { inTurns } from "../../fairness/in-turns.ts";
@@ -56,6 +56,7 @@ const maxChangesInRun = 20_000;
 /** How many statements were measured anew. Rejects after the others were, where some could not: these are tried again in each run. */
 export async function adjustStatements(source: StatementSource, nowMs: number): Promise<number> {
   const { db } = source.postgres;
+  const watermark = source.watermark();
   const settled = source.settledBatch();
   const [progress] = await db.select().from(statementProgress);
   const doneBatch = progress?.settledBatch ?? 0;
@@ -84,7 +85,7 @@ export async function adjustStatements(source: StatementSource, nowMs: number): 
     }
   }
   // Only now: what a crash left out is looked at again.
-  if (backlog.statements.size === 0) await markDone(source.postgres, backlog, doneBatch);
+  if (backlog.statements.size === 0) await markDone(source.postgres, backlog, watermark);
   if (failures.length > 0) throw new AggregateError(failures, `${failures.length} statements could not be adjusted`);
   return turns.length;
 }
@@ -94,8 +95,9 @@ function newBacklog(): Backlog {
 }
 
 /** All was tried. What failed is kept in the store too, so that no other process forgets it, and nothing else is kept for it. */
-async function markDone(postgres: Postgres, backlog: Backlog, doneBatch: number): Promise<void> {
+async function markDone(postgres: Postgres, backlog: Backlog, watermark: Date): Promise<void> {
   const { seenBatch, changes, failed } = backlog;
+  const adjustedUntil = failed.size > 0 ? null : watermark;
   const done = [...changes];
   if (done.length > 0 || failed.size > 0)
     await postgres.transaction(async (tx) => {
@@ -110,14 +112,28 @@ async function markDone(postgres: Postgres, backlog: Backlog, doneBatch: number)
     });
   for (const number of done) changes.delete(number);
   failed.clear();
-  if (seenBatch <= doneBatch) return;
-  const mark = { only: 1, settledBatch: seenBatch };
-  // Another process may have come further.
-  const isFurther = lt(statementProgress.settledBatch, seenBatch);
+  const { only, settledBatch } = statementProgress;
   await postgres.db
     .insert(statementProgress)
-    .values(mark)
-    .onConflictDoUpdate({ target: statementProgress.only, set: mark, setWhere: isFurther });
+    .values({ only: 1, settledBatch: seenBatch, adjustedUntil })
+    .onConflictDoUpdate({
+      target: only,
+      // Another process may have come further.
+      set: {
+        settledBatch: sql`greatest(${settledBatch}, excluded.settled_batch)`,
+        adjustedUntil: sql`greatest(${statementProgress.adjustedUntil}, excluded.adjusted_until)`,
+      },
+    });
+}
+
+/** What was accepted until then is in the adjustments of the statements. */
+export async function adjustedUntil({
+  postgres,
+  watermark,
+}: Pick<StatementSource, "postgres" | "watermark">): Promise<Date> {
+  const [progress] = await postgres.db.select().from(statementProgress);
+  // Before the first statement is closed there is nothing that it could differ from.
+  return progress?.adjustedUntil ?? watermark();
 }
 
 /** The one adjustment that no statement carries yet becomes what is known now; it goes where nothing differs any more. */

@@ -39,7 +39,7 @@ const fieldMeanings: Readonly<Record<keyof UsageEvent, string>> = {
   value: "How much. Minutes for the types that say so below, such as calls, recordings and transcriptions.",
   seconds:
     "In place of `value` where that is minutes: how many seconds. Three calls of 20 seconds are exactly 1 minute.",
-  properties: `Up to ${limits.maxProperties} names with a text, a number or a boolean each; figures are grouped by those that the type names.`,
+  properties: `Up to ${limits.maxProperties} names with a text, a number or a boolean each; figures are grouped by those that the type names. Of a CloudEvent \`source\` and the other attributes that are kept are among them.`,
 };
 
 const hours = defaultAliveWithinMs / 3_600_000;

@@ -24,6 +24,7 @@ import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import { answerExact } from "../exact-json.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { sayWatermark } from "../say-watermark.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 import { describeCorrection } from "./corrections.ts";
@@ -106,7 +107,7 @@ export function explainRoutes(deps: ExplainRoutesDeps): OpenAPIHono<HttpEnv> {
       from: formatInstant(fromMs, query.tz),
       to: formatInstant(toMs, query.tz),
       tz: query.tz,
-      watermark: asOf.toISOString(),
+      watermark: sayWatermark(c, asOf),
       meter: describeMeter(meter, customMeters.ownerFor(meter.meter, node)),
       figure: whole,
       events: {

@@ -28,6 +28,7 @@ import type { HttpEnv } from "../http-env.ts";
 import { listFormOf, listMediaTypes, streamOf } from "../list-form.ts";
 import { isTableForm, sendTable, tableColumns } from "../list-table.ts";
 import { rawAnswer } from "../raw-answer.ts";
+import { sayWatermark } from "../say-watermark.ts";
 
 export interface OrganizationsRoutesDeps {
   tree: NodeTree;
@@ -97,6 +98,7 @@ export function organizationsRoutes({
     );
     const isSeen = (one: NodeAddress) => isWithinReach(actor, tree, one);
     const describe = (record: NodeRecord) => describeOrganization(record, facts, isSeen);
+    const watermark = sayWatermark(c, new Date(Math.min(standings.watermark.getTime(), usage.watermark.getTime())));
     if (isTableForm(form)) {
       const rows = page.records.map((record) => listCells(describe(record), meter));
       const table = { columns: tableColumns(listColumns, listTypes), rows };
@@ -109,11 +111,10 @@ export function organizationsRoutes({
       };
       return rawAnswer(c.body(await streamOf(lines(), c.get("question")), 200));
     }
-    const watermark = Math.min(standings.watermark.getTime(), usage.watermark.getTime());
     return c.json(
       {
         node,
-        watermark: new Date(watermark).toISOString(),
+        watermark,
         tz,
         month: { start: formatInstant(month.startMs, tz), end: formatInstant(month.endMs, tz) },
         meter: meter.meter,

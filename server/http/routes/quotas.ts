@@ -8,6 +8,7 @@ import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { sayWatermark } from "../say-watermark.ts";
 import { storeFor } from "../take-turns.ts";
 
 const quotaTable = listTable("quotas", quotaSchema, {
@@ -37,7 +38,7 @@ const checkEntitlementRoute = createRoute({
   tags: ["Subscriptions"],
   summary: "Check whether a node may use more of a feature now",
   description:
-    "Answered from memory, at most 30 seconds behind and mostly one. While usage cannot be read for longer, a feature that is blocked at its limit is refused with `usage_unknown`.",
+    "Answered from memory until something changes: what was answered as stored, and every change of a subscription, a plan or a status, is in the next answer; what grows with time alone, like the minutes of an open interval, is at most 30 seconds behind and mostly one. While usage cannot be read for longer, a feature that is blocked at its limit is refused with `usage_unknown`.",
   middleware: requireScope("read"),
   request: {
     params: z.object({ feature: z.string().max(64) }),
@@ -67,7 +68,9 @@ export function quotasRoutes(source: EntitlementSource): OpenAPIHono<HttpEnv> {
 
   app.openapi(checkEntitlementRoute, async (c) => {
     const node = resolveNode(c.get("actor"), tree, c.req.valid("query").node);
-    return c.json(await entitlements.ask(node, c.req.valid("param").feature), 200);
+    const entitlement = await entitlements.ask(node, c.req.valid("param").feature);
+    sayWatermark(c, entitlement.watermark);
+    return c.json(entitlement, 200);
   });
   return app;
 }

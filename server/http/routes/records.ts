@@ -27,6 +27,7 @@ import type { HttpEnv } from "../http-env.ts";
 import { listFormOf, listMediaTypes, mapped, streamOf } from "../list-form.ts";
 import { isTableForm, sendTable, tableColumns } from "../list-table.ts";
 import { rawAnswer } from "../raw-answer.ts";
+import { sayWatermark } from "../say-watermark.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
@@ -51,7 +52,7 @@ const listRecordsRoute = createRoute({
   description: [
     `${filterGrammar} Dimensions: ${[...filterable].join(", ")}.`,
     "All pages of a list show what could be queried when its first page was made: events that arrive later,",
-    "whatever their time, are in none of them, and no event is skipped or repeated.",
+    "whatever their time, are in none of them, and no event is skipped or repeated; one that is amended meanwhile is listed as it is when its page is asked for, by its new time.",
     "`Accept: text/csv`, `application/x-ndjson`, or the media types of Excel and Parquet, streams the whole range; then `limit` cuts only where it is given.",
   ].join(" "),
   middleware: requireScope("read"),
@@ -94,6 +95,7 @@ export function recordsRoutes({
     };
     const position = readCursor(query.cursor, asked, positionSchema);
     const seen = watermark();
+    sayWatermark(c, seen);
     const asOf = position?.asOf ?? { settledBatch: settledBatch(), watermarkMs: seen.getTime() };
     const question = { node, filters, ...range, asOf, withVoided: query.include === "voided", after: position?.key };
     const form = listFormOf(c.req.header("accept"));

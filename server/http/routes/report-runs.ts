@@ -48,6 +48,7 @@ import { streamOf } from "../list-form.ts";
 import { pageOf } from "../page-of.ts";
 import { rawAnswer } from "../raw-answer.ts";
 import { documentNow, readReportQuestion, wholeCaller } from "../report-question.ts";
+import { sayWatermark } from "../say-watermark.ts";
 
 export interface ReportRunsRoutesDeps {
   source: ReportSource;
@@ -187,11 +188,17 @@ export function reportRunsRoutes(deps: ReportRunsRoutesDeps): OpenAPIHono<HttpEn
     });
   });
 
-  app.openapi(getReportRunRoute, async (c) => c.json(await describe(c, await ownRun(c, c.req.valid("param").id)), 200));
+  app.openapi(getReportRunRoute, async (c) => {
+    const run = await describe(c, await ownRun(c, c.req.valid("param").id));
+    if (run.watermark !== null) sayWatermark(c, run.watermark);
+    return c.json(run, 200);
+  });
 
   app.openapi(getReportRunPreviewRoute, async (c) => {
     const run = await ownRun(c, c.req.valid("param").id);
-    return c.json(previewOf(await madeDocument(c, run), previewRows), 200);
+    const preview = previewOf(await madeDocument(c, run), previewRows);
+    if (preview.watermark !== null) sayWatermark(c, preview.watermark);
+    return c.json(preview, 200);
   });
 
   app.openapi(cancelReportRunRoute, async (c) => {
@@ -256,6 +263,7 @@ function addFiles(
           "not_found",
           run.state === "done" ? "the run has no such file" : `the run is ${run.state}`,
         );
+      if (run.watermark) sayWatermark(c, run.watermark);
       c.header("content-type", mediaTypes[format]);
       c.header("content-length", String(file.bytes));
       c.header("content-disposition", `attachment; filename="${fileName(run, file)}"`);

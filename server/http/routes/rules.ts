@@ -44,6 +44,7 @@ import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
+import { sayWatermark } from "../say-watermark.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
@@ -257,7 +258,7 @@ function addPreview(
       count += some.length;
     }
     const is_complete = nodes.length === count && looked.every((one) => hasPast(rule.condition, one));
-    return c.json({ would, nodes: count, is_complete, watermark: asOf.toISOString() }, 200);
+    return c.json({ would, nodes: count, is_complete, watermark: sayWatermark(c, asOf) }, 200);
   });
 }
 

@@ -1,6 +1,7 @@
 /** Closed statements of the caller's subtree, as it was in their cycles. Amounts only for who may see prices. */
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { adjustedUntil } from "../../billing/statements/adjust-statements.ts";
 import {
   describeStatement,
   describeStatements,
@@ -34,6 +35,7 @@ import { listFormOf, listMediaTypes, mapped, streamOf } from "../list-form.ts";
 import { isTableForm, sendTable, tableColumns } from "../list-table.ts";
 import { pageOf } from "../page-of.ts";
 import { rawAnswer } from "../raw-answer.ts";
+import { sayWatermark } from "../say-watermark.ts";
 import { readInstant, readTimeRange } from "../time-range.ts";
 
 export interface StatementsRoutesDeps {
@@ -41,6 +43,7 @@ export interface StatementsRoutesDeps {
   tree: NodeTree;
   /** Writes Parquet. */
   clickhouse: Pick<ClickHouse, "selectFrom">;
+  watermark: () => Date;
   now?: () => number;
 }
 
@@ -86,12 +89,8 @@ const getStatementRoute = createRoute({
   },
 });
 
-export function statementsRoutes({
-  postgres,
-  tree,
-  clickhouse,
-  now = Date.now,
-}: StatementsRoutesDeps): OpenAPIHono<HttpEnv> {
+export function statementsRoutes(source: StatementsRoutesDeps): OpenAPIHono<HttpEnv> {
+  const { postgres, tree, clickhouse, now = Date.now } = source;
   const { db } = postgres;
   const app = createRouter();
 
@@ -108,6 +107,7 @@ export function statementsRoutes({
       cycleMs: cycle === undefined ? undefined : readInstant("cycle", cycle, tz, now()),
     };
     const after = readCursor(query.cursor, asked, positionSchema);
+    const watermark = sayWatermark(c, await adjustedUntil(source));
     const form = listFormOf(c.req.header("accept"));
     if (form !== "json") {
       const all = async function* () {
@@ -132,7 +132,7 @@ export function statementsRoutes({
     const { page, last } = pageOf(found, limit);
     const position = last && { toMs: last.partTo.getTime(), id: last.id };
     const statements = await describeStatements(db, tree, actor, page);
-    return c.json({ statements, next_cursor: position ? writeCursor(asked, position) : null }, 200);
+    return c.json({ watermark, statements, next_cursor: position ? writeCursor(asked, position) : null }, 200);
   });
 
   app.openapi(getStatementRoute, async (c) => {
@@ -140,7 +140,8 @@ export function statementsRoutes({
     const row = await readStatement(db, c.req.valid("param").id);
     if (!row?.path.some((node) => actor.reach.includes(node)))
       throw new ProblemError("not_found", "there is no such statement");
-    const described = await describeStatement(db, tree, actor, row);
+    const watermark = sayWatermark(c, await adjustedUntil(source));
+    const described = { ...(await describeStatement(db, tree, actor, row)), watermark };
     c.header("etag", await entityTag(c, paymentState(row)));
     if (listFormOf(c.req.header("accept")) !== "csv") return c.json(described, 200);
     c.header("content-type", "text/csv; charset=utf-8");

@@ -47,8 +47,9 @@ import type { HttpEnv } from "../http-env.ts";
 import { jsonPieces, listFormOf, listMediaTypes, streamOf } from "../list-form.ts";
 import { isTableForm, sendTable } from "../list-table.ts";
 import { rawAnswer } from "../raw-answer.ts";
+import { sayWatermark } from "../say-watermark.ts";
 import { storeFor } from "../take-turns.ts";
-import { readInstant } from "../time-range.ts";
+import { areDifferentDates, readInstant } from "../time-range.ts";
 import { usageLines, usageTable } from "../usage-rows.ts";
 
 export interface UsageRoutesDeps {
@@ -128,7 +129,8 @@ export function usageRoutes({
     const tz = query.tz ?? (isByCycle ? zoneOfCycles(spans, instantIn) : undefined) ?? "UTC";
     const toMs = readInstant("to", query.to ?? "now", tz, nowMs);
     const fromMs = query.from === undefined ? toMs - defaultRangeMs : readInstant("from", query.from, tz, nowMs);
-    if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
+    if (fromMs > toMs || (fromMs === toMs && !areDifferentDates(query)))
+      throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
     const metersOfNodes = new Map(nodes.map((node) => [node, metersOf(query.meter, node, toMs, customMeters)]));
     const dimensions = sharedDimensions([...metersOfNodes.values()].flat());
     if (query.group_by !== undefined && !dimensions.has(query.group_by))
@@ -156,6 +158,7 @@ export function usageRoutes({
     const { windows, compared } = await windowsOf(question, pairing);
     const store = storeFor(c, clickhouse);
     const asOf = watermark();
+    sayWatermark(c, asOf);
     const answers: UsageAnswer[] = [];
     // One node after another: what one question may ask of the store at once stays the same.
     for (const [node, meters] of metersOfNodes)
@@ -179,8 +182,11 @@ export function usageRoutes({
     const node = resolveNode(c.get("actor"), tree, asked);
     // Memory has no more rooms than are pushed.
     const held = rooms <= usualRooms ? await heldLive(node) : undefined;
-    if (!held) return c.json(await readLive(storeFor(c, clickhouse), node, watermark(), now(), rooms), 200);
-    return c.json({ ...held, rooms: held.rooms.slice(0, rooms) }, 200);
+    const live = held
+      ? { ...held, rooms: held.rooms.slice(0, rooms) }
+      : await readLive(storeFor(c, clickhouse), node, watermark(), now(), rooms);
+    sayWatermark(c, live.watermark);
+    return c.json(live, 200);
   });
   return app;
 }

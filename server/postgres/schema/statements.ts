@@ -104,12 +104,14 @@ export const statementPayments = pgTable(
   (table) => [index("statement_payments_statement").on(table.statementId, table.recordedAt)],
 );
 
-/** Up to which batch events were looked through for what changes closed statements; one row. */
+/** How far events were looked through for what changes closed statements; one row. */
 export const statementProgress = pgTable(
   "statement_progress",
   {
     only: smallint("only").primaryKey().default(1),
     settledBatch: bigint("settled_batch", { mode: "number" }).notNull(),
+    /** What was accepted until then is in the adjustments. */
+    adjustedUntil: instant("adjusted_until"),
   },
   (table) => [check("statement_progress_one_row", sql`${table.only} = 1`)],
 );

@@ -1,0 +1,1 @@
+ALTER TABLE "statement_progress" ADD COLUMN "adjusted_until" timestamp (3) with time zone;
