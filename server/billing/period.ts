@@ -25,7 +25,7 @@ import { cycleSettings, subscriptionsOf } from "./subscriptions.ts";
 
 export interface PeriodSource extends UsageSource {
   postgres: Postgres;
-  tree: Pick<NodeTree, "ancestors">;
+  tree: Pick<NodeTree, "ancestors" | "pathsBetween">;
 }
 
 /** How many past cycles a projection learns from. */

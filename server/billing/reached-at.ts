@@ -34,7 +34,8 @@ export async function reachedBy(
   { fromMs, toMs, tz }: { fromMs: number; toMs: number; tz: string },
   nowMs: number,
 ): Promise<number | undefined> {
-  const measure: Measure = (span, windows) => measureOne(meter, { ...span, ...windows, tz });
+  const measured = highestOf(meter);
+  const measure: Measure = (span, windows) => measureOne(measured, { ...span, ...windows, tz });
   const totalOf = async (span: Span) => String((await measure(span, { window: "total" }))?.total ?? 0);
   const span = { fromMs, toMs: Math.min(toMs, nowMs) };
   if (span.fromMs >= span.toMs) return undefined;
@@ -55,6 +56,12 @@ export async function reachedBy(
   const before = near.fromMs > fromMs ? await totalOf({ fromMs, toMs: near.fromMs }) : "0";
   const used = async (atMs: number) => sumDecimals([before, await totalOf({ fromMs: near.fromMs, toMs: atMs })]);
   return await firstReached(used, limit, near);
+}
+
+/** Of a level, which may have fallen below the limit again by a window's end: its peak, by a name of its own. */
+function highestOf(meter: Meter): Meter {
+  if (meter.rule.kind !== "level") return meter;
+  return { ...meter, meter: `peak of ${meter.meter}`, rule: { ...meter.rule, kind: "peak" } };
 }
 
 /** One thing counts once in a span, so that neither its windows' figures add up nor does one of them reach the limit. */
@@ -79,8 +86,8 @@ async function narrowed(
     const { fromMs, toMs } = found;
     const usage = await measure({ fromMs, toMs }, kind(found));
     let { before } = found;
-    const first = usage?.series.find(({ value }) => {
-      const figure = String(value ?? 0);
+    const first = usage?.series.find(({ value, peak }) => {
+      const figure = String(peak ?? value ?? 0);
       const reached = isSumOverTime(meter.rule) ? sumDecimals([before, figure]) : figure;
       if (limitState(reached, limit) === "reached") return true;
       if (isSumOverTime(meter.rule)) before = reached;

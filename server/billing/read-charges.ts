@@ -4,7 +4,7 @@ import type { NodeAddress } from "../contract/nodes.ts";
 import type { PriceLevel } from "../contract/plans.ts";
 import { isSumOverTime } from "../metrics/sum-over-time.ts";
 import { formatInstant } from "../metrics/windows.ts";
-import { cyclesBefore, type PlanSegment, segmentsOf } from "./billing-cycle.ts";
+import { cyclesBefore, type PlanSegment, segmentsOf, segmentsWithin } from "./billing-cycle.ts";
 import { afterTrial, type ChargedSegment, chargesOf } from "./charges.ts";
 import { measureSpan, type UsageSource } from "./measure-span.ts";
 import type { PeriodSource } from "./period.ts";
@@ -31,7 +31,11 @@ export async function readCharges(
   const { subscription, cycle } = found;
   const { tz, trialEndsAt } = subscription;
   const terms = await readTerms(db, subscription.history);
-  const parts = afterTrial(segmentsOf(subscription, cycle), trialEndsAt);
+  const charged = afterTrial(segmentsOf(subscription, cycle), trialEndsAt);
+  // As its statements have it: a move of the node, or of one above it, begins a new part.
+  const parts = source.tree
+    .pathsBetween(subscription.node, cycle.startMs, cycle.endMs)
+    .flatMap((span) => segmentsWithin(charged, span.fromMs, span.toMs));
   const segments = await measureSegments(source, subscription, parts, terms, nowMs);
   const [start, end] = [formatInstant(cycle.startMs, tz), formatInstant(cycle.endMs, tz)];
   return { node, start, end, watermark, levels: chargesOf(segments, cycle, tz, levels) };

@@ -5,6 +5,9 @@
 import { intervalLevels } from "./levels.ts";
 import type { Meter } from "./meter.ts";
 
+const withoutSession = "A participant interval that names no session counts as a session of its own.";
+const averageOfAll = "The average is per event; one that carried none counts as 0.";
+
 export const meters: readonly Meter[] = [
   {
     meter: "participation_minutes",
@@ -27,7 +30,7 @@ export const meters: readonly Meter[] = [
     title: "Peak sessions",
     unit: "count",
     rule: { kind: "peak", level: "sessions" },
-    description: "The most sessions at one instant that had at least one participant, in the whole subtree.",
+    description: `The most sessions at one instant that had at least one participant, in the whole subtree. ${withoutSession}`,
   },
   {
     meter: "active_participants",
@@ -42,7 +45,7 @@ export const meters: readonly Meter[] = [
     title: "Sessions",
     unit: "count",
     rule: { kind: "starts", level: "sessions" },
-    description: "Sessions whose first participant joined in the window.",
+    description: `Sessions whose first participant joined in the window. ${withoutSession}`,
   },
   {
     meter: "chat_posts",
@@ -56,7 +59,7 @@ export const meters: readonly Meter[] = [
     title: "Transcribed minutes",
     unit: "minutes",
     rule: { kind: "sum", types: ["transcription.completed"] },
-    description: "The exact decimal sum of the minutes that completed transcriptions carried.",
+    description: `The exact decimal sum of the minutes that completed transcriptions carried. ${averageOfAll}`,
   },
   {
     meter: "live_participants",
@@ -70,7 +73,7 @@ export const meters: readonly Meter[] = [
     title: "Live sessions",
     unit: "count",
     rule: { kind: "level", level: "sessions" },
-    description: "Sessions with at least one participant at the end of the window, or now while it runs.",
+    description: `Sessions with at least one participant at the end of the window, or now while it runs. ${withoutSession}`,
   },
   {
     meter: "recorded_minutes",
@@ -161,7 +164,7 @@ export const meters: readonly Meter[] = [
     title: "Call minutes",
     unit: "minutes",
     rule: { kind: "sum", types: ["call.completed"] },
-    description: "The exact decimal sum of the minutes that completed calls carried.",
+    description: `The exact decimal sum of the minutes that completed calls carried. ${averageOfAll}`,
   },
   {
     meter: "live_calls",

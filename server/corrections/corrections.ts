@@ -17,7 +17,7 @@ import { amendEvent, eventOfRow } from "./amend-event.ts";
 import { type ApplyingDeps, createApplying, type OtherStorers } from "./apply-pending.ts";
 import { type CorrectionsAsked, readCorrectionsWithin } from "./read-corrections.ts";
 import { type Correction, type CorrectionRequest, type RecordingDeps, recordCorrection } from "./record-correction.ts";
-import { findStoredEvent, SeveralSourcesError } from "./stored-event.ts";
+import { findStoredEvent, SeveralSourcesError, type StoredEvent } from "./stored-event.ts";
 
 export interface Corrections {
   /**
@@ -83,7 +83,7 @@ export function createCorrections(deps: CorrectionsDeps): Corrections {
       if (!stored.current) return await voidedBefore(deps, request, stored.name);
       const before = stored.current;
       request.check(eventOfRow(before));
-      const after = changes === undefined ? null : await amended(deps, request, before, changes);
+      const after = changes === undefined ? null : await amended(deps, stored, request, before, changes);
       return await whenApplied(await recordCorrection(deps, request, { before, after, replaces: stored.batch }));
     },
   };
@@ -103,11 +103,13 @@ async function voidedBefore(
 
 /** What the event is to be. Throws ProblemError for what it cannot be. */
 async function amended(
-  { clickhouse, tree }: CorrectionsDeps,
+  deps: CorrectionsDeps,
+  stored: StoredEvent,
   { organization, mayMoveTo }: CorrectionRequest,
   before: EventRow,
   changes: Readonly<Record<string, unknown>>,
 ): Promise<EventRow> {
+  const { clickhouse, tree } = deps;
   const pathAt: NodeTree["pathAt"] = (place, atMs) => tree.pathAt(place, atMs);
   const after = amendEvent(before, changes, { nowMs: Date.now(), eventType, pathAt });
   if ("code" in after)
@@ -115,7 +117,8 @@ async function amended(
   const { id, source } = before;
   if (after.organization !== organization) {
     mayMoveTo(after.organization);
-    if (await findStoredEvent(clickhouse, after.organization, { id, source }, undefined))
+    const there = await findStoredEvent(clickhouse, after.organization, { id, source }, undefined);
+    if (there && !(there.batch < stored.batch && (await hasLeft(deps, after.organization, there))))
       throw new ProblemError("conflict", "the other organization has an event with this id", {
         field: "changes.organization",
       });
@@ -123,6 +126,14 @@ async function amended(
   if (JSON.stringify(after) === JSON.stringify(before))
     throw new ProblemError("invalid_request", "this would change nothing", { field: "changes" });
   return after;
+}
+
+/** Whether an event stood there and was moved to another organization: it may come back, where what was voided never counts again. */
+async function hasLeft(deps: CorrectionsDeps, organization: string, { name, current }: StoredEvent): Promise<boolean> {
+  if (current) return false;
+  const history = await readHistory(deps, organization, { ...name, source: name.source ?? "" });
+  const last = history.findLast((one) => one.organization === organization);
+  return last?.action === "amend" && last.newOrganization !== null;
 }
 
 /** What was accepted before this call can be found from here on. */

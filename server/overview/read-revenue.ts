@@ -60,7 +60,7 @@ export async function readRevenue(
     }));
 }
 
-/** By what is measured already; a cycle of several parts, or one that begins in a trial, is measured part by part. */
+/** By what is measured already; a cycle of several parts, with a move in it, or one that begins in a trial, is measured part by part. */
 async function chargesOfStanding(
   source: PeriodSource,
   state: AccountState,
@@ -72,7 +72,8 @@ async function chargesOfStanding(
   const charged = afterTrial(segments, subscription.trialEndsAt);
   const [only, ...more] = charged;
   if (!only) return [];
-  if (more.length > 0 || segments.length > 1 || only.fromMs !== segments[0]?.fromMs)
+  const hasMoved = source.tree.pathsBetween(node, cycle.startMs, cycle.endMs).length > 1;
+  if (hasMoved || more.length > 0 || segments.length > 1 || only.fromMs !== segments[0]?.fromMs)
     return (await readCharges(source, node, 0, levels, nowMs))?.levels ?? [];
   const used = features.map(({ feature, meter, used: amount }) => {
     return [feature.key, { meter: meter.meter, unit: meter.unit, isSum: isSumOverTime(meter.rule), amount }] as const;

@@ -187,6 +187,32 @@ test("a correction that was on record when the process ended is applied by the n
   expect(appliedAt).not.toBeNull();
 });
 
+test("an event that was moved to another organization may be moved back, in the place of what was voided none may come", async () => {
+  const time = "2026-03-06T10:00:00.000Z";
+  const post = (id: string, organization: string) => ({ id, type: "chat.posted", organization, time });
+  await ingesting.send([post("b1", "acme"), post("b2", "acme"), post("b2", "globex")]);
+  const posts = async (organization: string) => {
+    const question = {
+      meter: "chat_posts",
+      node: `organization:${organization}`,
+      from: "2026-03-06",
+      to: "2026-03-07",
+    };
+    return (await ingesting.usage(question))[0]?.total;
+  };
+  for (let round = 0; round < 2; round++) {
+    await corrections.correct(asked("acme", "b1", { organization: "globex" }));
+    expect([await posts("acme"), await posts("globex")]).toEqual([1, 2]);
+    await corrections.correct(asked("globex", "b1", { organization: "acme" }));
+    expect([await posts("acme"), await posts("globex")]).toEqual([2, 1]);
+  }
+  await corrections.correct(asked("acme", "b2"));
+  await expect(corrections.correct(asked("globex", "b2", { organization: "acme" }))).rejects.toMatchObject({
+    code: "conflict",
+  });
+  expect([await posts("acme"), await posts("globex")]).toEqual([1, 1]);
+});
+
 test("an event that was voided stays void when it is sent again, and voiding it again answers the first voiding", async () => {
   const event = { id: "v1", type: "chat.posted", organization: "acme", time: "2026-03-07T10:00:00.000Z" };
   await ingesting.send([event]);

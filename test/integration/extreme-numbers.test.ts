@@ -137,6 +137,26 @@ test("sums, averages and extremes are exact where they end", async () => {
   expect(await total("transcription_accuracy")).toBe("100");
 });
 
+test("a text of which the sender is told that it is no number counts in no figure", async () => {
+  const { world, key } = billing;
+  const at = { organization, time: "2026-04-05T10:00:00Z" };
+  const texts = ["1e3", "0.5e2", ".5", "5.", "0x10", " 7", "-1E-7"];
+  const body = [
+    ...texts.map((n, place) => ({ ...at, id: `text-${place}`, type: "big.thing", properties: { n } })),
+    { ...at, id: "decimal", type: "big.thing", properties: { n: "+2.5" } },
+    { ...at, id: "number", type: "big.thing", properties: { n: 0.000001 } },
+    { ...at, id: "inexact", type: "transcription.completed", value: "10", properties: { accuracy: "1e3" } },
+    { ...at, id: "exact", type: "transcription.completed", value: "10", properties: { accuracy: "90" } },
+  ];
+  const { status, body: verdict } = await world.ask("POST", "/v1/events?ack=stored", { key, body });
+  expect([status, verdict.rejected]).toEqual([200, []]);
+  const told = verdict.warnings.filter(({ code }: { code: string }) => code === "not_a_number");
+  expect(told).toHaveLength(texts.length + 1);
+  const asked = `/v1/usage?meter=big_sum_n,transcription_accuracy&from=2026-04-05&to=2026-04-06&window=total&node=${node}`;
+  const { meters } = await billing.get(asked);
+  expect(meters.map(({ total }: { total: unknown }) => total)).toEqual(["2.500001", "90"]);
+});
+
 test("two long numbers are two groups and two filters, each by its digits", async () => {
   const { text } = await get(`/v1/usage?meter=big_count_value&${range}&node=${node}&group_by=dim`);
   const groups = JSON.parse(text).meters[0].groups as { key: string; total: number }[];

@@ -64,6 +64,28 @@ describe("a limit is reached to the millisecond", () => {
   const reached = async (node: string, name: string, limit: string) =>
     await reachedAt(billing.source, node as never, { meter: meterByName(name) as Meter, limit }, span, span.toMs);
 
+  test.each(["live_participants", "recording_storage"])(
+    "of the level %s with the first that reached it, though it fell again on that day and was reached again later",
+    async (meter) => {
+      const { organization, node } = await newOrganization();
+      const at = (day: string, time: string) => ({ organization, time: `2026-03-${day}T${time}Z` });
+      const joined = { type: "participant.joined", session: "s", user: "u", interval: "i" };
+      const stored = { type: "recording.stored", value: "5" };
+      await billing.send([
+        { ...at("03", "10:00:00.123"), ...joined },
+        { ...at("03", "11:00:00"), ...joined, type: "participant.left" },
+        { ...at("07", "10:00:00"), ...joined, interval: "later" },
+        { ...at("07", "11:00:00"), ...joined, interval: "later", type: "participant.left" },
+        { ...at("03", "10:00:00.123"), ...stored },
+        { ...at("03", "11:00:00"), ...stored, type: "recording.deleted" },
+        { ...at("07", "10:00:00"), ...stored },
+      ]);
+      const limit = meter === "live_participants" ? "1" : "5";
+      expect(await reached(node, meter, limit)).toBe(Date.parse("2026-03-03T10:00:00.123Z"));
+      expect(await reached(node, meter, `${limit}1`)).toBeUndefined();
+    },
+  );
+
   test("with the event that reached it", async () => {
     const { organization, node } = await newOrganization();
     const draw = random(7);

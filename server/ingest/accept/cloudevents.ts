@@ -46,9 +46,10 @@ export function cloudEventToUsageEvent(cloudEvent: unknown): Mapped {
   if (!isBoundedText(source) || !isStorableText(source))
     return invalid("source", `must have at most ${limits.maxStringLength} characters, and ${storableTextMessage}`);
   const members = Object.entries(found.data ?? {});
-  const event: Record<string, unknown> = Object.fromEntries(members.filter(([name]) => isEventField(name)));
-  const isOther = ([name, value]: [string, unknown]) => !isEventField(name) && isSet(value);
-  const properties: Record<string, unknown> = Object.fromEntries(members.filter(isOther));
+  // Serializers of typed data write null for what is not there.
+  const set = members.filter(([, value]) => isSet(value));
+  const event: Record<string, unknown> = Object.fromEntries(set.filter(([name]) => isEventField(name)));
+  const properties: Record<string, unknown> = Object.fromEntries(set.filter(([name]) => !isEventField(name)));
   event.id = attributes.id;
   event.type = attributes.type;
   if (isSet(attributes.time)) event.time = attributes.time;

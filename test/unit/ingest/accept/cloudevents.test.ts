@@ -73,6 +73,14 @@ describe("structured mode", () => {
     ]);
   });
 
+  test("null members of the data are as if they were not there", () => {
+    const none = { organization: null, user: null, time: null, value: null, properties: null, note: null };
+    const event = { ...required, subject: "acme", data: { ...none, visibility: "public" } };
+    const { id, type } = required;
+    const properties = { visibility: "public", source: "/mycontext" };
+    expect(read(structured, event).events).toEqual([{ id, type, organization: "acme", properties }]);
+  });
+
   test("the organization is that of the data, else the subject; a subject that is another is kept", () => {
     const event = { ...required, subject: "building/7", data: { organization: "acme" } };
     expect(read(structured, event).events).toEqual([
