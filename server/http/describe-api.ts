@@ -127,11 +127,19 @@ function describeHeader({ responses }: ApiOperation, status: string, header: str
   if (response) response.headers = { ...response.headers, [header]: { $ref: `#/components/headers/${component}` } };
 }
 
+interface Schema {
+  $ref?: string;
+  properties?: object;
+  anyOf?: Schema[];
+}
+
 /** Whether its JSON says at its top how far it knows what was accepted. */
 function hasWatermark(response: ApiResponse | undefined, schemas: Record<string, object>): boolean {
-  const schema = (response?.content?.["application/json"]?.schema ?? {}) as { $ref?: string; properties?: object };
-  const named = schemas[schema.$ref?.split("/").at(-1) ?? ""] as typeof schema | undefined;
-  return "watermark" in (named?.properties ?? schema.properties ?? {});
+  const says = ({ $ref, properties = {}, anyOf = [] }: Schema): boolean =>
+    $ref === undefined
+      ? "watermark" in properties || anyOf.some(says)
+      : says((schemas[$ref.split("/").at(-1) ?? ""] ?? {}) as Schema);
+  return says((response?.content?.["application/json"]?.schema ?? {}) as Schema);
 }
 
 /**

@@ -17,23 +17,20 @@ export function readTimeRange(
   const instant = (field: "from" | "to", text: string | undefined) =>
     text === undefined ? undefined : readInstant(field, text, tz, nowMs);
   const range = { fromMs: instant("from", from), toMs: instant("to", to) };
-  const { fromMs, toMs } = range;
-  const isEmpty = fromMs !== undefined && fromMs === toMs && areDifferentDates({ from, to });
-  if (fromMs !== undefined && toMs !== undefined && fromMs >= toMs && !isEmpty)
-    throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
+  if (range.fromMs !== undefined && range.toMs !== undefined) checkOrder({ from, to }, range.fromMs, range.toMs);
   return range;
 }
 
-/** Whether one date comes before the other, though both may begin at once: a day that a zone skipped is a range without length. */
-export function areDifferentDates({
-  from = "",
-  to = "",
-}: {
-  from?: string | undefined;
-  to?: string | undefined;
-}): boolean {
+/** Throws `invalid_request` unless `from` lies before `to`; two dates may begin at once, where a zone skipped the day between. */
+export function checkOrder(
+  { from = "", to = "" }: { from?: string | undefined; to?: string | undefined },
+  fromMs: number,
+  toMs: number,
+): void {
   const isDate = (text: string) => /^\d{4}-\d\d-\d\d$/.test(text);
-  return isDate(from) && isDate(to) && from < to;
+  const isSkippedDay = fromMs === toMs && isDate(from) && isDate(to) && from < to;
+  if (fromMs >= toMs && !isSkippedDay)
+    throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
 }
 
 /** ms since 1970, UTC, of an instant, date or `now` in the parameter `field`. Throws `invalid_request` naming it. */

@@ -10,6 +10,7 @@ import { readCharges } from "../../server/billing/read-charges.ts";
 import { subscriptionsOf } from "../../server/billing/subscriptions.ts";
 import { meterByName } from "../../server/catalog/catalog.ts";
 import type { Meter } from "../../server/catalog/meter.ts";
+import type { Statement } from "../../server/contract/statements.ts";
 import { readStandings } from "../../server/overview/read-standings.ts";
 import { subscriptions } from "../../server/postgres/schema/plans.ts";
 import { type Billing, createBilling, perMinute } from "../support/billing.ts";
@@ -319,6 +320,26 @@ test("trials, changes of plan, cancellations and anchors in any mixture: period,
       expect(Math.abs(Number(charges?.levels[0]?.total ?? 0) - costAt(atMs)), about).toBeLessThan(0.05);
     }
   }
+});
+
+test("the charges of a cycle in which the node moved are those of its statements, part by part", async () => {
+  await billing.world.deps.tree.createNode({ kind: "reseller", id: "charged-to", name: "x", parent: partner });
+  const { organization, node } = await newOrganization();
+  const prices = { organization: { model: "package", size: 100, price: "10" } };
+  const calls = { key: "calls", meter: "call_minutes", overage: "bill", prices };
+  const plan = await billing.plan(partner, { currency: "EUR", features: [calls] });
+  await billing.subscribe(node, plan, { starts_at: "2026-03-01T00:00:00Z" });
+  await billing.move(node, "reseller:charged-to", "2026-03-16T12:00:00Z");
+  await billing.calls([organization, "2026-03-02T00:00:00Z", "110"]);
+  await billing.run("2026-04-02T00:00:00Z");
+  const totals = (await billing.get(`/v1/statements?node=${node}`)).statements.map(({ total }: Statement) =>
+    Number(total),
+  );
+  expect(totals).toHaveLength(2);
+  const atMs = Date.parse("2026-03-31T23:00:00Z");
+  const charges = await readCharges(billing.source, node, 0, ["organization"], atMs);
+  expect(Number(charges?.levels[0]?.total)).toBe(totals[0] + totals[1]);
+  expect(Number(charges?.levels[0]?.total)).not.toBe(20);
 });
 
 standingsOfMany(() => billing);

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type EntitlementSource, Entitlements } from "../../server/billing/entitlements.ts";
 import { readPeriod, remaining } from "../../server/billing/period.ts";
+import { subscriptionsChannel } from "../../server/billing/subscriptions.ts";
 import { meterByName } from "../../server/catalog/catalog.ts";
 import { ChangedNodes } from "../../server/tree/changed-nodes.ts";
 import { createWorld, type World } from "../support/isolation-world.ts";
@@ -32,6 +33,13 @@ async function plan(change: object = {}): Promise<string> {
   await world.ask("POST", `/v1/plans/${id}/publish`, { key });
   return id;
 }
+
+/** Resolves when whoever was made before hears of changes: until then it takes what it read for outdated. */
+const heard = () =>
+  world.deps.postgres.notices.subscribe(subscriptionsChannel, {
+    notified: () => undefined,
+    listening: () => undefined,
+  });
 
 let made = 0;
 async function subscribed(body: object): Promise<{ organization: string; node: string; id: string }> {
@@ -234,6 +242,7 @@ test("however many ask about a node while it changes, it is read once at a time,
   const changedNodes = new ChangedNodes();
   const now = () => Date.parse("2026-05-10T00:00:00Z");
   const entitlements = new Entitlements({ ...source, changedNodes, clickhouse, now });
+  await heard();
   const askMany = () => Array.from({ length: 20 }, async () => (await entitlements.ask(node, "calls")).used);
   await entitlements.ask(node, "calls");
   const ofOne = asked;
@@ -272,6 +281,7 @@ test("however many nodes of a tenant are asked about, usage is read for few at o
     },
   };
   const entitlements = new Entitlements({ ...source, clickhouse, now: () => nowMs });
+  await heard();
   for (const node of nodes) await entitlements.ask(node, "calls");
   nowMs += 5_000;
   held = new Promise((resolve) => {

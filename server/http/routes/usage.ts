@@ -49,7 +49,7 @@ import { isTableForm, sendTable } from "../list-table.ts";
 import { rawAnswer } from "../raw-answer.ts";
 import { sayWatermark } from "../say-watermark.ts";
 import { storeFor } from "../take-turns.ts";
-import { areDifferentDates, readInstant } from "../time-range.ts";
+import { checkOrder, readInstant } from "../time-range.ts";
 import { usageLines, usageTable } from "../usage-rows.ts";
 
 export interface UsageRoutesDeps {
@@ -129,8 +129,7 @@ export function usageRoutes({
     const tz = query.tz ?? (isByCycle ? zoneOfCycles(spans, instantIn) : undefined) ?? "UTC";
     const toMs = readInstant("to", query.to ?? "now", tz, nowMs);
     const fromMs = query.from === undefined ? toMs - defaultRangeMs : readInstant("from", query.from, tz, nowMs);
-    if (fromMs > toMs || (fromMs === toMs && !areDifferentDates(query)))
-      throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
+    checkOrder(query, fromMs, toMs);
     const metersOfNodes = new Map(nodes.map((node) => [node, metersOf(query.meter, node, toMs, customMeters)]));
     const dimensions = sharedDimensions([...metersOfNodes.values()].flat());
     if (query.group_by !== undefined && !dimensions.has(query.group_by))
@@ -177,6 +176,20 @@ export function usageRoutes({
     return rawAnswer(c.body(await streamOf(pieces, c.get("question")), 200));
   });
 
+  addLive(app, { clickhouse, tree, watermark, heldLive, now });
+  return app;
+}
+
+function addLive(
+  app: OpenAPIHono<HttpEnv>,
+  {
+    clickhouse,
+    tree,
+    watermark,
+    heldLive,
+    now,
+  }: Required<Pick<UsageRoutesDeps, "clickhouse" | "tree" | "watermark" | "heldLive" | "now">>,
+): void {
   app.openapi(getLiveRoute, async (c) => {
     const { node: asked, rooms } = c.req.valid("query");
     const node = resolveNode(c.get("actor"), tree, asked);
@@ -188,7 +201,6 @@ export function usageRoutes({
     sayWatermark(c, live.watermark);
     return c.json(live, 200);
   });
-  return app;
 }
 
 function answer(
