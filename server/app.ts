@@ -244,7 +244,7 @@ function mountApi(app: OpenAPIHono<HttpEnv>, deps: AppDeps): void {
   app.route("/", rulesRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
   app.route("/", alertsRoutes({ postgres, tree, publicUrl }));
   app.route("/", notificationPreferencesRoutes({ postgres }));
-  app.route("/", paymentsRoutes({ postgres, tree, paymentKeys: deps.paymentKeys }));
+  app.route("/", paymentsRoutes({ postgres, tree, watermark, paymentKeys: deps.paymentKeys }));
   const { vault, egress, mailLimits } = deps;
   app.route("/", channelsRoutes({ postgres, tree, mailLimits, vault, egress, publicUrl }));
   app.route("/", deliveriesRoutes({ postgres, tree, vault: deps.vault }));

@@ -112,15 +112,16 @@ const adjustedUntilSchema = z
   .string()
   .describe("What was accepted until then is in the adjustments, and in `adjusted_total`");
 
-export const statementDetailSchema = statementSchema.extend({
-  watermark: adjustedUntilSchema,
+const wholeStatementSchema = statementSchema.extend({
   usage: z.array(statementUsageSchema),
   charges: z.array(statementChargesSchema).describe("At the levels that the caller may see, the node's own first"),
   income_lines: z.array(statementLineSchema),
   adjustments: z.array(statementAdjustmentSchema).describe("The oldest first"),
   payments: z.array(paymentSchema).describe("The newest first"),
 });
-export type StatementDetail = z.infer<typeof statementDetailSchema>;
+export type StatementDetail = z.infer<typeof wholeStatementSchema>;
+
+export const statementDetailSchema = wholeStatementSchema.extend({ watermark: adjustedUntilSchema });
 
 export const statementQuerySchema = z.strictObject({
   ...pageQuery,

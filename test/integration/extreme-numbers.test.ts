@@ -150,7 +150,8 @@ test("a text of which the sender is told that it is no number counts in no figur
   ];
   const { status, body: verdict } = await world.ask("POST", "/v1/events?ack=stored", { key, body });
   expect([status, verdict.rejected]).toEqual([200, []]);
-  expect(verdict.warnings).toMatchObject([{ id: "inexact", code: "not_a_number" }]);
+  const isTold = expect.objectContaining({ id: "inexact", code: "not_a_number" });
+  expect(verdict.warnings).toContainEqual(isTold);
   const asked = `/v1/usage?meter=big_sum_n,transcription_accuracy&from=2026-04-05&to=2026-04-06&window=total&node=${node}`;
   const { meters } = await billing.get(asked);
   expect(meters.map(({ total }: { total: unknown }) => total)).toEqual(["2.500001", "90"]);

@@ -1,6 +1,7 @@
 /** The payment of statements: set by the payee or a node above, and by signed messages of a payment provider. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
+import { adjustedUntil } from "../../billing/statements/adjust-statements.ts";
 import type { StatementRow } from "../../billing/statements/close-statements.ts";
 import { describeStatement } from "../../billing/statements/read-statements.ts";
 import { paymentState, recordPayment } from "../../billing/statements/record-payment.ts";
@@ -20,10 +21,12 @@ import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { readBody } from "../read-body.ts";
+import { sayWatermark } from "../say-watermark.ts";
 
 export interface PaymentsRoutesDeps {
   postgres: Postgres;
   tree: Pick<NodeTree, "get">;
+  watermark: () => Date;
   /** They verify the messages; with none of them every message is refused. */
   paymentKeys: readonly Buffer[];
   now?: () => number;
@@ -60,6 +63,7 @@ const recordPaymentRoute = createRoute({
 export function paymentsRoutes({
   postgres,
   tree,
+  watermark,
   paymentKeys,
   now = Date.now,
 }: PaymentsRoutesDeps): OpenAPIHono<HttpEnv> {
@@ -85,7 +89,8 @@ export function paymentsRoutes({
       { by: authorOf(c), check, nowMs },
     );
     c.header("etag", await entityTag(c, paymentState(row)));
-    return c.json(await describeStatement(postgres.db, tree, { grants }, row), 200);
+    const known = sayWatermark(c, await adjustedUntil({ postgres, watermark }));
+    return c.json({ ...(await describeStatement(postgres.db, tree, { grants }, row)), watermark: known }, 200);
   });
 
   app.openapi(
