@@ -79,8 +79,9 @@ export async function answerList<Page extends object>(
   const form = listFormOf(c.req.header("accept"));
   const { cursor, limit = defaultPageSize } = asked;
   const isPage = form === "json" || form === "parquet";
-  const first: Item & Page = await read({ cursor, limit: isPage ? limit : rowsAtOnce });
-  if (typeof first.watermark === "string") sayWatermark(c, first.watermark);
+  const first = await read({ cursor, limit: isPage ? limit : rowsAtOnce });
+  const { watermark } = first as Item;
+  if (typeof watermark === "string") sayWatermark(c, watermark);
   if (isPage) return rawAnswer(c.json(first, 200));
   const items = allItems(table, first, read);
   const { name, columns } = table;
