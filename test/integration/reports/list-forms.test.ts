@@ -69,6 +69,7 @@ const run = { report: "usage", from: "2026-01-01", to: "2026-02-01", tz: "UTC", 
 /** Each with what puts something on it, by the place of that. */
 const smallLists: { path: string; member: string; make?: (place: number) => object }[] = [
   { path: "/v1/alerts", member: "alerts" },
+  { path: "/v1/annotations", member: "annotations" },
   {
     ...{ path: "/v1/channels", member: "channels" },
     make: (place) => ({ ...made, kind: "email", name: `+cmd ${place}`, to: ["told@example.org"] }),
