@@ -4,6 +4,7 @@
  */
 import { and, gt, inArray, max } from "drizzle-orm";
 import type { Meter } from "../catalog/meter.ts";
+import { traitsOf } from "../catalog/rule-traits.ts";
 import { dayMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
@@ -114,24 +115,8 @@ async function mayHaveCrossed(
 
 /** A meter whose figure of a span is no less than that of any part of it, or at any instant in it; undefined where there is none. */
 function boundOf(meter: Meter | undefined): Meter | undefined {
-  if (!meter) return undefined;
-  const { rule } = meter;
-  switch (rule.kind) {
-    case "count":
-    case "sum":
-    case "minutes":
-    case "starts":
-    case "peak":
-    case "distinct":
-    case "session_peak":
-      return meter;
-    case "level":
-      return { ...meter, rule: { kind: "peak", level: rule.level } };
-    case "events":
-      return ["count", "unique", "max"].includes(rule.aggregation) ? meter : undefined;
-    default:
-      return undefined;
-  }
+  const rule = meter && traitsOf(meter.rule).bound;
+  return rule && { ...meter, rule };
 }
 
 async function evaluateHistory(

@@ -4,10 +4,10 @@ import { measureSpans } from "../billing/measure-span.ts";
 import { type PeriodSource, readPeriod } from "../billing/period.ts";
 import { cycleSettings, subscriptionsOf } from "../billing/subscriptions.ts";
 import type { Meter } from "../catalog/meter.ts";
+import { isSumOverTime, traitsOf } from "../catalog/rule-traits.ts";
 import { dayMs, minuteMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
-import { isSumOverTime } from "../metrics/sum-over-time.ts";
 import { sumDecimals } from "../numbers/figures.ts";
 import { isLowUsage, usualOfPast } from "./evaluate-low-usage.ts";
 import type { Finding } from "./finding.ts";
@@ -115,8 +115,7 @@ async function laterInstants(
     const quarters = { source, condition, meter, node, within };
     return condition.of === "plan" ? await belowLimit(quarters, first?.limit) : await belowPast(quarters);
   }
-  const grows = ["peak", "distinct", "session_peak"].includes(meter.rule.kind);
-  if (grows && condition.of === "plan") return [];
+  if (traitsOf(meter.rule).grows && condition.of === "plan") return [];
   const days = Math.floor((lastMs - within.fromMs) / dayMs);
   return Array.from({ length: days }, (_, day) => within.fromMs + (day + 1) * dayMs);
 }

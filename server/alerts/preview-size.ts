@@ -62,7 +62,10 @@ function windowsOf(condition: Condition, { fromMs, toMs }: PreviewAsked["span"])
         series: 1,
         windows: Math.ceil((toMs - fromMs) / historyStepMs(condition.window, { sinceMs: fromMs, atMs: toMs })),
       };
-    default:
+    case "quota":
+    case "system":
+    case "customers":
+    case "billing":
       return { series: 1, windows: Math.ceil(hours / 24) };
   }
 }

@@ -37,7 +37,9 @@ export function hasPast(condition: Condition, node: NodeAddress): boolean {
       return condition.on === "used";
     case "no_data":
       return ["organization", "agent"].includes(parseNode(node).kind);
-    default:
+    case "threshold":
+    case "unusual":
+    case "low_usage":
       return true;
   }
 }
@@ -60,7 +62,9 @@ export async function previewAt(
       return await previewLowUsage(source, condition, node, span);
     case "no_data":
       return await previewSilence(source, condition, node, span);
-    default:
+    case "system":
+    case "customers":
+    case "billing":
       return [];
   }
 }

@@ -7,6 +7,7 @@ import { cycleOfNearest } from "../billing/subscriptions.ts";
 import { meterIdentity } from "../catalog/catalog.ts";
 import type { Filter } from "../catalog/filters.ts";
 import type { Meter } from "../catalog/meter.ts";
+import { isOfCounters, isOfSlots } from "../catalog/rule-traits.ts";
 import { minuteMs } from "../contract/durations.ts";
 import { parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
@@ -103,11 +104,10 @@ interface Group {
   starts: Map<NodeAddress, number>;
 }
 
-const plainKinds = new Set<Meter["rule"]["kind"]>(["count", "sum", "minutes", "peak", "level", "starts"]);
-
 /** Undefined where the filter names what the meter has not. */
 function groupOf(groups: Map<string, Group>, { filter }: FigureAsked, meter: Meter, fromMs: number): Group | undefined {
-  const isPlain = !meter.custom && Object.keys(filter ?? {}).length === 0 && plainKinds.has(meter.rule.kind);
+  const isPlain =
+    !meter.custom && Object.keys(filter ?? {}).length === 0 && (isOfSlots(meter.rule) || isOfCounters(meter.rule));
   const key = `${meterIdentity(meter)} ${isPlain ? "" : fromMs}`;
   const known = groups.get(key);
   if (known) return known;

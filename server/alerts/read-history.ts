@@ -1,9 +1,9 @@
 /** A figure as it was at many instants of the past, close enough together to see each time that it crossed a bound. */
 import type { Filter } from "../catalog/filters.ts";
-import type { Meter, MeterRule } from "../catalog/meter.ts";
+import type { Meter } from "../catalog/meter.ts";
+import { type RuleTraits, traitsOf } from "../catalog/rule-traits.ts";
 import { dayMs, minuteMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import { isSumOverTime } from "../metrics/sum-over-time.ts";
 import { answerUsage } from "../metrics/usage.ts";
 import type { Window } from "../metrics/windows.ts";
 import type { AccountState } from "../overview/account-state.ts";
@@ -53,7 +53,7 @@ export async function readFoldedHistory(
   past: Past,
 ): Promise<HistoryPoint[] | undefined> {
   const { meter, filters, window, cycle } = asked;
-  const fold = foldOf(meter.rule);
+  const { fold } = traitsOf(meter.rule);
   if (!fold) return undefined;
   const startOf = (ms: number) => windowStart(window, cycle, ms);
   const isRolling = window !== "day" && window !== "cycle";
@@ -69,14 +69,7 @@ export async function readFoldedHistory(
   return foldEach(points, await readSteps(source, node, meter, filters, steps), fold);
 }
 
-type Fold = "sum" | "max" | "last";
-
-/** How the figure of a window follows from those of its parts. */
-function foldOf(rule: MeterRule): Fold | undefined {
-  if (isSumOverTime(rule)) return "sum";
-  if (rule.kind === "peak") return "max";
-  return rule.kind === "level" ? "last" : undefined;
-}
+type Fold = NonNullable<RuleTraits["fold"]>;
 
 /** How far apart the instants of a history are: of a rolling window a part of its length, else a minute or a quarter of an hour. */
 export function historyStepMs(window: FigureAsked["window"], past: Past): number {

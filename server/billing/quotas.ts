@@ -1,11 +1,11 @@
 /** How much of a node's limits is used in a billing cycle, where it will end, and when a limit was or will be reached. */
 import type { Meter } from "../catalog/meter.ts";
+import { isSumOverTime } from "../catalog/rule-traits.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { PlanFeature } from "../contract/plans.ts";
 import type { Quota } from "../contract/quotas.ts";
 import type { MeterUsage } from "../contract/usage.ts";
 import { type Course, forecast, reachesAt } from "../metrics/forecast.ts";
-import { isSumOverTime } from "../metrics/sum-over-time.ts";
 import { formatInstant } from "../metrics/windows.ts";
 import { exact, plus, ratio, roundHalfEven, times, zero } from "../numbers/exact.ts";
 import { trimDecimal } from "../numbers/figures.ts";

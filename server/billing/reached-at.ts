@@ -1,8 +1,8 @@
 /** When a limit was reached, to the millisecond: for events the time of the one that reached it, for minutes the instant that completed them. */
 import type { Meter } from "../catalog/meter.ts";
+import { isSumOverTime } from "../catalog/rule-traits.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { MeterUsage } from "../contract/usage.ts";
-import { isSumOverTime } from "../metrics/sum-over-time.ts";
 import type { Window } from "../metrics/windows.ts";
 import { sumDecimals } from "../numbers/figures.ts";
 import type { MeasuredSpan, UsageSource } from "./measure-span.ts";

@@ -1,8 +1,9 @@
 /** The charges of a node's cycle by the usage that is known now. */
+
+import { isSumOverTime } from "../catalog/rule-traits.ts";
 import type { Charges } from "../contract/charges.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { PriceLevel } from "../contract/plans.ts";
-import { isSumOverTime } from "../metrics/sum-over-time.ts";
 import { formatInstant } from "../metrics/windows.ts";
 import { cyclesBefore, type PlanSegment, segmentsOf, segmentsWithin } from "./billing-cycle.ts";
 import { afterTrial, type ChargedSegment, chargesOf } from "./charges.ts";

@@ -4,19 +4,7 @@
  */
 import { meters } from "./built-in-meters.ts";
 import { stepsOfTypes, typesBehind } from "./catalog.ts";
-import type { Meter } from "./meter.ts";
-
-/** Whether an event changes the meter's figures of all later times too: what it raised stays raised. */
-export function isCarriedOn({ rule }: Meter): boolean {
-  if (rule.kind === "derived") return rule.operands.some(isCarriedOn);
-  return rule.kind === "value_level";
-}
-
-/** Whether an event changes the meter's figures where other events of its job lie. */
-export function isOfJobs({ rule }: Meter): boolean {
-  if (rule.kind === "derived") return rule.operands.some(isOfJobs);
-  return rule.kind === "turnaround";
-}
+import { isCarriedOn } from "./rule-traits.ts";
 
 const carriedOnTypes: ReadonlySet<string> = new Set(
   meters.filter(isCarriedOn).flatMap(({ rule }) => typesBehind(rule)),

@@ -3,6 +3,7 @@ import type { JobStep } from "../contract/jobs.ts";
 import { meters } from "./built-in-meters.ts";
 import { type EventType, eventTypes } from "./event-types.ts";
 import type { Meter, MeterRule } from "./meter.ts";
+import { traitsOf } from "./rule-traits.ts";
 
 /** The definition of a built-in type; undefined for a type that no meter knows yet. */
 export function eventType(type: string): EventType | undefined {
@@ -37,17 +38,7 @@ export function dimensionsOf({ rule, custom }: Meter): ReadonlySet<string> {
 }
 
 /** The event types that a meter is made of. */
-export function typesBehind(rule: MeterRule): string[] {
-  if ("types" in rule) return [...rule.types];
-  if (rule.kind === "derived") return rule.operands.flatMap((meter) => typesBehind(meter.rule));
-  if (rule.kind === "value_level") return [...rule.raises, ...rule.lowers];
-  const wanted: readonly string[] = rule.kind === "distinct" ? rule.levels : [rule.level];
-  return [...eventTypes].flatMap(([type, { level }]) =>
-    level !== undefined && (wanted.includes(level) || (level === "participants" && wanted.includes("sessions")))
-      ? [type]
-      : [],
-  );
-}
+export const typesBehind = (rule: MeterRule): string[] => traitsOf(rule).types();
 
 const metersByName: ReadonlyMap<string, Meter> = new Map(meters.map((meter) => [meter.meter, meter]));
 

@@ -8,31 +8,49 @@ import { namedThings, propertiesOf } from "../ingest/accept/event-value.ts";
 import { readEvent } from "../ingest/accept/read-event.ts";
 import { rowOfEvent } from "../ingest/accept/row-of-event.ts";
 
-/** Columns that an emitter does not send. */
-const notSent = [
-  "source",
-  "body_hash",
-  "received_ms",
-  "partner",
-  "reseller",
-  "level",
-  "level_action",
-  "alive_within_ms",
-  "key",
-] as const;
+/**
+ * Where each column goes when its event is sent again: `null` for what an emitter does not send. A column that is missing here does
+ * not compile, since an amendment would lose it. Those that `namedThings` and `amountOf` read together name these.
+ */
+const sentAs = {
+  id: ({ id }) => ({ id }),
+  type: ({ type }) => ({ type }),
+  time_ms: ({ time_ms }) => ({ time: new Date(time_ms).toISOString() }),
+  organization: ({ organization }) => ({ organization }),
+  agent: namedThings,
+  user: namedThings,
+  session: namedThings,
+  room: namedThings,
+  interval: namedThings,
+  job: namedThings,
+  started_ms: ({ started_ms }) => (started_ms === 0 ? {} : { started_at: new Date(started_ms).toISOString() }),
+  value: amountOfRow,
+  dims: amountOfRow,
+  properties: ({ properties }) => (properties === "{}" ? {} : { properties: propertiesOf(properties) }),
+  source: null,
+  body_hash: null,
+  received_ms: null,
+  partner: null,
+  reseller: null,
+  level: null,
+  level_action: null,
+  alive_within_ms: null,
+  key: null,
+} satisfies Record<keyof EventRow, ((row: EventRow) => Partial<GivenEvent>) | null>;
+
+type SentColumn = {
+  [Column in keyof typeof sentAs]: (typeof sentAs)[Column] extends null ? never : Column;
+}[keyof typeof sentAs];
+
+const fieldsOfRow = [...new Set(Object.values(sentAs))].filter((fields) => fields !== null);
 
 /** What an emitter would send to have the event stored like this. */
-export function eventOfRow(row: Omit<EventRow, (typeof notSent)[number]>): GivenEvent {
-  return {
-    id: row.id,
-    type: row.type,
-    time: new Date(row.time_ms).toISOString(),
-    organization: row.organization,
-    ...namedThings(row),
-    ...(row.started_ms !== 0 && { started_at: new Date(row.started_ms).toISOString() }),
-    ...amountOf(row.value, row.dims),
-    ...(row.properties !== "{}" && { properties: propertiesOf(row.properties) }),
-  };
+export function eventOfRow(row: Pick<EventRow, SentColumn>): GivenEvent {
+  return Object.assign({}, ...fieldsOfRow.map((fields) => fields(row as EventRow)));
+}
+
+function amountOfRow({ value, dims }: Pick<EventRow, "value" | "dims">) {
+  return amountOf(value, dims);
 }
 
 export interface AmendContext {

@@ -2,7 +2,8 @@
 import { z } from "zod";
 import { typesBehind } from "../catalog/catalog.ts";
 import type { Filter } from "../catalog/filters.ts";
-import type { Meter, MeterRule } from "../catalog/meter.ts";
+import type { Meter } from "../catalog/meter.ts";
+import { traitsOf } from "../catalog/rule-traits.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { storedColumnsSchema } from "../clickhouse/event-columns.ts";
@@ -67,10 +68,11 @@ export async function explainFigure(clickhouse: ClickHouse, question: ExplainQue
     isCustom: custom !== undefined,
     range: { fromMs, toMs, windows: [] },
   };
+  const levels = traitsOf(rule).levels();
   const params = {
     ...chosenBy(scope),
-    types: [...new Set([...typesBehind(rule), ...(levelsBehind(rule).length > 0 ? ["session.ended"] : [])])],
-    levels: levelsBehind(rule),
+    types: [...new Set([...typesBehind(rule), ...(levels.length > 0 ? ["session.ended"] : [])])],
+    levels,
     custom: custom ? 1 : 0,
     from_ms: fromMs,
     to_ms: toMs,
@@ -95,22 +97,4 @@ export async function explainFigure(clickhouse: ClickHouse, question: ExplainQue
     sample,
     next: rows.length > limit && last ? [last.time_ms, last.organization, nameOfStored(last.id)] : undefined,
   };
-}
-
-/** The levels whose intervals make the figure: intervals that began before the window count in it. */
-function levelsBehind(rule: MeterRule): string[] {
-  switch (rule.kind) {
-    case "minutes":
-    case "peak":
-    case "level":
-    case "starts":
-    case "session_peak":
-      return [rule.level === "sessions" ? "participants" : rule.level];
-    case "distinct":
-      return [...rule.levels];
-    case "derived":
-      return [...new Set(rule.operands.flatMap((operand) => levelsBehind(operand.rule)))];
-    default:
-      return [];
-  }
 }

@@ -1,9 +1,9 @@
 /** What a meter is, in words: the one source of GET /v1/meters and of the reference page. */
 import { dimensionsOf, typesBehind } from "../catalog/catalog.ts";
 import type { Meter, MeterRule } from "../catalog/meter.ts";
+import { isSumOverTime } from "../catalog/rule-traits.ts";
 import type { MeterSummary } from "../contract/meters.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import { isSumOverTime } from "../metrics/sum-over-time.ts";
 
 /** `node`: whose meter it is, of those that users made. */
 export function describeMeter(meter: Meter, node: NodeAddress | null): MeterSummary {

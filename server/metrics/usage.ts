@@ -6,6 +6,7 @@
 
 import type { Filter } from "../catalog/filters.ts";
 import type { Meter, MeterRule } from "../catalog/meter.ts";
+import { traitsOf } from "../catalog/rule-traits.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import type {
   Figure,
@@ -270,7 +271,7 @@ async function presentGroups(
 
 /** A part of the whole, rounded to 6 decimals; an average has no parts. */
 function shareOf({ rule }: Meter, part: Figure, whole: Figure): number | null {
-  if (isNullWithoutEvents(rule) || part === null || whole === null) return null;
+  if (traitsOf(rule).isNullWithoutEvents || part === null || whole === null) return null;
   const share = quotient(String(part), String(whole), 6);
   return share === undefined ? null : Number(share);
 }
@@ -280,28 +281,11 @@ function emptySeries(meter: Meter): MeterSeries {
 }
 
 /** What a meter comes to where there is nothing: null where nothing has no figure. */
-export const figureOfNothing = (meter: Meter): Figure => (isNullWithoutEvents(meter.rule) ? null : zeroOf(meter));
+export const figureOfNothing = (meter: Meter): Figure =>
+  traitsOf(meter.rule).isNullWithoutEvents ? null : zeroOf(meter);
 
 /** The figure of a meter without data: sums, minutes and averages are decimal strings, counts and peaks numbers. */
-export function zeroOf({ rule }: Pick<Meter, "rule">): string | number {
-  const isDecimal =
-    rule.kind === "minutes" ||
-    rule.kind === "sum" ||
-    rule.kind === "derived" ||
-    rule.kind === "turnaround" ||
-    (rule.kind === "events" && rule.aggregation !== "count" && rule.aggregation !== "unique") ||
-    (rule.kind === "value_level" && rule.by === "value");
-  return isDecimal ? "0" : 0;
-}
-
-/** Nothing has no average: 0 would claim one. */
-function isNullWithoutEvents(rule: MeterRule): boolean {
-  return (
-    rule.kind === "derived" ||
-    rule.kind === "turnaround" ||
-    (rule.kind === "events" && ["average", "max", "latest"].includes(rule.aggregation))
-  );
-}
+export const zeroOf = ({ rule }: Pick<Meter, "rule">): string | number => (traitsOf(rule).isDecimal ? "0" : 0);
 
 /** A window as every series of the answer writes it. */
 type LabelledWindow = Pick<UsagePoint, "start" | "end" | "partial"> & { startMs: number };
@@ -326,12 +310,12 @@ function presentSeries(
   { fill, tz }: UsageQuestion,
   windows: readonly LabelledWindow[],
 ): PresentedSeries {
-  const isNoneOfNothing = isNullWithoutEvents(meter.rule);
+  const isNoneOfNothing = traitsOf(meter.rule).isNullWithoutEvents;
+  const zero = fill === "null" || isNoneOfNothing ? null : zeroOf(meter);
   const series = windows.flatMap(({ startMs, start, end, partial }): UsagePoint[] => {
     const value = measured.get(startMs);
     if (fill === "none" && !value?.hasData) return [];
-    const empty = fill === "null" || isNoneOfNothing ? null : zeroOf(meter);
-    return [{ start, end, value: value?.hasData ? value.figure : empty, partial, ...detailsOf(meter, value, tz) }];
+    return [{ start, end, value: value?.hasData ? value.figure : zero, partial, ...detailsOf(meter, value, tz) }];
   });
   return { total: isNoneOfNothing && !total.hasData ? null : total.figure, ...detailsOf(meter, total, tz), series };
 }
@@ -357,7 +341,12 @@ function detailsOf({ rule }: Meter, measured: Measured | undefined, tz: string):
       return { average: measured?.average ?? null };
     case "value_level":
       return { average: measured?.average ?? null, peak: measured?.peak ?? null, at };
-    default:
+    case "minutes":
+    case "level":
+    case "starts":
+    case "count":
+    case "turnaround":
+    case "derived":
       return {};
   }
 }

@@ -6,6 +6,7 @@
 import { z } from "zod";
 import type { Level, SlotLevel } from "../catalog/levels.ts";
 import type { Meter, MeterRule } from "../catalog/meter.ts";
+import { isOfCounters, isOfSlots } from "../catalog/rule-traits.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { numberColumn } from "../clickhouse/number-column.ts";
@@ -199,13 +200,8 @@ function rulesBehind({ rule, custom }: Meter): MeterRule[] {
   return custom ? [] : [rule];
 }
 
-function levelOf(rule: MeterRule): SlotLevel[] {
-  return rule.kind === "minutes" || rule.kind === "peak" || rule.kind === "level" || rule.kind === "starts"
-    ? [rule.level]
-    : [];
-}
+const levelOf = (rule: MeterRule): SlotLevel[] => (isOfSlots(rule) ? [rule.level] : []);
 
-const countedTypes = (rule: MeterRule): readonly string[] =>
-  rule.kind === "count" || rule.kind === "sum" ? rule.types : [];
+const countedTypes = (rule: MeterRule): readonly string[] => (isOfCounters(rule) ? rule.types : []);
 
 const unique = <Item>(items: readonly Item[]): Item[] => [...new Set(items)];

@@ -8,6 +8,7 @@ import { typesBehind } from "../catalog/catalog.ts";
 import type { Filter } from "../catalog/filters.ts";
 import type { SlotLevel } from "../catalog/levels.ts";
 import type { Meter, MeterRule } from "../catalog/meter.ts";
+import { isOfCounters, isOfSlots } from "../catalog/rule-traits.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { numberColumn } from "../clickhouse/number-column.ts";
@@ -90,10 +91,9 @@ export async function measureOrganizations(
       const { meter, starts } = one;
       const { rule } = meter;
       if (starts.size === 0) return new Map();
-      if (isCounter(one) && (rule.kind === "count" || rule.kind === "sum"))
-        return countedFigures(rule, starts, await readCounters());
+      if (isCounter(one) && isOfCounters(rule)) return countedFigures(rule, starts, await readCounters());
       const level = levelOf(one);
-      if (level !== undefined && isOfLevel(rule)) return levelFigures(rule.kind, starts, await readLevel(level));
+      if (level !== undefined && isOfSlots(rule)) return levelFigures(rule.kind, starts, await readLevel(level));
       return await measureByStart(clickhouse, one, nowMs);
     }),
   );
@@ -101,15 +101,11 @@ export async function measureOrganizations(
 
 /** Whether rollups of whole organizations have it. */
 const isPlain = ({ meter, filters = [] }: WantedMeter) => !meter.custom && filters.length === 0;
-const isCounter = (one: WantedMeter) =>
-  isPlain(one) && (one.meter.rule.kind === "count" || one.meter.rule.kind === "sum");
-type LevelRule = Extract<MeterRule, { level: SlotLevel; kind: LevelFigure }>;
-const isOfLevel = (rule: MeterRule): rule is LevelRule =>
-  rule.kind === "minutes" || rule.kind === "starts" || rule.kind === "peak" || rule.kind === "level";
+const isCounter = (one: WantedMeter) => isPlain(one) && isOfCounters(one.meter.rule);
 /** Whether a few statements have the meter of any number of organizations, whatever their starts are. */
 export const hasRollups = (meter: Meter) =>
   isCounter({ meter, starts: new Map() }) || levelOf({ meter, starts: new Map() }) !== undefined;
-const levelOf = (one: WantedMeter) => (isPlain(one) && isOfLevel(one.meter.rule) ? one.meter.rule.level : undefined);
+const levelOf = (one: WantedMeter) => (isPlain(one) && isOfSlots(one.meter.rule) ? one.meter.rule.level : undefined);
 
 /** So many organizations with one start are read one by one, each by its own rows alone; more of them in one reading of all. */
 const maxReadApart = 16;

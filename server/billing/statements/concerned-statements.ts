@@ -2,8 +2,8 @@
 
 import { and, asc, eq, gt, max } from "drizzle-orm";
 import { z } from "zod";
-import { isCarriedOn, isOfJobs } from "../../catalog/carried-on.ts";
 import type { Meter } from "../../catalog/meter.ts";
+import { isCarriedOn, isOfJobs } from "../../catalog/rule-traits.ts";
 import { defineQuery } from "../../clickhouse/define-query.ts";
 import { numberColumn } from "../../clickhouse/number-column.ts";
 import { dayMs } from "../../contract/durations.ts";

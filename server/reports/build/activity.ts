@@ -1,9 +1,9 @@
 /** The activity report: new transcriptions, sign-ups, the use of features and of the API. Pure. */
 import type { Meter } from "../../catalog/meter.ts";
+import { isSumOverTime } from "../../catalog/rule-traits.ts";
 import type { Overview } from "../../contract/overview.ts";
 import type { ReportCell, ReportSection } from "../../contract/reports.ts";
 import type { MeterUsage, UsageAnswer } from "../../contract/usage.ts";
-import { isSumOverTime } from "../../metrics/sum-over-time.ts";
 import { column, decimalCell, meterColumn, section } from "./section.ts";
 import { sharePercent, totals } from "./usage.ts";
 

@@ -1,8 +1,8 @@
 /** Chosen meters over chosen windows, in groups, beside another range. Pure. */
 import type { Meter } from "../../catalog/meter.ts";
+import { isSumOverTime } from "../../catalog/rule-traits.ts";
 import type { ReportCell, ReportColumn, ReportSection } from "../../contract/reports.ts";
 import type { UsageAnswer, UsageGroup } from "../../contract/usage.ts";
-import { isSumOverTime } from "../../metrics/sum-over-time.ts";
 import { wideSeries } from "./activity.ts";
 import { column, decimalCell, section, seriesByMeter } from "./section.ts";
 import { series, sharePercent, totals } from "./usage.ts";

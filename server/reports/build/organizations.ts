@@ -1,9 +1,9 @@
 /** Every organization with its plan, users, usage and quota status. Pure. */
 import type { Meter } from "../../catalog/meter.ts";
+import { isSumOverTime } from "../../catalog/rule-traits.ts";
 import type { Organization } from "../../contract/organizations.ts";
 import { quotaFilters } from "../../contract/organizations.ts";
 import type { ReportCell, ReportSection } from "../../contract/reports.ts";
-import { isSumOverTime } from "../../metrics/sum-over-time.ts";
 import { zeroOf } from "../../metrics/usage.ts";
 import { column, meterColumn, section } from "./section.ts";
 

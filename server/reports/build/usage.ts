@@ -1,10 +1,10 @@
 /** The usage summary: totals beside the period and the year before, days, growth by month, the peak day, and ranks. Pure. */
 import type { Meter } from "../../catalog/meter.ts";
+import { isSumOverTime } from "../../catalog/rule-traits.ts";
 import type { Ranked } from "../../contract/overview.ts";
 import type { ReportCell, ReportSection } from "../../contract/reports.ts";
 import type { MeterUsage, UsageAnswer } from "../../contract/usage.ts";
 import { compareFigures } from "../../metrics/comparison.ts";
-import { isSumOverTime } from "../../metrics/sum-over-time.ts";
 import { compareDecimals } from "../../numbers/figures.ts";
 import { column, decimalCell, meterColumn, section } from "./section.ts";
 

@@ -9,7 +9,11 @@ const adding = (all: readonly Meter[]) =>
 
 test("peaks, levels, averages and distinct counts are not said to add up, whatever they are called", () => {
   const named = aggregations.map((aggregation): Meter => {
-    const rule: MeterRule = { kind: "events", aggregation, types: ["page.printed"], property: "sheets" } as MeterRule;
+    const types = ["page.printed"];
+    const rule: MeterRule =
+      aggregation === "level"
+        ? { kind: "value_level", raises: types, lowers: [], by: "value", property: "sheets" }
+        : { kind: "events", aggregation, types, property: "sheets" };
     return { ...(meters[0] as Meter), meter: `sheets_${aggregation}`, rule };
   });
   expect(adding(named)).toEqual(["sheets_count", "sheets_sum"]);

@@ -253,9 +253,18 @@ export function changeOf(draft: RuleDraft): ChangeRule {
 
 /** Whether enough is filled in for a preview. */
 export function isPreviewable(draft: RuleDraft): boolean {
-  if (draft.kind === "threshold") return draft.meter !== "" && draft.bound.trim() !== "";
-  if (draft.kind === "low_usage")
-    return draft.belowPercent.trim() !== "" && (draft.measuredBy === "meter" ? draft.meter : draft.feature) !== "";
-  if (draft.kind === "no_data") return draft.silentMinutes.trim() !== "";
-  return true;
+  switch (draft.kind) {
+    case "threshold":
+      return draft.meter !== "" && draft.bound.trim() !== "";
+    case "low_usage":
+      return draft.belowPercent.trim() !== "" && (draft.measuredBy === "meter" ? draft.meter : draft.feature) !== "";
+    case "no_data":
+      return draft.silentMinutes.trim() !== "";
+    case "quota":
+    case "unusual":
+    case "system":
+    case "customers":
+    case "billing":
+      return true;
+  }
 }
