@@ -35,6 +35,48 @@ const writes = async (asked: object) =>
 const entitlement = async () =>
   (await world.ask("GET", `/v1/entitlements/calls?node=${inside}`, { key: rootKey })).body.reason;
 
+test("what was stored and each change of a subscription, a plan or a status is in the very next answer", async () => {
+  const organization = "asked-about-at-once";
+  const node = `organization:${organization}`;
+  await world.deps.tree.ensureOrganizations([organization], askedAbout);
+  const ask = async (about = node) => {
+    const { status, body } = await world.ask("GET", `/v1/entitlements/posts?node=${encodeURIComponent(about)}`, {
+      key: rootKey,
+    });
+    expect(status).toBe(200);
+    expect(Date.parse(body.watermark)).toBeGreaterThan(0);
+    return [body.reason, body.used];
+  };
+  expect(await ask()).toEqual(["no_subscription", null]);
+  const starts_at = new Date(Date.now() - 3_600_000).toISOString();
+  const plan = async (feature: object) => {
+    const body = { name: "Plan", currency: "EUR", features: [feature] };
+    const { id } = (await world.ask("POST", "/v1/plans", { key: rootKey, body })).body;
+    await world.ask("POST", `/v1/plans/${id}/publish`, { key: rootKey });
+    return id;
+  };
+  const body = {
+    node,
+    plan: await plan({ key: "posts", meter: "chat_posts", included: 1_000_000, overage: "block" }),
+    starts_at,
+  };
+  const made = await world.ask("POST", "/v1/subscriptions", { key: rootKey, body });
+  expect(await ask()).toEqual(["within_limit", "0"]);
+  expect(await ask(`agent:${organization}/one`)).toEqual(["within_limit", "0"]);
+  for (const used of ["1", "2"]) {
+    expect((await send(organization)).status).toBe(200);
+    expect(await ask()).toEqual(["within_limit", used]);
+    expect(await ask(`agent:${organization}/one`)).toEqual(["within_limit", used]);
+  }
+  const patch = { plan: await plan({ key: "sso" }), at: "now" };
+  expect((await world.ask("PATCH", `/v1/subscriptions/${made.body.id}`, { key: rootKey, body: patch })).status).toBe(
+    200,
+  );
+  expect(await ask()).toEqual(["not_in_plan", null]);
+  await setStatus(node, "suspended");
+  expect(await ask()).toEqual(["suspended", null]);
+});
+
 test.each([inside, askedAbout])(
   "with %s suspended its keys read and send, and change nothing; its usage counts",
   async (node) => {

@@ -196,35 +196,6 @@ test("while usage cannot be read, what is blocked at its limit is refused once w
   expect((await entitlements.ask(node, "calls")).reason).toBe("within_limit");
 });
 
-test("what was stored and each change of a subscription, a plan or a status is in the very next answer", async () => {
-  const organization = "asked-about-at-once";
-  const node = `organization:${organization}`;
-  await world.deps.tree.ensureOrganizations([organization], seller);
-  const ask = async (about = node) => {
-    const { status, body } = await world.ask("GET", `/v1/entitlements/mail?node=${encodeURIComponent(about)}`, { key });
-    expect(status).toBe(200);
-    expect(Date.parse(body.watermark)).toBeGreaterThan(0);
-    return [body.reason, body.used];
-  };
-  expect(await ask()).toEqual(["no_subscription", null]);
-  const starts_at = new Date(Date.now() - 3_600_000).toISOString();
-  const mail = { key: "mail", meter: "emails", included: 1_000_000, overage: "block" };
-  const body = { node, plan: await plan({ features: [mail] }), starts_at };
-  const made = await world.ask("POST", "/v1/subscriptions", { key, body });
-  expect(await ask()).toEqual(["within_limit", "0"]);
-  expect(await ask(`agent:${organization}/one`)).toEqual(["within_limit", "0"]);
-  for (const used of ["1", "2"]) {
-    await send([{ type: "email.sent", organization, id: `mail ${used} of ${organization}` }]);
-    expect(await ask()).toEqual(["within_limit", used]);
-    expect(await ask(`agent:${organization}/one`)).toEqual(["within_limit", used]);
-  }
-  const patch = { plan: await plan({ features: [{ key: "sso" }] }), at: "now" };
-  expect((await world.ask("PATCH", `/v1/subscriptions/${made.body.id}`, { key, body: patch })).status).toBe(200);
-  expect(await ask()).toEqual(["not_in_plan", null]);
-  await world.ask("PATCH", `/v1/nodes/${node}`, { key, body: { status: "suspended" } });
-  expect(await ask()).toEqual(["suspended", null]);
-});
-
 test("however many ask about a node while it changes, it is read once at a time, and for each of them after the change", async () => {
   const { organization, node } = await subscribed({ plan: await plan(), starts_at: "2026-05-01T00:00:00Z" });
   const one = source.clickhouse;
