@@ -58,15 +58,6 @@ const errors: PlantedError[] = [
     tests: held,
   },
   {
-    rule: "a session that memory lets go with events folded into it is read from storage",
-    file: "server/rollups/derive-levels.ts",
-    right:
-      "if (!session || !path) uncached.push({ organization: events.organization, session: events.session });\n      else {",
-    wrong:
-      "if (!session) uncached.push({ organization: events.organization, session: events.session });\n      else if (path) {",
-    tests: held,
-  },
-  {
     rule: "a session that was corrected in storage is not held any more",
     file: "server/rollups/derive-levels.ts",
     right: "} else this.#held.evict(key);",
