@@ -138,7 +138,7 @@ const forgedLists = (keyId: string): ForgedList[] => [
   organizations("name", "asc", (_, __, text) => ({ value: text, node: text })),
   { path: "/v1/statements", question: { list: "statements", tz: "UTC" }, key: (toMs, _, id) => ({ toMs, id }) },
   { path: "/v1/alerts", question: { list: "alerts", tz: "UTC" }, key: timed },
-  { path: "/v1/annotations", question: { list: "annotations", node, tz: "UTC" }, key: timed },
+  { path: "/v1/annotations", question: { list: "annotations", tz: "UTC", node }, key: timed },
   { path: "/v1/notifications", question: { list: "notifications", of: keyId }, key: timed },
   { path: "/v1/rules", question: { list: "rules" }, key: timed },
   { path: "/v1/schedules", question: { list: "schedules", node }, key: timed },
