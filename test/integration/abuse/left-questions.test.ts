@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { askedFor, StatementTooHeavyError } from "../../../server/clickhouse/client.ts";
 import { Questions } from "../../../server/fairness/questions.ts";
 import { createRouter } from "../../../server/http/app-pieces.ts";
+import { attachClient } from "../../../server/http/attach-client.ts";
 import { attachActor, requireScope } from "../../../server/http/authenticate.ts";
 import { storeFor, takeTurns } from "../../../server/http/take-turns.ts";
 import type { Actor } from "../../../server/identity/actor.ts";
@@ -50,6 +51,7 @@ test("who closes the connection ends what the question asked of the store", asyn
   };
   const grants = [{ node: "all", actions: new Set(["read"]) }];
   router.onError(() => new Response());
+  router.use(attachClient(() => false));
   router.use(attachActor({ authenticate: async () => ({ ...actor, grants }) as Actor }));
   router.use(takeTurns(new Questions(), { ancestors: (node) => [node] }));
   const described = {
