@@ -4,6 +4,7 @@ import { cycleSettings } from "../billing/subscriptions.ts";
 import type { Meter } from "../catalog/meter.ts";
 import { dayMs, minuteMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
+import { rollingMs } from "../contract/rolling-windows.ts";
 import { type ConditionOf, previewLimits } from "../contract/rules.ts";
 import type { WindowKind } from "../contract/usage.ts";
 import { answerUsage } from "../metrics/usage.ts";
@@ -12,7 +13,7 @@ import { filtersOf } from "./check-rule.ts";
 import { firings } from "./crossings.ts";
 import { evaluateThreshold, findingOf } from "./evaluate-threshold.ts";
 import { TooManyReadingsError, type Would, wouldOf } from "./preview-entry.ts";
-import { rollingMs, windowStart } from "./read-figures.ts";
+import { windowStart } from "./read-figures.ts";
 import { evenWindows, type HistoryPoint, readFoldedHistory } from "./read-history.ts";
 
 /**

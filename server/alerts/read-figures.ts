@@ -8,9 +8,9 @@ import { meterIdentity } from "../catalog/catalog.ts";
 import type { Filter } from "../catalog/filters.ts";
 import type { Meter } from "../catalog/meter.ts";
 import { isOfCounters, isOfSlots } from "../catalog/rule-traits.ts";
-import { minuteMs } from "../contract/durations.ts";
 import { parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
+import { rollingMs } from "../contract/rolling-windows.ts";
 import type { ConditionOf } from "../contract/rules.ts";
 import { answerUsage, figureOfNothing } from "../metrics/usage.ts";
 import { dateAt, startOfDate } from "../metrics/zone-dates.ts";
@@ -32,8 +32,6 @@ export interface NodeFigure {
 export interface FigureSource extends UsageSource {
   tree: Pick<NodeTree, "ancestors" | "size">;
 }
-
-export const rollingMs = { "1m": minuteMs, "5m": 5 * minuteMs, "15m": 15 * minuteMs, "1h": 60 * minuteMs } as const;
 
 /** So few are measured one by one, which reads nothing of others. */
 const few = 2;

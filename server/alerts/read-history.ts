@@ -4,11 +4,12 @@ import type { Meter } from "../catalog/meter.ts";
 import { type RuleTraits, traitsOf } from "../catalog/rule-traits.ts";
 import { dayMs, minuteMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
+import { rollingMs } from "../contract/rolling-windows.ts";
 import { answerUsage } from "../metrics/usage.ts";
 import type { Window } from "../metrics/windows.ts";
 import type { AccountState } from "../overview/account-state.ts";
 import { knownFiltersOf } from "./check-rule.ts";
-import { cyclesOf, type FigureAsked, type FigureSource, readFigures, rollingMs, windowStart } from "./read-figures.ts";
+import { cyclesOf, type FigureAsked, type FigureSource, readFigures, windowStart } from "./read-figures.ts";
 
 export interface HistoryPoint {
   atMs: number;

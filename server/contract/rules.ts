@@ -3,6 +3,7 @@ import { z } from "zod";
 import { nextCursorSchema } from "./cursors.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 import { pageQuery } from "./pages.ts";
+import { maxReadings } from "./rolling-windows.ts";
 import { textSchema } from "./text.ts";
 import { timeZoneSchema } from "./time-zones.ts";
 import { recordByWords } from "./words.ts";
@@ -302,7 +303,7 @@ export type RuleList = z.infer<typeof ruleListSchema>;
 
 /** What a preview looks at, at most. */
 /** `enoughMs`: after so long no further node is looked at. */
-export const previewLimits = { maxDays: 400, maxNodes: 20, maxReadings: 2_000, enoughMs: 10_000 } as const;
+export const previewLimits = { maxDays: 400, maxNodes: 20, maxReadings, enoughMs: 10_000 } as const;
 
 export const previewRuleSchema = z.strictObject({
   rule: createRuleSchema.partial({ name: true }),

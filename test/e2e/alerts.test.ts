@@ -105,6 +105,10 @@ test("a rule is made in the form, which names the field that is wrong, and stand
   await desk.getByRole("button", { name: "Create rule" }).click();
   await expect.poll(() => desk.getByLabel("Threshold", { exact: true }).getAttribute("aria-invalid")).toBe("true");
   await desk.getByLabel("Threshold", { exact: true }).fill("2");
+  await desk
+    .getByTestId("rule-preview")
+    .getByText(/^It would /)
+    .waitFor();
   await desk.getByTestId("preview-chart").getByRole("group").waitFor();
   await desk.getByLabel("Desk", { exact: false }).check();
   await desk.getByLabel("Night shift", { exact: false }).check();

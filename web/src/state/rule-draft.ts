@@ -1,4 +1,6 @@
 /** A rule as a person fills it in: every figure is the text that they typed, until the server has checked it. */
+import { dayMs } from "@contract/durations.ts";
+import { maxReadings, rollingMs } from "@contract/rolling-windows.ts";
 import type {
   BillingCondition,
   ChangeRule,
@@ -249,6 +251,12 @@ export function changeOf(draft: RuleDraft): ChangeRule {
     mute: draft.mute.map(muteOf),
     condition: conditionOf(draft),
   };
+}
+
+/** How many days a preview looks back: as many as the server evaluates of a short window, at most 90. */
+export function previewDays({ kind, window }: Pick<RuleDraft, "kind" | "window">): number {
+  if (kind !== "threshold" || window === "day" || window === "cycle") return 90;
+  return Math.min(90, Math.floor((maxReadings * rollingMs[window]) / dayMs));
 }
 
 /** Whether enough is filled in for a preview. */
