@@ -93,8 +93,8 @@ function sharedMaterializer(local: LevelMaterializer, membership: Membership, pe
   };
   return {
     derive,
-    deriveEvents: (stored, nowMs) =>
-      membership.epoch() ? local.deriveEvents(stored, nowMs) : derive(stored.batches, nowMs),
+    deriveEvents: (stored, nowMs, onWorked) =>
+      membership.epoch() ? local.deriveEvents(stored, nowMs, onWorked) : derive(stored.batches, nowMs),
     alone: (work) => local.alone(work),
     unfinishedSince: () => local.unfinishedSince(),
     held: () => local.held(),

@@ -8,11 +8,12 @@
  * those that are not plain: in parts, with unassigned intervals, moved. What was changed in storage in another way than
  * by events (corrections, moves, repairs) is marked dirty there: it is let go, and derived from what storage has.
  *
- * One derivation runs at a time: two at once could each see the other's session half written.
+ * One derivation works at a time (derivation-turns.ts); while what events changed is being written, the next events are worked on.
  */
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { createPace, inSlices } from "../fairness/pace.ts";
 import { compareSessions, type SessionDifference } from "./compare-sessions.ts";
+import { DerivationTurns, type OverlappingTurn } from "./derivation-turns.ts";
 import { deriveRunning, deriveStored, pathOfRunning, runningAgain } from "./derive-session.ts";
 import type { DerivationListener } from "./derived-change.ts";
 import type { FencingEpoch } from "./fencing-epoch.ts";
@@ -54,8 +55,11 @@ export interface LevelMaterializer {
     /** Runs first, while nothing else is derived. */
     prepare?: () => Promise<void>,
   ): Promise<Derivation>;
-  /** Derives what the events of stored batches change. The same as `derive`, and cheaper. */
-  deriveEvents(stored: StoredLines, nowMs: number): Promise<Derivation>;
+  /**
+   * Derives what the events of stored batches change. The same as `derive`, and cheaper. `onWorked` may be called before what was
+   * derived is written: what other events change may be derived from then on, and is written after it.
+   */
+  deriveEvents(stored: StoredLines, nowMs: number, onWorked?: () => void): Promise<Derivation>;
   /** Runs `work` while nothing else is derived; within it, only `derive` may derive. */
   alone<Result>(work: (derive: Derive) => Promise<Result>): Promise<Result>;
   /** The version from which on written edges may be of a derivation that has not ended; undefined: all have. */
@@ -89,73 +93,52 @@ export function createLevelMaterializer(options: MaterializerOptions): LevelMate
 class LocalMaterializer implements LevelMaterializer {
   readonly #clickhouse: ClickHouse;
   readonly #nextVersion: () => number;
-  readonly #currentEpoch: () => FencingEpoch;
   readonly #listener: DerivationListener | undefined;
   readonly #placementsWithin: PlacementsWithin;
   readonly #minuteSlots: MinuteSlots;
   readonly #held: RunningSessions;
   readonly #known: KnownSessions;
-  #running: Promise<unknown> = Promise.resolve();
-  #unfinishedSince: number | undefined;
-  /** The epoch of what memory holds: in another one, others may have written what it does not have. */
-  #epoch = 0;
+  readonly #turns: DerivationTurns;
 
   constructor(options: MaterializerOptions) {
-    this.#clickhouse = options.clickhouse;
-    this.#nextVersion = options.nextVersion;
-    this.#currentEpoch = options.currentEpoch;
-    this.#listener = options.listener;
+    const { clickhouse, nextVersion, currentEpoch, listener } = options;
+    this.#clickhouse = clickhouse;
+    this.#nextVersion = nextVersion;
+    this.#listener = listener;
     this.#placementsWithin = options.placementsWithin ?? (() => undefined);
-    this.#minuteSlots = createMinuteSlots(options.clickhouse);
+    this.#minuteSlots = createMinuteSlots(clickhouse);
     this.#held = new RunningSessions(options.maxHeldIntervals);
-    this.#known = createKnownSessions(options.clickhouse);
+    this.#known = createKnownSessions(clickhouse);
+    this.#turns = new DerivationTurns({
+      ...{ nextVersion, currentEpoch, invalidate: () => this.#invalidate() },
+      enterEpoch: () => this.#known.forget(),
+      undo: async (epoch, since) => {
+        await undoDerivations(clickhouse, epoch, nextVersion(), since);
+        this.#minuteSlots.forget();
+      },
+    });
   }
 
   readonly derive: LevelMaterializer["derive"] = (batches, nowMs, scope = "changes", prepare = async () => undefined) =>
-    this.#inTurn(async () => {
+    this.#turns.alone(async (epoch) => {
       await prepare();
-      return await this.#deriveBatches(batches, nowMs, scope);
+      return await this.#deriveBatches(batches, nowMs, scope, epoch);
     });
 
-  readonly deriveEvents: LevelMaterializer["deriveEvents"] = (stored, nowMs) =>
-    this.#inTurn(() => this.#deriveLines(stored, nowMs));
+  readonly deriveEvents: LevelMaterializer["deriveEvents"] = (stored, nowMs, onWorked) =>
+    this.#turns.overlapping((turn) => this.#deriveLines(stored, nowMs, turn), onWorked);
 
   readonly alone: LevelMaterializer["alone"] = (work) =>
     // It may write edges and intervals of its own, of sessions that memory never met as well.
-    this.#inTurn(() =>
-      work(this.#deriveBatches).finally(() => {
+    this.#turns.alone((epoch) =>
+      work((batches, nowMs, scope) => this.#deriveBatches(batches, nowMs, scope, epoch)).finally(() => {
         this.#invalidate();
         this.#known.forget();
       }),
     );
 
-  readonly unfinishedSince = () => this.#unfinishedSince;
+  readonly unfinishedSince = () => this.#turns.unfinishedSince;
   readonly held = () => this.#held.sizes;
-
-  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const next = this.#running.then(async () => {
-      this.#enterEpoch();
-      if (this.#unfinishedSince !== undefined) {
-        await undoDerivations(this.#clickhouse, this.#epoch, this.#nextVersion(), this.#unfinishedSince);
-        this.#minuteSlots.forget();
-      }
-      this.#unfinishedSince = this.#nextVersion();
-      const result = await work();
-      this.#unfinishedSince = undefined;
-      return result;
-    });
-    this.#running = next.catch(() => this.#invalidate());
-    return next;
-  }
-
-  #enterEpoch(): void {
-    const current = this.#currentEpoch();
-    if (current.number === this.#epoch) return;
-    this.#invalidate();
-    this.#known.forget();
-    this.#unfinishedSince = current.leftSince;
-    this.#epoch = current.number;
-  }
 
   /** What memory holds may be what was not written, or not have what was. */
   #invalidate(): void {
@@ -164,13 +147,15 @@ class LocalMaterializer implements LevelMaterializer {
     this.#listener?.onInvalidated();
   }
 
-  readonly #deriveBatches: Derive = async (batches, nowMs, scope) => {
+  async #deriveBatches(batches: readonly number[], nowMs: number, scope: DerivationScope, epoch: number) {
     const derivation = nothingDerived();
-    await this.#deriveMarked({ batches: [...batches], organizations: [] }, nowMs, scope, derivation);
+    await this.#deriveMarked({ batches: [...batches], organizations: [] }, scope, { nowMs, epoch, derivation });
     return derivation;
-  };
+  }
 
-  async #deriveMarked(marks: DirtyMarks, nowMs: number, scope: DerivationScope, derivation: Derivation): Promise<void> {
+  /** To be called when storage has all that was derived before. */
+  async #deriveMarked(marks: DirtyMarks, scope: DerivationScope, step: Step): Promise<void> {
+    const { nowMs, derivation } = step;
     const pace = createPace();
     for await (const { share, sessions, withUnassigned } of dirtyStoredSessions(this.#clickhouse, marks)) {
       for (const organization of withUnassigned) this.#known.addUnassigned(organization);
@@ -184,28 +169,35 @@ class LocalMaterializer implements LevelMaterializer {
         await deriveStored(stored, this.#placementsWithin, nowMs, rows, pace);
       }
       derivation.sessions += sessions.size;
-      if (scope === "changes") await this.#write(rows, nowMs, derivation);
-      else
+      if (scope === "changes") {
+        this.#tell(rows);
+        await this.#write(rows, step);
+      } else
         derivation.differences.push(
           ...(await compareSessions(this.#clickhouse, share, rows.compared.sessions, rows.compared.open)),
         );
     }
   }
 
-  async #deriveLines({ batches, lines }: StoredLines, nowMs: number): Promise<Derivation> {
+  async #deriveLines({ batches, lines }: StoredLines, nowMs: number, { epoch, allWritten }: OverlappingTurn) {
     const derivation = nothingDerived();
+    const step = { nowMs, epoch, derivation };
     const pace = createPace();
     const eventLines = new LevelLines(lines);
     const { organizations, sessions } = await sortBySession(eventLines, this.#held, this.#known, pace);
-    const marks = { batches: [...batches], organizations };
-    if (organizations.length > 0) await this.#deriveMarked(marks, nowMs, "changes", derivation);
+    if (organizations.length > 0) {
+      await allWritten();
+      await this.#deriveMarked({ batches: [...batches], organizations }, "changes", step);
+    }
     /** To be read from storage. */
     const uncached: { organization: string; session: string }[] = [];
     let rows = new DerivedRows(this.#nextVersion());
-    const step = async () => {
+    const derived = async () => {
       derivation.sessions++;
       if (rows.sessions >= sessionsPerWrite) {
-        await this.#write(rows, nowMs, derivation);
+        this.#tell(rows);
+        await allWritten();
+        await this.#write(rows, step);
         rows = new DerivedRows(this.#nextVersion());
       } else if (derivation.sessions % sessionsPerTelling === 0) this.#tell(rows);
       await pace.rest();
@@ -220,20 +212,21 @@ class LocalMaterializer implements LevelMaterializer {
       else {
         deriveRunning(session, path, nowMs, rows);
         if (session.isRunning(nowMs)) this.#held.hold(session);
-        await step();
+        await derived();
       }
     }
     // Who watches what is held does not wait for what has to be read.
-    if (uncached.length > 0) this.#tell(rows);
+    this.#tell(rows);
+    if (uncached.length > 0) await allWritten();
     for await (const sessions of storedSessionsByName(this.#clickhouse, uncached))
       for (const stored of sessions.values()) {
         const { row, open } = await deriveStored(stored, this.#placementsWithin, nowMs, rows, pace);
         const session = row && (await runningAgain(stored.known, row, open, nowMs, pace));
         if (session) this.#held.hold(session);
-        await step();
+        await derived();
       }
-    await this.#write(rows, nowMs, derivation);
-    return derivation;
+    this.#tell(rows);
+    return { result: derivation, write: () => this.#write(rows, step) };
   }
 
   /** Who watches sees it before it is written; what cannot be written is taken back with all that memory holds. */
@@ -241,12 +234,18 @@ class LocalMaterializer implements LevelMaterializer {
     this.#listener?.onSessionsDerived(rows.takeChanges());
   }
 
-  async #write(rows: DerivedRows, nowMs: number, derivation: Derivation): Promise<void> {
-    this.#tell(rows);
-    await rows.write(this.#clickhouse, this.#epoch, this.#minuteSlots, nowMs);
+  async #write(rows: DerivedRows, { nowMs, epoch, derivation }: Step): Promise<void> {
+    await rows.write(this.#clickhouse, epoch, this.#minuteSlots, nowMs);
     derivation.changedMinutes += rows.minutes.length;
     for (const node of rows.changedNodes()) derivation.changedNodes.add(node);
   }
+}
+
+/** What is the same for all that one derivation writes. */
+interface Step {
+  nowMs: number;
+  epoch: number;
+  derivation: Derivation;
 }
 
 const nothingDerived = (): Derivation => ({ changedNodes: new Set(), sessions: 0, changedMinutes: 0, differences: [] });

@@ -58,6 +58,29 @@ const errors: PlantedError[] = [
     tests: held,
   },
   {
+    rule: "a session that memory lets go with events folded into it is read from storage",
+    file: "server/rollups/derive-levels.ts",
+    right:
+      "if (!session || !path) uncached.push({ organization: events.organization, session: events.session });\n      else {",
+    wrong:
+      "if (!session) uncached.push({ organization: events.organization, session: events.session });\n      else if (path) {",
+    tests: held,
+  },
+  {
+    rule: "what worked on meanwhile is not written where what was derived before it could not be",
+    file: "server/rollups/derivation-turns.ts",
+    right: "        this.#expectNoneSince(failures);\n        await write();",
+    wrong: "        await write();",
+    tests: "--project unit test/unit/rollups/derivation-turns.test.ts",
+  },
+  {
+    rule: "a session that memory does not hold is read when storage has what was derived before",
+    file: "server/rollups/derive-levels.ts",
+    right: "    if (uncached.length > 0) await allWritten();\n",
+    wrong: "",
+    tests: "--project integration test/integration/rollups/overlapping-derivations.test.ts",
+  },
+  {
     rule: "a session that was corrected in storage is not held any more",
     file: "server/rollups/derive-levels.ts",
     right: "} else this.#held.evict(key);",

@@ -7,6 +7,7 @@ import { pino } from "pino";
 import { eventType, meterByName } from "../../server/catalog/catalog.ts";
 import type { Filter } from "../../server/catalog/filters.ts";
 import type { Meter } from "../../server/catalog/meter.ts";
+import type { ClickHouse } from "../../server/clickhouse/client.ts";
 import type { UsageEvent, Verdict } from "../../server/contract/events.ts";
 import type { MeterUsage, UsageQuery } from "../../server/contract/usage.ts";
 import { acceptRequest } from "../../server/ingest/accept/accept-request.ts";
@@ -36,9 +37,13 @@ export interface Ingesting extends Ingest {
   close(): Promise<void>;
 }
 
-export async function startIngesting(
-  options: Pick<IngestOptions, "listener" | "maxHeldIntervals"> = {},
-): Promise<Ingesting> {
+/** `through`: what the ingest has for its ClickHouse. */
+export async function startIngesting({
+  through = (clickhouse) => clickhouse,
+  ...options
+}: Pick<IngestOptions, "listener" | "maxHeldIntervals"> & {
+  through?: (clickhouse: ClickHouse) => ClickHouse;
+} = {}): Promise<Ingesting> {
   const store = await ownClickHouse();
   const dataDir = await mkdtemp(join(tmpdir(), "tidemark-ingest-"));
   const tree = new SmallTree();
@@ -46,7 +51,7 @@ export async function startIngesting(
     dataDir,
     walMaxBytes: 1e9,
     eventsPerSecond: 1e6,
-    clickhouse: store.clickhouse,
+    clickhouse: through(store.clickhouse),
     placementsWithin: (organization, fromMs, toMs) => tree.placementsWithin(organization, fromMs, toMs),
     announce: () => undefined,
     onFatal: (error) => {

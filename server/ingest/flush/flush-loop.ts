@@ -6,7 +6,7 @@
  *   4. settle  progress on disk, manifest and segments removed               -> the next start does the rest of it
  *   5. announce that these nodes have changed; a lost announcement is repaired by the next snapshot
  * Batches are sealed and stored while those before them are derived, and where a full one waits, two are stored at once:
- * one INSERT keeps one core busy. They are derived and settled in order.
+ * one INSERT keeps one core busy. They are derived and settled in order; while what one changed is written, the next are worked on.
  */
 import type { Logger } from "pino";
 import type { ClickHouse } from "../../clickhouse/client.ts";
@@ -125,7 +125,10 @@ class RunningFlushLoop implements FlushLoop {
   #storing: Promise<void> = Promise.resolve();
   /** Batches that wait for their derivation. Far behind, many are derived at once: a session they share is derived once. */
   #derivable: StoredBatch[] = [];
-  #deriving: Promise<void> | undefined;
+  /** While they are worked on; never rejects. */
+  #working: Promise<void> | undefined;
+  /** Ends when all that were worked on are written and settled. */
+  #settling: Promise<void> = Promise.resolve();
 
   constructor(options: FlushOptions, settledBefore: LogPosition | null, left: readonly Manifest[]) {
     const { log, clickhouse, files, sequence, logger, now = Date.now } = options;
@@ -222,29 +225,46 @@ class RunningFlushLoop implements FlushLoop {
 
   async #deriveSoon({ manifest, organizations, rows, receipts }: SealedBatch): Promise<void> {
     const isFull = () => this.#derivable.length >= maxDerivableBatches || bytesOf(this.#derivable) >= maxDerivableBytes;
-    while (this.#deriving && isFull()) await this.#deriving;
+    while (this.#working && isFull()) await this.#working;
     const lines = manifest.parts.flatMap((part) => rows.bytes(part.from, part.to));
     const bytes = lines.reduce((sum, { length }) => sum + length, 0);
     this.#derivable.push({ manifest, organizations, lines, bytes, events: rows.length, receipts });
-    this.#deriving ??= this.#deriveAll().finally(() => {
-      this.#deriving = undefined;
+    this.#working ??= this.#deriveWaiting().finally(() => {
+      this.#working = undefined;
     });
-    this.#deriving.catch(() => undefined);
   }
 
-  async #deriveAll(): Promise<void> {
+  /** Ends when the last of them is worked on, which is before it is written and settled. */
+  async #deriveWaiting(): Promise<void> {
     while (this.#derivable.length > 0) {
       const group = this.#derivable;
       this.#derivable = [];
-      const batches = group.flatMap(({ manifest }) => manifest.parts.map((part) => part.batch));
-      const stored = { batches, lines: group.flatMap(({ lines }) => lines) };
-      const derive = () => this.#options.materializer.deriveEvents(stored, this.#now());
-      const touched =
-        batches.length > 0
-          ? (await this.#timed("derive", untilDone(this.#store, "deriving levels", derive))).changedNodes
-          : new Set<string>();
-      await this.#timed("settle", this.#settle(group, touched));
+      const worked = createSignal();
+      const before = this.#settling;
+      this.#settling = this.#derive(group, before, worked.set).then(async (touched) => {
+        await before;
+        await this.#timed("settle", this.#settle(group, touched));
+      });
+      // Who awaits it next sees the rejection.
+      this.#settling.catch(worked.set);
+      await worked.next();
     }
+  }
+
+  /** Answers the nodes of which levels may have changed. Calls `onWorked` when the next ones may be derived. */
+  async #derive(group: readonly StoredBatch[], before: Promise<void>, onWorked: () => void) {
+    const { materializer } = this.#options;
+    const batches = group.flatMap(({ manifest }) => manifest.parts.map((part) => part.batch));
+    const stored = { batches, lines: group.flatMap(({ lines }) => lines) };
+    const derive = async (attempt: number) => {
+      // What failed is done again in order, and one by one.
+      if (attempt > 0) await before;
+      return await materializer.deriveEvents(stored, this.#now(), attempt > 0 ? undefined : onWorked);
+    };
+    const derivation =
+      batches.length > 0 ? await this.#timed("derive", untilDone(this.#store, "deriving levels", derive)) : undefined;
+    onWorked();
+    return derivation?.changedNodes ?? new Set<string>();
   }
 
   /** What was derived together is settled together, in the order of the log. */
@@ -291,7 +311,8 @@ class RunningFlushLoop implements FlushLoop {
   async #runExclusive(): Promise<void> {
     while (!this.#turns.isEmpty() && !this.#abort.signal.aborted) {
       await this.#storing;
-      await this.#deriving;
+      await this.#working;
+      await this.#settling;
       await this.#turns.runNext();
     }
   }
@@ -351,7 +372,8 @@ class RunningFlushLoop implements FlushLoop {
     this.#wakeUp.set();
     const timer = setTimeout(() => this.#abort.abort(), graceMs);
     await this.#finished;
-    await this.#deriving?.catch(() => undefined);
+    await this.#working;
+    await this.#settling.catch(() => undefined);
     clearTimeout(timer);
     this.#abort.abort();
     this.#stopListening();

@@ -4,11 +4,10 @@ import type { ClickHouse } from "../../../server/clickhouse/client.ts";
 import { applyCorrection } from "../../../server/corrections/apply-correction.ts";
 import { findStoredEvent } from "../../../server/corrections/stored-event.ts";
 import { placeOrganizations } from "../../../server/rollups/apply-moves.ts";
-import { type StageComparison, stageComparisons } from "../../../server/rollups/compare-stages.ts";
 import { createLevelMaterializer } from "../../../server/rollups/derive-levels.ts";
-import { expireIntervals } from "../../../server/rollups/expire-intervals.ts";
 import { type Ingesting, startIngesting } from "../../support/ingesting.ts";
 import { eventually } from "../../support/service.ts";
+import { wrongDerivations } from "../../support/wrong-derivations.ts";
 
 const seed = Number(process.env.PROPERTY_SEED ?? 20_261_129);
 const lives = Number(process.env.PROPERTY_RUNS ?? 4);
@@ -20,7 +19,6 @@ beforeAll(async () => {
 });
 afterAll(() => ingesting.close());
 
-const minuteMs = 60_000;
 let run = 0;
 
 const signArbitrary = fc.record({
@@ -97,32 +95,6 @@ async function move(organization: string, reseller: string, sinceMs: number): Pr
   );
 }
 
-/** What memory holds, and what was written from it, where it is not what storage has and would derive now. */
-async function wrongs(organization: string, nowMs: number): Promise<unknown[]> {
-  const { store, sequence, materializer } = ingesting;
-  // An interval that has timed out and was not ended yet is right.
-  await expireIntervals(store.clickhouse, materializer.derive, sequence, nowMs);
-  const batch = sequence.next();
-  await store.clickhouse.command(
-    `INSERT INTO touched_sessions (batch, organization, session, level, interval)
-    SELECT DISTINCT {batch:UInt64}, organization, session, if(session = '', level, ''), if(session = '', intervals.interval, '')
-    FROM intervals WHERE organization = {organization:String}`,
-    { batch, organization },
-  );
-  const { differences } = await materializer.derive([batch], nowMs, "comparison");
-  const comparison = { clickhouse: store.clickhouse, sequence, derive: materializer.derive, nowMs, settledBatch: 0 };
-  const days = [...new Set([nowMs, nowMs - 15 * minuteMs].map((ms) => new Date(ms).toISOString().slice(0, 10)))];
-  const stages: StageComparison[] = [stageComparisons.presences, stageComparisons.edges];
-  const whole = { ...comparison, changedNodes: new Set<string>(), dirtyBatch: batch };
-  const found = await Promise.all(
-    days.flatMap((day) => [
-      ...stages.map((stage) => stage.compare(whole, { organization, day })),
-      stageComparisons.slots.compare(whole, { organization: "", day }),
-    ]),
-  );
-  return [...differences, ...found.flat()];
-}
-
 const stepArbitrary = fc.oneof(
   {
     weight: 9,
@@ -170,7 +142,8 @@ test(`what memory holds of running sessions, and what is written from it, is wha
       ingesting.tree.organizations.set(organization, { partner: "", reseller: "" });
       const sent: string[] = [];
       for (const step of steps)
-        if (await take(organization, step, sent)) expect(await wrongs(organization, Date.now())).toEqual([]);
+        if (await take(organization, step, sent))
+          expect(await wrongDerivations(ingesting, organization, Date.now())).toEqual([]);
     }),
     { numRuns: lives, seed },
   );
@@ -208,7 +181,7 @@ test.each(corrections)(
     await ingesting.send([sign(organization, "b", "joined", 250), sign(organization, "b", "left", 200)]);
     expect(await correct(organization, `${organization} b ${action}`, isVoided)).toBe(true);
     await ingesting.send([sign(organization, "c", "joined", 100)]);
-    expect(await wrongs(organization, Date.now())).toEqual([]);
+    expect(await wrongDerivations(ingesting, organization, Date.now())).toEqual([]);
   },
 );
 
@@ -224,7 +197,21 @@ test("of a session that a repair found, and memory never met, the next events ar
     ),
   );
   await ingesting.send([{ ...sign(organization, "b", "joined", 100), session: "found" }]);
-  expect(await wrongs(organization, Date.now())).toEqual([]);
+  expect(await wrongDerivations(ingesting, organization, Date.now())).toEqual([]);
+});
+
+test("a session that memory lets go with events folded into it, because its organization has moved as far as is known, is read from storage", async () => {
+  const organization = "moved while it is held";
+  const stood = { partner: "", reseller: "" };
+  ingesting.tree.organizations.set(organization, stood);
+  await untilHeld(organization);
+  const movedMs = Date.now() - 100_000;
+  ingesting.tree.placements.set(organization, [
+    { sinceMs: 0, ...stood },
+    { sinceMs: movedMs, partner: "", reseller: "r1" },
+  ]);
+  await ingesting.send([sign(organization, "b", "joined", 50)]);
+  expect(await wrongDerivations(ingesting, organization, Date.now())).toEqual([]);
 });
 
 /** The store, until `isCut` says that it takes no sessions. */
@@ -264,12 +251,12 @@ test("what could not be written is held by nobody: the next events of the sessio
   isCut = false;
   expect(later.held()).toEqual({ sessions: 0, intervals: 0 });
   await later.deriveEvents({ batches: [batch], lines: [line("never stored", 50)] }, Date.now());
-  expect(await wrongs(organization, Date.now())).toEqual([]);
+  expect(await wrongDerivations(ingesting, organization, Date.now())).toEqual([]);
 });
 
 test("of thousands of signs of life memory keeps what storage answers with, and a presence is as long as all of them say", async () => {
   const organization = "alive";
-  const beganMs = Math.floor(Date.now() / 1000) * 1000 - 2 * 60 * minuteMs;
+  const beganMs = Math.floor(Date.now() / 1000) * 1000 - 2 * 60 * 60_000;
   const event = (type: string, second: number, properties: Record<string, string | number | boolean> = {}) => ({
     ...{ id: `${type} ${second}`, type, organization, session: "s", user: "u", properties },
     time: new Date(beganMs + second * 1000).toISOString(),
@@ -283,13 +270,13 @@ test("of thousands of signs of life memory keeps what storage answers with, and 
   };
   await ingesting.send([event("participant.joined", 0, { alive_within: 60 }), ...alives(1, 1_500)]);
   await ingesting.send([...alives(1_800, 2_400), event("participant.joined", 1_790)]);
-  expect(await wrongs(organization, Date.now())).toEqual([]);
+  expect(await wrongDerivations(ingesting, organization, Date.now())).toEqual([]);
   // Silent from 1,499 to 1,790: two stays.
   expect(await presence()).toEqual([String((1_499 + 609) / 60).slice(0, 9), 1]);
   // A start between signs of life that were left out finds nobody gone; a shorter silence does.
   await ingesting.send([event("participant.joined", 700)]);
   expect(await presence()).toEqual([String((1_499 + 609) / 60).slice(0, 9), 1]);
   await ingesting.send([event("participant.alive", 2_400, { alive_within: 3_600 })]);
-  expect(await wrongs(organization, Date.now())).toEqual([]);
+  expect(await wrongDerivations(ingesting, organization, Date.now())).toEqual([]);
   expect(await presence()).toEqual(["40", 1]);
 });
