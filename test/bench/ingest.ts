@@ -12,19 +12,16 @@ import { setTimeout as delay } from "node:timers/promises";
 import { pino } from "pino";
 import { io, type Socket } from "socket.io-client";
 import { z } from "zod";
-import { eventType } from "../../server/catalog/catalog.ts";
 import { connectClickHouse } from "../../server/clickhouse/client.ts";
 import { defineInsert } from "../../server/clickhouse/define-query.ts";
 import { migrateClickHouse } from "../../server/clickhouse/migrate.ts";
-import type { UsageEvent } from "../../server/contract/events.ts";
 import type { ClientToServerEvents, LiveAnswer, ServerToClientEvents } from "../../server/contract/live.ts";
 import { startEmbeddedClickHouse } from "../../server/embedded/embedded-clickhouse.ts";
-import { checkEvents, decideEvents } from "../../server/ingest/accept/accept-events.ts";
-import { readBody } from "../../server/ingest/accept/read-body.ts";
 import { UsageApi } from "../../server/programs/usage-api.ts";
 import { agent, freePort, post, startService, stop } from "./bench-service.ts";
 import { asLineProtocol, startInflux } from "./influx.ts";
 import { asBody, makeEvents } from "./made-events.ts";
+import { asRows } from "./made-rows.ts";
 import { measureStages } from "./stages.ts";
 
 const requestSizes = [1, 100, 1_000, 5_000];
@@ -43,26 +40,6 @@ const stageBatches = 8;
 const stageBatchEvents = 20_000;
 const influxEvents = 100_000;
 const influxBatchEvents = 5_000;
-
-/** The lines that storage takes for new events, as accepting makes them. */
-function asRows(events: readonly UsageEvent[]): Buffer {
-  const headers = new Headers({ "content-type": "application/x-ndjson" });
-  const read = readBody(asBody(events), { type: "application/x-ndjson", encoding: "identity" }, headers);
-  const decision = decideEvents(read, checkEvents(read, Date.now(), eventType), {
-    receivedAtMs: Date.now(),
-    isAtomic: false,
-    sendingKey: { id: "key_bench", node: "all", createOrganizations: true },
-    tree: {
-      get: () => ({}),
-      isWithin: () => true,
-      ancestors: () => [],
-      effectiveStatus: () => "active",
-      pathAt: () => ({ partner: "", reseller: "r1" }),
-    },
-    claim: () => ({ verdict: "new", isChecked: true }),
-  });
-  return Buffer.from(`${decision.eventRows.join("\n")}\n`);
-}
 
 /** Repeats `once` in `lanes` lanes until the time or the events are used up; answers the events and the ms it took. */
 async function repeat(
