@@ -159,6 +159,17 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("restart" as const) }) },
 );
 
+/** Organizations where they stand at first, and memory as at a start. */
+function begin(world: string): void {
+  for (const [place, id] of organizations.entries()) {
+    const { partner, reseller } = places[place] as (typeof places)[number];
+    const path = { partner: partner && `${partner}-${world}`, reseller: reseller && `${reseller}-${world}` };
+    ingesting.tree.organizations.set(`${id}-${world}`, path);
+    ingesting.tree.placements.set(`${id}-${world}`, [{ sinceMs: 0, ...path }]);
+  }
+  restart();
+}
+
 let sent = 0;
 
 function eventOf(world: string, drawn: Drawn): UsageEvent {
@@ -265,13 +276,7 @@ test(`after every step of ${lives} random lives, of joins, late and early ends, 
   const drawn = fc.sample(fc.array(step, { minLength: 12, maxLength: 12 }), { numRuns: lives, seed });
   for (const [index, steps] of drawn.entries()) {
     const world = `${index}`;
-    for (const [place, id] of organizations.entries()) {
-      const { partner, reseller } = places[place] as (typeof places)[number];
-      const path = { partner: partner && `${partner}-${world}`, reseller: reseller && `${reseller}-${world}` };
-      ingesting.tree.organizations.set(`${id}-${world}`, path);
-      ingesting.tree.placements.set(`${id}-${world}`, [{ sinceMs: 0, ...path }]);
-    }
-    restart();
+    begin(world);
     const known: UsageEvent[] = [];
     for (const one of steps) {
       await take(world, one, known);
@@ -283,6 +288,57 @@ test(`after every step of ${lives} random lives, of joins, late and early ends, 
     aheadMs = 0;
   }
 });
+
+/** What happens to what runs, after which memory has to say what storage says. */
+const cases: Record<string, (world: string, running: UsageEvent) => Promise<unknown>> = {
+  "a crash": async (_, running) => {
+    // What the next derivation reports cannot be written, and what is held of sessions goes with the process.
+    isFailing = true;
+    await ingesting.send([{ ...running, id: `live-${++sent}`, user: "u-late", interval: `live-${sent}` }]);
+    await ingesting.materializer.alone(async () => undefined);
+    restart();
+  },
+  "a correction": (_, { organization, id }) => corrections.correct(asked(organization, id)),
+  "an amended event": (_, { organization, id }) =>
+    corrections.correct(asked(organization, id, { session: "s-amended", time: new Date().toISOString() })),
+  "a move": (world, { organization }) =>
+    move(organization, { partner: "", reseller: `q-${world}` }, Date.now() - 1_000),
+  "a time-out": async (_, running) => {
+    const properties = { alive_within: 1 };
+    const silent = { ...running, id: `live-${++sent}`, user: "u-silent", interval: `live-${sent}`, properties };
+    await ingesting.send([silent]);
+    aheadMs += 60_000;
+    await expireIntervals(ingesting.store.clickhouse, ingesting.materializer.derive, ingesting.sequence, nowMs());
+  },
+  "a late end": async (_, running) => {
+    const time = new Date(Date.parse(running.time as string) + 500).toISOString();
+    await ingesting.send([{ ...running, id: `live-${++sent}`, type: "participant.left", time }]);
+  },
+};
+
+test.each(Object.entries(cases))(
+  `after %s memory has the live levels and rooms that storage has, whatever of ${lives} random lives ran before (PROPERTY_SEED=${seed})`,
+  async (name, happen) => {
+    const drawn = fc.sample(fc.array(event, { minLength: 6, maxLength: 6 }), { numRuns: lives, seed });
+    for (const [index, events] of drawn.entries()) {
+      const world = `${name.replaceAll(" ", "-")}-${index}`;
+      begin(world);
+      const running: UsageEvent = {
+        ...{ id: `live-${++sent}`, type: "participant.joined", organization: `${organizations[0]}-${world}` },
+        ...{ session: "s-running", room: "room-0", user: "u-running", agent: "bot", interval: `live-${sent}` },
+        time: new Date(Date.now() - 5_000).toISOString(),
+      };
+      const before = [running, ...events.map((one) => eventOf(world, one))];
+      expect((await ingesting.send(before)).rejected).toEqual([]);
+      await expectSameAsStorage(world);
+      const levels = () => followed.read(inWorld(world, `organization:${organizations[0]}`))?.levels;
+      expect(levels()?.live_participants).toBeGreaterThan(0);
+      await happen(world, running);
+      await expectSameAsStorage(world);
+      aheadMs = 0;
+    }
+  },
+);
 
 test("of a tenant with many organizations only those are left out, and what lies between them is fetched once", async () => {
   const { clickhouse } = ingesting.store;
