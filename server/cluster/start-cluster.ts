@@ -93,8 +93,8 @@ function sharedMaterializer(local: LevelMaterializer, membership: Membership, pe
   };
   return {
     derive,
-    deriveEvents: (stored, nowMs, onWorked) =>
-      membership.epoch() ? local.deriveEvents(stored, nowMs, onWorked) : derive(stored.batches, nowMs),
+    deriveEvents: async (sealed, nowMs, onWorked) =>
+      membership.epoch() ? await local.deriveEvents(sealed, nowMs, onWorked) : await derive(await sealed.stored, nowMs),
     alone: (work) => local.alone(work),
     unfinishedSince: () => local.unfinishedSince(),
     held: () => local.held(),

@@ -1,6 +1,6 @@
 /**
- * After a batch is stored: the sessions that it has events of are resolved again from their intervals, the minutes in which their
- * edges changed are written, and the slots of those minutes computed for every node above. One that did not end may have
+ * While a batch is being stored: the sessions that it has events of are resolved again from their intervals, and once it is stored the
+ * minutes in which their edges changed are written, and the slots of those minutes computed for every node above. One that did not end may have
  * written edges that `sessions` does not know, and doing it again with more events need not write the same ones: so it is
  * undone before anything else is derived.
  *
@@ -40,10 +40,11 @@ export interface Derivation {
   differences: SessionDifference[];
 }
 
-/** A batch that is stored, and its event lines as they were stored. */
-export interface StoredLines {
-  batches: readonly number[];
+/** The event lines of batches on their way into storage. */
+export interface SealedLines {
   lines: readonly Buffer[];
+  /** Resolves with their numbers when they are stored; rejects where not all of the lines are. */
+  stored: Promise<readonly number[]>;
 }
 
 export interface LevelMaterializer {
@@ -56,10 +57,11 @@ export interface LevelMaterializer {
     prepare?: () => Promise<void>,
   ): Promise<Derivation>;
   /**
-   * Derives what the events of stored batches change. The same as `derive`, and cheaper. `onWorked` may be called before what was
-   * derived is written: what other events change may be derived from then on, and is written after it.
+   * Derives what the events of batches change. The same as `derive`, and cheaper: what memory can tell is reported while they are
+   * being stored. `onWorked` may be called before what was derived is written: what other events change may be derived from then on,
+   * and is written after it.
    */
-  deriveEvents(stored: StoredLines, nowMs: number, onWorked?: () => void): Promise<Derivation>;
+  deriveEvents(sealed: SealedLines, nowMs: number, onWorked?: () => void): Promise<Derivation>;
   /** Runs `work` while nothing else is derived; within it, only `derive` may derive. */
   alone<Result>(work: (derive: Derive) => Promise<Result>): Promise<Result>;
   /** The version from which on written edges may be of a derivation that has not ended; undefined: all have. */
@@ -125,8 +127,8 @@ class LocalMaterializer implements LevelMaterializer {
       return await this.#deriveBatches(batches, nowMs, scope, epoch);
     });
 
-  readonly deriveEvents: LevelMaterializer["deriveEvents"] = (stored, nowMs, onWorked) =>
-    this.#turns.overlapping((turn) => this.#deriveLines(stored, nowMs, turn), onWorked);
+  readonly deriveEvents: LevelMaterializer["deriveEvents"] = (sealed, nowMs, onWorked) =>
+    this.#turns.overlapping((turn) => this.#deriveLines(sealed, nowMs, turn), onWorked);
 
   readonly alone: LevelMaterializer["alone"] = (work) =>
     // It may write edges and intervals of its own, of sessions that memory never met as well.
@@ -179,14 +181,20 @@ class LocalMaterializer implements LevelMaterializer {
     }
   }
 
-  async #deriveLines({ batches, lines }: StoredLines, nowMs: number, { epoch, allWritten }: OverlappingTurn) {
+  async #deriveLines({ lines, stored }: SealedLines, nowMs: number, { epoch, allWritten }: OverlappingTurn) {
     const derivation = nothingDerived();
     const step = { nowMs, epoch, derivation };
+    /** Then storage can be read, and what comes of these events be written. */
+    const allThere = async () => {
+      const batches = await stored;
+      await allWritten();
+      return batches;
+    };
     const pace = createPace();
     const eventLines = new LevelLines(lines);
     const { organizations, sessions } = await sortBySession(eventLines, this.#held, this.#known, pace);
     if (organizations.length > 0) {
-      await allWritten();
+      const batches = await allThere();
       await this.#deriveMarked({ batches: [...batches], organizations }, "changes", step);
     }
     /** To be read from storage. */
@@ -196,7 +204,7 @@ class LocalMaterializer implements LevelMaterializer {
       derivation.sessions++;
       if (rows.sessions >= sessionsPerWrite) {
         this.#tell(rows);
-        await allWritten();
+        await allThere();
         await this.#write(rows, step);
         rows = new DerivedRows(this.#nextVersion());
       } else if (derivation.sessions % sessionsPerTelling === 0) this.#tell(rows);
@@ -217,7 +225,7 @@ class LocalMaterializer implements LevelMaterializer {
     }
     // Who watches what is held does not wait for what has to be read.
     this.#tell(rows);
-    if (uncached.length > 0) await allWritten();
+    if (uncached.length > 0) await allThere();
     for await (const sessions of storedSessionsByName(this.#clickhouse, uncached))
       for (const stored of sessions.values()) {
         const { row, open } = await deriveStored(stored, this.#placementsWithin, nowMs, rows, pace);
@@ -226,7 +234,11 @@ class LocalMaterializer implements LevelMaterializer {
         await derived();
       }
     this.#tell(rows);
-    return { result: derivation, write: () => this.#write(rows, step) };
+    const write = async () => {
+      await stored;
+      await this.#write(rows, step);
+    };
+    return { result: derivation, write };
   }
 
   /** Who watches sees it before it is written; what cannot be written is taken back with all that memory holds. */

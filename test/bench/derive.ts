@@ -48,7 +48,7 @@ for (let derived = -events / 4; derived < events; derived += eventsPerBatch) {
   const lines = Array.from({ length: eventsPerBatch / eventsPerRequest }, () => asRows(makeEvents(eventsPerRequest)));
   const cpu = process.cpuUsage();
   const startedAtMs = performance.now();
-  await materializer.deriveEvents({ batches: [1], lines }, Date.now());
+  await materializer.deriveEvents({ lines, stored: Promise.resolve([1]) }, Date.now());
   const { user, system } = process.cpuUsage(cpu);
   used.cpuUs += user + system;
   used.wallMs += performance.now() - startedAtMs;

@@ -143,8 +143,9 @@ export async function measureStages(
       });
       cursor = sealed.manifest.to;
       await measure("store, with its views", () => storeBatch(context, sealed, false));
-      const stored = { batches: [sealed.manifest.batch], lines: sealed.rows.bytes(0, sealed.rows.length) };
-      await measure("derive sessions", () => materializer.deriveEvents(stored, Date.now()));
+      const batches = Promise.resolve([sealed.manifest.batch]);
+      const derivable = { lines: sealed.rows.bytes(0, sealed.rows.length), stored: batches };
+      await measure("derive sessions", () => materializer.deriveEvents(derivable, Date.now()));
       await measure("settle", async () => {
         const newest = sequence.next();
         await files.writeProgress({ settled: sealed.manifest.to, sequence: newest, unfinishedSince: newest });

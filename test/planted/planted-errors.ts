@@ -76,8 +76,15 @@ const errors: PlantedError[] = [
   {
     rule: "a session that memory does not hold is read when storage has what was derived before",
     file: "server/rollups/derive-levels.ts",
-    right: "    if (uncached.length > 0) await allWritten();\n",
+    right: "    if (uncached.length > 0) await allThere();\n",
     wrong: "",
+    tests: "--project integration test/integration/rollups/overlapping-derivations.test.ts",
+  },
+  {
+    rule: "nothing is written of a batch before storage has it",
+    file: "server/rollups/derive-levels.ts",
+    right: "      await stored;\n      await this.#write(rows, step);",
+    wrong: "      await this.#write(rows, step);",
     tests: "--project integration test/integration/rollups/overlapping-derivations.test.ts",
   },
   {

@@ -3,6 +3,7 @@
  *   1. seal    a piece of the log becomes a batch, its manifest on disk      -> the next start stores it
  *   2. store   rows and views, under the batch's id                          -> the next start stores the same again
  *   3. derive  the dirty sessions, their edges, the slots above            -> the next start derives them again
+ *      what memory can tell of them is reported while they are stored, and nothing is written before that
  *   4. settle  progress on disk, manifest and segments removed               -> the next start does the rest of it
  *   5. announce that these nodes have changed; a lost announcement is repaired by the next snapshot
  * Batches are sealed and stored while those before them are derived, and where a full one waits, two are stored at once:
@@ -14,9 +15,10 @@ import type { LevelMaterializer } from "../../rollups/derive-levels.ts";
 import type { ExclusiveResult, ExclusiveStorage } from "../../rollups/exclusive-storage.ts";
 import type { Sequence } from "../log/sequence.ts";
 import { comparePositions, type LogPosition, type LogRecord, type WriteAheadLog } from "../log/write-ahead-log.ts";
+import { BatchDerivations, type StoringBatch } from "./derive-batches.ts";
 import { createExclusiveTurns } from "./exclusive-turns.ts";
 import { createGathering } from "./gathering.ts";
-import { bytesBetween, fillsBatch, isAllRead, maxBatchBytes, readNextPiece, readPiece } from "./log-pieces.ts";
+import { bytesBetween, fillsBatch, isAllRead, readNextPiece, readPiece } from "./log-pieces.ts";
 import {
   type BatchFiles,
   type FindStored,
@@ -33,20 +35,6 @@ import { createPendingGroups, createSettledWaiters } from "./unsettled.ts";
 const fewBytes = 64 * 1024;
 /** Full batches in ClickHouse at once. A third gains nothing on two cores and costs its rows' memory. */
 const maxStoringBatches = 2;
-/** How far storing may run ahead of deriving, in batches and in bytes of their lines. */
-const maxDerivableBatches = 16;
-const maxDerivableBytes = 2 * maxBatchBytes;
-
-/** A batch once it is stored. */
-interface StoredBatch {
-  manifest: Manifest;
-  organizations: ReadonlySet<string>;
-  /** One for each stored event. */
-  lines: readonly Buffer[];
-  bytes: number;
-  events: number;
-  receipts: SealedBatch["receipts"];
-}
 
 /** Observes how long batches spend in each stage, retries included, and what was in them. */
 export interface FlushObserver {
@@ -123,18 +111,18 @@ class RunningFlushLoop implements FlushLoop {
   readonly #inFlight = new Set<Promise<void>>();
   /** Ends when every batch of `#inFlight` is stored and handed on; rejects when one cannot be. */
   #storing: Promise<void> = Promise.resolve();
-  /** Batches that wait for their derivation. Far behind, many are derived at once: a session they share is derived once. */
-  #derivable: StoredBatch[] = [];
-  /** While they are worked on; never rejects. */
-  #working: Promise<void> | undefined;
-  /** Ends when all that were worked on are written and settled. */
-  #settling: Promise<void> = Promise.resolve();
+  readonly #derivations: BatchDerivations;
 
   constructor(options: FlushOptions, settledBefore: LogPosition | null, left: readonly Manifest[]) {
     const { log, clickhouse, files, sequence, logger, now = Date.now } = options;
     this.#options = options;
     this.#now = now;
     this.#store = { clickhouse, files, sequence, log: logger, signal: this.#abort.signal };
+    this.#derivations = new BatchDerivations({
+      ...{ materializer: options.materializer, now },
+      untilDone: (derive) => this.#timed("derive", untilDone(this.#store, "deriving levels", derive)),
+      settle: (group, touched) => this.#timed("settle", this.#settle(group, touched)),
+    });
     this.#settled = settledBefore;
     this.#settledBatch = options.settledBatchBefore;
     this.#pending = createPendingGroups(log, options.leftSinceMs, now);
@@ -214,8 +202,10 @@ class RunningFlushLoop implements FlushLoop {
   async #storeSoon(sealed: SealedBatch, isInDoubt: boolean): Promise<void> {
     while (this.#inFlight.size >= maxStoringBatches) await Promise.race(this.#inFlight);
     const stored = this.#timed("store", storeBatch(this.#store, sealed, isInDoubt));
-    const inOrder: Promise<void> = Promise.all([this.#storing, stored])
-      .then(() => this.#deriveSoon(sealed))
+    stored.catch(() => undefined);
+    const handedOn = this.#derivations.handOn(sealed, stored);
+    const inOrder: Promise<void> = Promise.all([this.#storing, stored, handedOn])
+      .then(() => undefined)
       .finally(() => this.#inFlight.delete(inOrder));
     this.#inFlight.add(inOrder);
     this.#storing = inOrder;
@@ -223,52 +213,8 @@ class RunningFlushLoop implements FlushLoop {
     inOrder.catch(this.#wakeUp.set);
   }
 
-  async #deriveSoon({ manifest, organizations, rows, receipts }: SealedBatch): Promise<void> {
-    const isFull = () => this.#derivable.length >= maxDerivableBatches || bytesOf(this.#derivable) >= maxDerivableBytes;
-    while (this.#working && isFull()) await this.#working;
-    const lines = manifest.parts.flatMap((part) => rows.bytes(part.from, part.to));
-    const bytes = lines.reduce((sum, { length }) => sum + length, 0);
-    this.#derivable.push({ manifest, organizations, lines, bytes, events: rows.length, receipts });
-    this.#working ??= this.#deriveWaiting().finally(() => {
-      this.#working = undefined;
-    });
-  }
-
-  /** Ends when the last of them is worked on, which is before it is written and settled. */
-  async #deriveWaiting(): Promise<void> {
-    while (this.#derivable.length > 0) {
-      const group = this.#derivable;
-      this.#derivable = [];
-      const worked = createSignal();
-      const before = this.#settling;
-      this.#settling = this.#derive(group, before, worked.set).then(async (touched) => {
-        await before;
-        await this.#timed("settle", this.#settle(group, touched));
-      });
-      // Who awaits it next sees the rejection.
-      this.#settling.catch(worked.set);
-      await worked.next();
-    }
-  }
-
-  /** Answers the nodes of which levels may have changed. Calls `onWorked` when the next ones may be derived. */
-  async #derive(group: readonly StoredBatch[], before: Promise<void>, onWorked: () => void) {
-    const { materializer } = this.#options;
-    const batches = group.flatMap(({ manifest }) => manifest.parts.map((part) => part.batch));
-    const stored = { batches, lines: group.flatMap(({ lines }) => lines) };
-    const derive = async (attempt: number) => {
-      // What failed is done again in order, and one by one.
-      if (attempt > 0) await before;
-      return await materializer.deriveEvents(stored, this.#now(), attempt > 0 ? undefined : onWorked);
-    };
-    const derivation =
-      batches.length > 0 ? await this.#timed("derive", untilDone(this.#store, "deriving levels", derive)) : undefined;
-    onWorked();
-    return derivation?.changedNodes ?? new Set<string>();
-  }
-
   /** What was derived together is settled together, in the order of the log. */
-  async #settle(group: readonly StoredBatch[], touched: ReadonlySet<string>): Promise<void> {
+  async #settle(group: readonly StoringBatch[], touched: ReadonlySet<string>): Promise<void> {
     const last = group.at(-1);
     if (!last) return;
     const { log, files, materializer, observer } = this.#options;
@@ -281,10 +227,10 @@ class RunningFlushLoop implements FlushLoop {
         unfinishedSince: materializer.unfinishedSince() ?? sequence,
       });
     });
-    for (const { manifest, events, receipts } of group) {
+    for (const { manifest, rows, receipts } of group) {
       await this.#removeManifest(manifest.batch);
       this.#settledBatch = Math.max(manifest.batch, ...manifest.parts.map((part) => part.batch));
-      this.#storedEvents += events;
+      this.#storedEvents += rows.length;
       observer?.batchSettled(receipts, this.#now());
     }
     this.#settled = to;
@@ -311,8 +257,7 @@ class RunningFlushLoop implements FlushLoop {
   async #runExclusive(): Promise<void> {
     while (!this.#turns.isEmpty() && !this.#abort.signal.aborted) {
       await this.#storing;
-      await this.#working;
-      await this.#settling;
+      await this.#derivations.settled();
       await this.#turns.runNext();
     }
   }
@@ -372,8 +317,7 @@ class RunningFlushLoop implements FlushLoop {
     this.#wakeUp.set();
     const timer = setTimeout(() => this.#abort.abort(), graceMs);
     await this.#finished;
-    await this.#working;
-    await this.#settling.catch(() => undefined);
+    await this.#derivations.settled().catch(() => undefined);
     clearTimeout(timer);
     this.#abort.abort();
     this.#stopListening();
@@ -384,4 +328,3 @@ class RunningFlushLoop implements FlushLoop {
 }
 
 const stoppingError = () => new Error("the service is stopping");
-const bytesOf = (batches: readonly StoredBatch[]) => batches.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -1,5 +1,6 @@
+import { ClickHouseError } from "@clickhouse/client";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import type { ClickHouse } from "../../../server/clickhouse/client.ts";
+import { type ClickHouse, StatementRefusedError } from "../../../server/clickhouse/client.ts";
 import type { DerivationListener } from "../../../server/rollups/derived-change.ts";
 import { type Ingesting, startIngesting } from "../../support/ingesting.ts";
 import { eventually } from "../../support/service.ts";
@@ -13,10 +14,12 @@ const listener: DerivationListener = {
   onInvalidated: () => reported.push("all is taken back"),
 };
 
-/** Where the next write of sessions waits; then it goes on, or fails. */
-let held: { hasCome: boolean; hasEnded: boolean; ended: Promise<void>; reads: number } | undefined;
+/** Where the next write into the table waits; then it goes on, or fails. */
+let held: { table: string; hasCome: boolean; hasEnded: boolean; ended: Promise<void>; reads: number } | undefined;
+/** What events storage refuses, by a text that is in their lines. */
+let refused: string | undefined;
 
-function holdNextWrite() {
+function holdNextWrite(table = "sessions") {
   let release = () => {};
   let cut = () => {};
   const ended = new Promise<void>((resolve, reject) => {
@@ -24,7 +27,7 @@ function holdNextWrite() {
     cut = () => reject(new Error("cut off"));
   });
   ended.catch(() => undefined);
-  const write = { hasCome: false, hasEnded: false, ended, reads: 0 };
+  const write = { table, hasCome: false, hasEnded: false, ended, reads: 0 };
   held = write;
   const end = (how: () => void) => () => {
     write.hasEnded = true;
@@ -33,7 +36,7 @@ function holdNextWrite() {
   return {
     release: end(release),
     cut: end(cut),
-    come: () => eventually("sessions to be written", async () => write.hasCome || undefined),
+    come: () => eventually(`${table} to be written`, async () => write.hasCome || undefined),
     /** How much was read meanwhile of what is stored of sessions. */
     reads: () => write.reads,
   };
@@ -42,10 +45,12 @@ function holdNextWrite() {
 const through = (clickhouse: ClickHouse): ClickHouse => ({
   ...clickhouse,
   async insertBytes(sql, body, params) {
-    if (held && !held.hasCome && sql.includes("INSERT INTO sessions\n")) {
+    if (held && !held.hasCome && new RegExp(`INSERT INTO ${held.table}\\b`).test(sql)) {
       held.hasCome = true;
       await held.ended;
     }
+    if (refused && sql.includes("INSERT INTO usage_events") && Buffer.concat([...body]).includes(refused))
+      throw new StatementRefusedError(new ClickHouseError({ code: "27", message: "refused", type: "PARSE" }));
     return await clickhouse.insertBytes(sql, body, params);
   },
   async selectColumns(sql, params) {
@@ -66,6 +71,7 @@ afterAll(() => ingesting.close());
 beforeEach(() => {
   reported = [];
   held = undefined;
+  refused = undefined;
 });
 
 let sent = 0;
@@ -76,6 +82,43 @@ const join = (organization: string, session: string) => ({
 
 const untilReported = (session: string) =>
   eventually(`${session} to be reported`, async () => reported.includes(session) || undefined);
+
+test("what a batch changed is seen while it is still being stored, and nothing of it is written before", async () => {
+  const organization = "being stored";
+  const write = holdNextWrite("usage_events");
+  const first = ingesting.send([join(organization, "one")]);
+  await write.come();
+  await untilReported("one");
+  const { clickhouse } = ingesting.store;
+  const edges = () =>
+    clickhouse.select("SELECT session FROM level_edges WHERE organization = {organization:String}", { organization });
+  expect(await edges()).toEqual([]);
+  write.release();
+  await first;
+  expect(await edges()).not.toEqual([]);
+  expect(await wrongDerivations(ingesting, organization, Date.now())).toEqual([]);
+});
+
+test("an event that storage refuses is taken back with all that was reported with it, and what is stored is derived without it", async () => {
+  const organization = "refused";
+  await ingesting.send([join(organization, "one")]);
+  refused = "poison";
+  reported = [];
+  const write = holdNextWrite("usage_events");
+  const sent = ingesting.send([join(organization, "one"), { ...join(organization, "one"), interval: "poison" }]);
+  await write.come();
+  await untilReported("one");
+  expect(reported).not.toContain("all is taken back");
+  write.release();
+  await sent;
+  expect(reported).toContain("all is taken back");
+  expect(await wrongDerivations(ingesting, organization, Date.now())).toEqual([]);
+  const [row] = await ingesting.store.clickhouse.select(
+    "SELECT length(span_start_ms) AS spans FROM sessions FINAL WHERE organization = {organization:String}",
+    { organization },
+  );
+  expect(row).toEqual({ spans: 2 });
+});
 
 const sessions = ["the same session", "another session"];
 

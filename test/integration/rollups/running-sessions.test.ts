@@ -235,22 +235,22 @@ test("what could not be written is held by nobody: the next events of the sessio
     currentEpoch: () => ({ number: Number.MAX_SAFE_INTEGER, leftSince: undefined }),
   });
   await ingesting.send([sign(organization, "a", "joined", 300)]);
-  const batch = ingesting.flush.settledBatch;
+  const stored = Promise.resolve([ingesting.flush.settledBatch]);
   const line = (id: string, secondsAgo: number) =>
     Buffer.from(
       `1\t${organization}\t${id}\t1\t${Date.now() - secondsAgo * 1000}\t1\tparticipant.joined\t\t\t\tu\ts\t\t${id}\t\t0\t\\N\t{}\t{}\tparticipants\tstart\t0\tkey\n`,
     );
   // It is read from storage, which has one event of it, and held once it is known which organizations have unassigned intervals.
   await eventually("the session to be held", async () => {
-    await later.deriveEvents({ batches: [batch], lines: [line("never stored", 200)] }, Date.now());
+    await later.deriveEvents({ stored, lines: [line("never stored", 200)] }, Date.now());
     return later.held().intervals > 0 || undefined;
   });
   isCut = true;
-  const cut = later.deriveEvents({ batches: [batch], lines: [line("never stored", 100)] }, Date.now());
+  const cut = later.deriveEvents({ stored, lines: [line("never stored", 100)] }, Date.now());
   await expect(cut).rejects.toThrow("cut off");
   isCut = false;
   expect(later.held()).toEqual({ sessions: 0, intervals: 0 });
-  await later.deriveEvents({ batches: [batch], lines: [line("never stored", 50)] }, Date.now());
+  await later.deriveEvents({ stored, lines: [line("never stored", 50)] }, Date.now());
   expect(await wrongDerivations(ingesting, organization, Date.now())).toEqual([]);
 });
 
