@@ -174,10 +174,11 @@ class LocalMaterializer implements LevelMaterializer {
       if (scope === "changes") {
         this.#tell(rows);
         await this.#write(rows, step);
-      } else
-        derivation.differences.push(
-          ...(await compareSessions(this.#clickhouse, share, rows.compared.sessions, rows.compared.open)),
-        );
+      } else {
+        const { sessions: compared, open } = rows.compared;
+        for (const difference of await compareSessions(this.#clickhouse, share, compared, open))
+          derivation.differences.push(difference);
+      }
     }
   }
 

@@ -285,8 +285,9 @@ export function edgesOf(spans: readonly Pick<Span, "level" | "startMs" | "endMs"
   const edges: Edge[] = [];
   for (const [level, byTime] of [...byLevel].sort(([a], [b]) => compareText(a, b))) {
     const ordered = [...byTime.values()].sort((a, b) => a.atMs - b.atMs);
-    edges.push(...ordered.filter((edge) => edge.delta !== 0 || edge.starts !== 0));
-    if (level === "participants") edges.push(...sessionEdges(ordered));
+    // One by one: as arguments of one call, those of a large session overflow the stack.
+    for (const edge of ordered) if (edge.delta !== 0 || edge.starts !== 0) edges.push(edge);
+    if (level === "participants") for (const edge of sessionEdges(ordered)) edges.push(edge);
   }
   return edges;
 }

@@ -125,8 +125,11 @@ export class RunningEdges {
    */
   #changeSessions(presence: HeldMinute[], changed: ReadonlySet<number>, changes: ChangedMinute[]): void {
     const active = getOrAdd(this.#levels, sessions, (): HeldMinute[] => []);
-    const firstChanged = Math.min(...changed);
-    const lastChanged = Math.max(...changed);
+    let [firstChanged, lastChanged] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    for (const minute of changed) {
+      firstChanged = Math.min(firstChanged, minute);
+      lastChanged = Math.max(lastChanged, minute);
+    }
     const recompute = (minute: number, after: EdgeColumns) => {
       const { index, isFound } = placeIn(active, minute);
       const before = isFound ? (active[index] as HeldMinute) : noEdges();

@@ -46,6 +46,8 @@ export interface NodeListOptions {
 export class NodesInMemory {
   #nodes = new Map<NodeAddress, HeldNode>();
   #children = new Map<NodeAddress, Set<NodeAddress>>();
+  /** By each of their parents of any time, the nodes that moved or are to move. */
+  #moving = new Map<NodeAddress, Set<NodeAddress>>();
   /** What the custom fields of all nodes of a tenant take; made when it is asked for, dropped when a node moves. */
   #fieldBytes = new Map<NodeAddress, number>();
   /** All addresses in order; made when a list is asked for, dropped when a node comes. */
@@ -113,22 +115,15 @@ export class NodesInMemory {
 
   /** Ids of the organizations that ever stood below the node, or are to; itself where it is one. */
   organizationsEverBelow(address: NodeAddress): string[] {
-    const below = new Map<NodeAddress, HeldNode[]>();
-    for (const held of this.#nodes.values())
-      for (const { parent } of held.parents) {
-        const list = below.get(parent);
-        if (list) list.push(held);
-        else below.set(parent, [held]);
-      }
-    const found = new Set<HeldNode>();
-    const top = this.#nodes.get(address);
-    const waiting = top ? [top] : [];
-    for (let held = waiting.pop(); held; held = waiting.pop()) {
-      if (found.has(held)) continue;
-      found.add(held);
-      waiting.push(...(below.get(held.node) ?? []));
+    const found = new Set(this.#nodes.has(address) ? [address] : []);
+    for (const node of found) {
+      for (const child of this.#children.get(node) ?? []) found.add(child);
+      for (const child of this.#moving.get(node) ?? []) found.add(child);
     }
-    return [...found].filter(({ kind }) => kind === "organization").map(({ id }) => id);
+    return [...found].flatMap((node) => {
+      const { kind, id } = this.held(node);
+      return kind === "organization" ? [id] : [];
+    });
   }
 
   /**
@@ -224,7 +219,7 @@ export class NodesInMemory {
     const waiting = [tenant];
     for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
       bytes += this.#nodes.get(node)?.fieldBytes ?? 0;
-      waiting.push(...(this.#children.get(node) ?? []));
+      for (const child of this.#children.get(node) ?? []) waiting.push(child);
     }
     this.#fieldBytes.set(tenant, bytes);
     return bytes;
@@ -234,6 +229,7 @@ export class NodesInMemory {
   protected replace(rows: NodeRows, nowMs: number): void {
     this.#nodes = new Map();
     this.#children = new Map();
+    this.#moving = new Map();
     this.#fieldBytes.clear();
     this.put(rows, nowMs);
   }
@@ -262,9 +258,20 @@ export class NodesInMemory {
         if (siblings) siblings.add(row.node);
         else this.#children.set(parent, new Set([row.node]));
       }
+      this.#putMoving(row.node, earlier?.parents ?? [], parents);
       this.#nodes.set(row.node, { ...row, parent, parents, fieldBytes });
     }
     for (const [node, more] of grown) this.#addFieldBytes(node, more);
+  }
+
+  #putMoving(node: NodeAddress, before: HeldNode["parents"], after: HeldNode["parents"]): void {
+    for (const { parent } of before) this.#moving.get(parent)?.delete(node);
+    if (after.length < 2) return;
+    for (const { parent } of after) {
+      const moving = this.#moving.get(parent);
+      if (moving) moving.add(node);
+      else this.#moving.set(parent, new Set([node]));
+    }
   }
 
   #addFieldBytes(node: NodeAddress, more: number): void {

@@ -185,3 +185,12 @@ describe("the dimensions of an interval", () => {
     expect(dimsOf({ ...given, dimsAt })).toEqual(['{"medium":"audio"}', '{"medium":"video"}', ""]);
   });
 });
+
+test("a session of more intervals than a call may have arguments is derived as any other", () => {
+  const many = 130_000;
+  const intervals = Array.from({ length: many }, (_, place) =>
+    interval({ interval: `i${place}`, startedMs: place * 2, endedMs: place * 2 + 1 }),
+  );
+  const { edges, spans } = resolveSession(intervals, nowMs, timeout);
+  expect([spans.length, edges.length]).toEqual([many, 4 * many]);
+});

@@ -67,3 +67,36 @@ test("a move is one also where both paths are written alike once their addresses
   ]);
   expect(tree.placementsWithin("nobody", 0, 99)).toBeUndefined();
 });
+
+test("the organizations that ever stood below a node are known by where they stand, stood and are to stand, however many there are", () => {
+  const tree = new Tree();
+  const [above, other] = [tree.place("partner", "p", [[0, "all"]]), tree.place("reseller", "other", [[0, "all"]])];
+  const reseller = tree.place("reseller", "r", [
+    [0, above],
+    [50, "all"],
+  ]);
+  tree.place("organization", "stays", [[0, reseller]]);
+  tree.place("organization", "left", [
+    [-10, reseller],
+    [-5, other],
+  ]);
+  tree.place("organization", "to-come", [
+    [0, other],
+    [70, reseller],
+  ]);
+  const below = (node: NodeAddress) => tree.organizationsEverBelow(node).sort();
+  expect([below(above), below(reseller), below(other)]).toEqual([
+    ["left", "stays", "to-come"],
+    ["left", "stays", "to-come"],
+    ["left", "to-come"],
+  ]);
+  tree.place("organization", "to-come", [[0, other]]);
+  expect([below(above), below("organization:left"), below("organization:unknown")]).toEqual([
+    ["left", "stays"],
+    ["left"],
+    [],
+  ]);
+  const many = 130_000;
+  for (let place = 0; place < many; place++) tree.place("organization", `many-${place}`, [[0, other]]);
+  expect(below(other)).toHaveLength(many + 2);
+});
