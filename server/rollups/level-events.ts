@@ -69,11 +69,11 @@ export class LevelLines {
       for (let start = 0; start < bytes.length; ) {
         const end = this.#findColumns(bytes, start);
         // Most events say nothing about an interval: nothing more is read of those.
-        if (bytes[this.#startOf(column.level)] !== tab) {
+        if (!this.#isEmpty(column.level)) {
           yield {
             organization: this.#text(bytes, column.organization),
             session: this.#text(bytes, column.session),
-            namesInterval: bytes[this.#startOf(column.interval)] !== tab,
+            namesInterval: !this.#isEmpty(column.interval),
             place: number * placesPerPiece + start,
           };
         }
@@ -129,11 +129,17 @@ export class LevelLines {
     let at = start;
     for (; at < bytes.length && bytes[at] !== lineEnd; at++)
       if (bytes[at] === tab && found < starts.length) starts[found++] = at + 1;
+    // What the line does not have is empty, whatever the line before it had there.
+    starts.fill(at + 1, found);
     return at;
   }
 
   #startOf(index: number): number {
     return this.#starts[index] as number;
+  }
+
+  #isEmpty(index: number): boolean {
+    return this.#startOf(index + 1) - 1 <= this.#startOf(index);
   }
 
   #text(bytes: Buffer, index: number): string {

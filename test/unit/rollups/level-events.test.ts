@@ -36,3 +36,13 @@ test("events that say nothing about an interval are passed over", () => {
   const found = eventsOf([lineOf("\\N", texts, ""), lineOf("\\N", texts), lineOf("1", texts, "")]);
   expect(found.map(({ timeMs, dims }) => ({ timeMs, dims }))).toEqual([{ timeMs: 1000, dims: '{"device":"mobile"}' }]);
 });
+
+test("a line from before a column was added reads that column as its default, whatever the line before it has there", () => {
+  const line = lineOf("\\N", { user: "u", session: "s" });
+  const without = line.replace("\t90000\tkey\n", "\n");
+  const withoutLevel = line.replace("\tparticipants\tstart\t90000\tkey\n", "\n");
+  const lines = [line, without, withoutLevel, line, withoutLevel, without];
+  const aliveWithin = [90_000, 0, 90_000, 0];
+  expect(eventsOf(lines).map(({ aliveWithinMs }) => aliveWithinMs)).toEqual(aliveWithin);
+  expect(eventsOf([lines.join("")]).map(({ aliveWithinMs }) => aliveWithinMs)).toEqual(aliveWithin);
+});
