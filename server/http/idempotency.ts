@@ -1,7 +1,8 @@
 /**
  * `Idempotency-Key` on every write: the same request of the same caller with the same key is carried out once and
- * answered alike for a day. Where a process dies after the change and before its answer is kept, the request is carried
- * out again when it is repeated later than a minute after; every other failure leaves the key free. Large answers are not kept.
+ * answered alike for a day. What was carried out is answered even where its answer cannot be kept at once. Where a process dies
+ * after the change and before its answer is kept, the request is carried out again when it is repeated later than a minute
+ * after; every other failure leaves the key free. Large answers are not kept.
  */
 import { createCipheriv, createDecipheriv, hash, hkdfSync, randomBytes } from "node:crypto";
 import type { Context, Next } from "hono";
@@ -14,7 +15,7 @@ import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
 import type { HttpEnv } from "./http-env.ts";
-import { type Claim, claimMs, KeptAnswers } from "./kept-answers.ts";
+import { type Claim, KeptAnswers, type Wanted } from "./kept-answers.ts";
 import { readBody } from "./read-body.ts";
 
 /** The headers that are kept with an answer; the others concern one answer alone. */
@@ -26,7 +27,6 @@ interface Once {
   key: string;
   caller: Actor;
   tenant: NodeAddress;
-  renewEveryMs: number;
 }
 
 /**
@@ -37,14 +37,14 @@ export function idempotent({
   postgres,
   tree,
   now = Date.now,
-  renewEveryMs = claimMs / 4,
+  renewEveryMs,
 }: {
   postgres: Postgres;
   tree: Pick<NodeTree, "ancestors">;
   now?: () => number;
   renewEveryMs?: number;
 }) {
-  const answers = new KeptAnswers(postgres, now);
+  const answers = new KeptAnswers(postgres, now, renewEveryMs);
   return createMiddleware<HttpEnv>(async (c, next) => {
     const key = c.req.header("idempotency-key");
     // Events have ids of their own, and their bodies are read as they come.
@@ -56,7 +56,7 @@ export function idempotent({
     const caller = await c.get("identify")();
     if (!caller) return next();
     const tenant = tenantOf(caller.node, tree);
-    c.set("once", (rest) => carryOutOnce(c, rest, { answers, key, caller, tenant, renewEveryMs }));
+    c.set("once", (rest) => carryOutOnce(c, rest, { answers, key, caller, tenant }));
     await next();
   });
 }
@@ -64,7 +64,7 @@ export function idempotent({
 async function carryOutOnce(
   c: Context<HttpEnv>,
   next: Next,
-  { answers, key, caller, tenant, renewEveryMs }: Once,
+  { answers, key, caller, tenant }: Once,
 ): Promise<Response | undefined> {
   const { pathname, search, searchParams } = new URL(c.req.url);
   // There is nothing to be carried out once, and the answer may be large.
@@ -72,39 +72,42 @@ async function carryOutOnce(
     await next();
     return undefined;
   }
-  const body = await readBody(c);
+  const sent = await readBody(c);
   const requestHash = hash(
     "sha256",
     Buffer.concat([
       Buffer.from(`${c.req.method} ${pathname}${search}\n${c.req.header("if-match") ?? ""}\n${rightsOf(caller)}\n`),
-      body,
+      sent,
     ]),
     "hex",
   );
-  const by = { caller: `${caller.kind} ${caller.id}`, tenant };
-  const keyHash = hash("sha256", `${by.caller} ${key}`, "hex");
-  const claim = await claimOrRead(answers, { keyHash, requestHash, ...by }, key);
+  const by = `${caller.kind} ${caller.id}`;
+  const keyHash = hash("sha256", `${by} ${key}`, "hex");
+  const claim = await claimOrRead(answers, { keyHash, requestHash, caller: by, tenant }, key);
   if (!("claim" in claim)) {
     const { body, status, headers } = claim;
     return status === 204 ? c.body(null, status, headers) : c.body(body, status, headers);
   }
-  const renewal = setInterval(() => void answers.renew(claim).catch(() => undefined), renewEveryMs);
+  let isCarriedOut = false;
   try {
     await next();
+    isCarriedOut = c.res.ok && !c.error;
   } finally {
-    clearInterval(renewal);
     // What was refused or failed changed nothing: it may be tried again with the same key.
-    if (!c.res.ok || c.error) await answers.release(claim);
+    if (!isCarriedOut) await answers.release(claim).catch(() => undefined);
   }
-  if (!c.res.ok || c.error) return undefined;
-  const answer = Buffer.from(await c.res.clone().arrayBuffer());
+  if (!isCarriedOut) return undefined;
+  const answer = await c.res
+    .clone()
+    .arrayBuffer()
+    .catch(() => undefined);
   const headers: Record<string, string> = {};
   for (const name of keptHeaders) {
     const value = c.res.headers.get(name);
     if (value !== null) headers[name] = value;
   }
-  const kept = { status: c.res.status as KeptStatus, headers, body: seal(answer, key, keyHash) };
-  await answers.keep(claim, by, kept);
+  const body = answer ? seal(Buffer.from(answer), key, keyHash) : null;
+  await answers.keep(claim, { status: c.res.status as KeptStatus, headers, body });
   return undefined;
 }
 
@@ -116,7 +119,7 @@ function rightsOf({ grants }: Actor): string {
 /** The claim of a key that was free, else the answer that it got. A repeated request is no further key, however many there are. */
 async function claimOrRead(
   answers: KeptAnswers,
-  wanted: Parameters<KeptAnswers["claim"]>[0],
+  wanted: Wanted,
   key: string,
 ): Promise<Claim | { body: Uint8Array<ArrayBuffer>; status: KeptStatus; headers: Record<string, string> }> {
   const mayUse = await answers.mayUse(wanted.caller, wanted.tenant);
@@ -125,7 +128,7 @@ async function claimOrRead(
   const row = await answers.read(wanted.keyHash);
   if (!row && !mayUse)
     throw new ProblemError("too_fast", "too many keys were used within a day: send it later, or without a key", {
-      ...{ field: "Idempotency-Key", retryAfterSeconds: 60 },
+      ...{ field: "Idempotency-Key", retryAfterSeconds: 3_600 },
     });
   if (row && row.requestHash !== wanted.requestHash)
     throw new ProblemError("idempotency_key_reused", "the key was used for another request, or with other rights", {

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { and, count, eq, isNull, lt, or, sql, sum } from "drizzle-orm";
+import pRetry from "p-retry";
 import { definitionLimits } from "../contract/definition-limits.ts";
 import { hourMs, minuteMs } from "../contract/durations.ts";
 import type { Postgres } from "../postgres/client.ts";
@@ -11,15 +12,24 @@ import { idempotencyKeys, type KeptStatus } from "../postgres/schema/idempotency
 
 const keptMs = 24 * hourMs;
 /** Who carries a request out says so more often than this; a claim that is older is a dead process's. */
-export const claimMs = minuteMs;
+const claimMs = minuteMs;
 
 const limits = definitionLimits.idempotencyKeys;
 
 /** Counted anew so often: between two counts each process knows of its own keys alone. */
 const countEveryMs = minuteMs;
 
-export interface Claim {
+/** What could not be kept is tried again so soon. A process that ends meanwhile waits for none of it. */
+const untilKept = { minTimeout: 100, maxTimeout: 2_000, factor: 2, unref: true };
+
+export interface Wanted {
   keyHash: string;
+  requestHash: string;
+  caller: string;
+  tenant: string;
+}
+
+export interface Claim extends Wanted {
   /** Of one carrying out: who lost it to another changes nothing any more. */
   claim: string;
 }
@@ -39,59 +49,93 @@ interface Kept {
 export class KeptAnswers {
   readonly #postgres: Postgres;
   readonly #now: () => number;
+  readonly #renewEveryMs: number;
+  /** By the key's hash, what renews the claims of what this process carries out or could not keep yet. */
+  readonly #renewals = new Map<string, NodeJS.Timeout>();
   #counted: { atMs: number; byMaker: Promise<Map<string, Kept>> } | undefined;
 
-  constructor(postgres: Postgres, now: () => number) {
+  constructor(postgres: Postgres, now: () => number, renewEveryMs = claimMs / 4) {
     this.#postgres = postgres;
     this.#now = now;
+    this.#renewEveryMs = renewEveryMs;
   }
 
-  /** Whether the caller and its tenant may use another key today. */
+  /** Whether the caller and its tenant may use another key today. The operator's own callers share no bound. */
   async mayUse(caller: string, tenant: string): Promise<boolean> {
     const kept = await this.#kept();
-    return keysOf(kept, callerOf(caller)) < limits.ofCaller && keysOf(kept, tenantOf(tenant)) < limits.ofTenant;
+    const isTenantFull = tenant !== "all" && keysOf(kept, tenantOf(tenant)) >= limits.ofTenant;
+    return !isTenantFull && keysOf(kept, callerOf(caller)) < limits.ofCaller;
   }
 
-  /** Undefined where the key is taken: it was used within a day, and its request was carried out or still is. */
-  async claim(row: {
-    keyHash: string;
-    requestHash: string;
-    caller: string;
-    tenant: string;
-  }): Promise<Claim | undefined> {
+  /**
+   * Undefined where the key is taken: it was used within a day, and its request was carried out or still is. A claim is renewed
+   * until it is released or its answer is kept.
+   */
+  async claim(wanted: Wanted): Promise<Claim | undefined> {
+    // While Postgres was away a claim may have grown old whose request was carried out here.
+    if (this.#renewals.has(wanted.keyHash)) return undefined;
     const nowMs = this.#now();
-    const claim = { keyHash: row.keyHash, claim: randomUUID() };
-    const fresh = { ...row, ...claim, claimedAt: new Date(nowMs), status: null, headers: null, body: null, bytes: 0 };
+    const claim = { ...wanted, claim: randomUUID() };
+    const fresh = { ...claim, claimedAt: new Date(nowMs), status: null, headers: null, body: null, bytes: 0 };
     const claimed = await this.#postgres.db
       .insert(idempotencyKeys)
       .values(fresh)
       .onConflictDoUpdate({ target: idempotencyKeys.keyHash, set: fresh, setWhere: isForgotten(nowMs) })
       .returning({ keyHash: idempotencyKeys.keyHash });
     if (claimed.length === 0) return undefined;
-    await this.#add(row, { keys: 1, bytes: 0 });
+    const renewal = setInterval(() => void this.#renew(claim).catch(() => undefined), this.#renewEveryMs).unref();
+    this.#renewals.set(claim.keyHash, renewal);
+    await this.#add(claim, { keys: 1, bytes: 0 });
     return claim;
   }
 
-  /** Says that the request is still carried out. */
-  async renew(claim: Claim): Promise<void> {
+  /** Says that the request is still carried out, or its answer still to be kept. */
+  async #renew(claim: Claim): Promise<void> {
     await this.#postgres.db
       .update(idempotencyKeys)
       .set({ claimedAt: new Date(this.#now()) })
       .where(is(claim));
   }
 
+  /** The key is free, and counts no more. Where Postgres cannot be asked, the claim ends by its age. */
   async release(claim: Claim): Promise<void> {
-    await this.#postgres.db.delete(idempotencyKeys).where(is(claim));
+    this.#endRenewal(claim);
+    const released = await this.#postgres.db.delete(idempotencyKeys).where(is(claim)).returning();
+    if (released.length > 0) await this.#add(claim, { keys: -1, bytes: 0 });
   }
 
-  /** Without the body where there is no room for it. */
-  async keep(claim: Claim, made: { caller: string; tenant: string }, answer: KeptAnswer): Promise<void> {
+  /**
+   * Never rejects: what cannot be kept at once is kept as soon as Postgres takes it, and until then the key stays taken. Without
+   * the body where there is no room for it.
+   */
+  async keep(claim: Claim, answer: KeptAnswer): Promise<void> {
+    const end = () => this.#endRenewal(claim);
+    const write = () => this.#write(claim, answer);
+    try {
+      await write();
+      end();
+    } catch {
+      const forADay = { retries: Number.POSITIVE_INFINITY, maxRetryTime: keptMs, ...untilKept };
+      void pRetry(write, forADay).then(end, end);
+    }
+  }
+
+  async #write(claim: Claim, answer: KeptAnswer): Promise<void> {
     const bytes = answer.body?.length ?? 0;
-    const held = (await this.#kept()).get(tenantOf(made.tenant))?.bytes ?? 0;
+    const held = (await this.#kept()).get(tenantOf(claim.tenant))?.bytes ?? 0;
     const isKept = bytes <= limits.bytes && held + bytes <= limits.bytesOfTenant;
     const kept = isKept ? { ...answer, bytes } : { ...answer, body: null };
-    await this.#postgres.db.update(idempotencyKeys).set(kept).where(is(claim));
-    if (isKept) await this.#add(made, { keys: 0, bytes });
+    // An old claim may have been removed meanwhile.
+    await this.#postgres.db
+      .insert(idempotencyKeys)
+      .values({ ...claim, claimedAt: new Date(this.#now()), ...kept })
+      .onConflictDoUpdate({ target: idempotencyKeys.keyHash, set: kept, setWhere: is(claim) });
+    if (isKept) await this.#add(claim, { keys: 0, bytes });
+  }
+
+  #endRenewal({ keyHash }: Claim): void {
+    clearInterval(this.#renewals.get(keyHash));
+    this.#renewals.delete(keyHash);
   }
 
   async read(keyHash: string): Promise<typeof idempotencyKeys.$inferSelect | undefined> {
@@ -99,8 +143,10 @@ export class KeptAnswers {
     return row;
   }
 
-  async #add({ caller, tenant }: { caller: string; tenant: string }, { keys, bytes }: Kept): Promise<void> {
-    const kept = await this.#kept();
+  /** What was not counted yet is counted with its row. */
+  async #add({ caller, tenant }: Claim, { keys, bytes }: Kept): Promise<void> {
+    const kept = await this.#counted?.byMaker.catch(() => undefined);
+    if (!kept) return;
     for (const maker of [callerOf(caller), tenantOf(tenant)]) {
       const known = kept.get(maker) ?? { keys: 0, bytes: 0 };
       kept.set(maker, { keys: known.keys + keys, bytes: known.bytes + bytes });

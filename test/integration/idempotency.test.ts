@@ -3,11 +3,14 @@ import { eq, sql } from "drizzle-orm";
 import pino from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { definitionLimits } from "../../server/contract/definition-limits.ts";
+import type { NodeAddress } from "../../server/contract/nodes.ts";
 import { applyFoundation, changesNothing, createRouter } from "../../server/http/app-pieces.ts";
 import { idempotent } from "../../server/http/idempotency.ts";
 import { KeptAnswers, pruneKeptAnswers } from "../../server/http/kept-answers.ts";
 import type { Actor } from "../../server/identity/actor.ts";
+import type { Postgres } from "../../server/postgres/client.ts";
 import { idempotencyKeys } from "../../server/postgres/schema/idempotency.ts";
+import { ProblemError } from "../../server/problem.ts";
 import { type Accounts, startAccounts } from "../support/accounts.ts";
 import { ownPostgres } from "../support/stores.ts";
 
@@ -93,10 +96,16 @@ test("a refused request leaves its key free, and a key means nothing after a day
   expect((await makeKey("not printable: é".normalize("NFD").replace(/[^\x20-\x7e]/g, ""))).status).toBe(400);
 });
 
-/** Routes of its own, as a caller of the tenant `reseller:r`; `work` is what a write does, and gives its answer. */
-function writesOf(work: () => Promise<string>, renewEveryMs?: number) {
-  const { postgres } = accounts;
-  const actor = { kind: "key", id: crypto.randomUUID(), node: "reseller:r", grants: [], reach: ["reseller:r"] };
+interface Writing {
+  renewEveryMs?: number;
+  postgres?: Postgres;
+  node?: NodeAddress;
+}
+
+/** Routes of its own, as a caller at `reseller:r` or another node; `work` is what a write does, and gives its answer. */
+function writesOf(work: () => Promise<string>, { renewEveryMs, ...given }: Writing = {}) {
+  const { postgres = accounts.postgres, node = "reseller:r" } = given;
+  const actor = { kind: "key", id: crypto.randomUUID(), node, grants: [], reach: [node] };
   const app = createRouter();
   applyFoundation(app, { log: pino({ level: "silent" }) });
   app.use(async (c, next) => {
@@ -104,7 +113,7 @@ function writesOf(work: () => Promise<string>, renewEveryMs?: number) {
     c.set("identify", async () => actor as unknown as Actor);
     await next();
   });
-  const tree = { ancestors: () => ["reseller:r", "all"] };
+  const tree = { ancestors: (address: NodeAddress) => [...new Set<NodeAddress>([address, "all"])] };
   const renewal = renewEveryMs === undefined ? {} : { renewEveryMs };
   app.use(idempotent({ postgres, tree, now: () => Date.now() + aheadMs, ...renewal }));
   const answers = { 200: { description: "It was done" } };
@@ -127,11 +136,14 @@ test("a request that is carried out longer than its claim holds is not carried o
     end = resolve;
   });
   let begun = 0;
-  const { post, caller } = writesOf(async () => {
-    begun++;
-    await mayEnd;
-    return "done";
-  }, 20);
+  const { post, caller } = writesOf(
+    async () => {
+      begun++;
+      await mayEnd;
+      return "done";
+    },
+    { renewEveryMs: 20 },
+  );
   const first = post("long");
   await expect.poll(() => begun).toBe(1);
   const claimedAtMs = async () => (await rowsOf(caller))[0]?.claimedAt.getTime() ?? 0;
@@ -146,6 +158,53 @@ test("a request that is carried out longer than its claim holds is not carried o
   expect(await (await first).text()).toBe("done");
   expect([(await post("long")).headers.get("idempotency-replayed"), begun]).toEqual(["true", 1]);
   aheadMs = 0;
+});
+
+test("what was carried out is answered, though its answer cannot be kept at once, and a repeat never carries it out again", async () => {
+  let isAway = false;
+  const postgres = Object.create(accounts.postgres, {
+    db: {
+      get: () => {
+        if (isAway) throw new Error("Postgres is away");
+        return accounts.postgres.db;
+      },
+    },
+  }) as Postgres;
+  let done = 0;
+  const work = async () => {
+    isAway = true;
+    return `done ${++done}`;
+  };
+  const { post, caller } = writesOf(work, { postgres, renewEveryMs: 20 });
+  const first = await post("kept-late");
+  expect([first.status, await first.text()]).toEqual([200, "done 1"]);
+  // Longer than a claim lasts: to any other process it is a dead one's, and the job that removes those comes by.
+  aheadMs = 61_000;
+  await pruneKeptAnswers(accounts.postgres, Date.now() + aheadMs);
+  expect(await rowsOf(caller)).toEqual([]);
+  isAway = false;
+  const again = await post("kept-late");
+  if (again.status === 409) expect(again.headers.get("retry-after")).toBe("1");
+  await expect.poll(() => rowsOf(caller)).toMatchObject([{ status: 200 }]);
+  const repeated = await post("kept-late");
+  expect([await repeated.text(), repeated.headers.get("idempotency-replayed"), done]).toEqual(["done 1", "true", 1]);
+  aheadMs = 0;
+});
+
+test("a key whose request was refused does not count, and the operator's own callers have no bound together", async () => {
+  const { ofCaller, ofTenant } = definitionLimits.idempotencyKeys;
+  const refuse = async (): Promise<string> => {
+    throw new ProblemError("conflict", "not now");
+  };
+  const { post, caller } = writesOf(refuse, { node: "reseller:refused" });
+  const fill = (keys: number, maker: string, tenant: string) =>
+    accounts.postgres.db.execute(sql`INSERT INTO idempotency_keys (key_hash, request_hash, claimed_at, caller, tenant, status)
+      SELECT ${tenant} || ${maker} || n, '', now(), ${maker}, ${tenant}, 200 FROM generate_series(1, ${keys}::int) AS n`);
+  await fill(ofCaller - 1, caller, "reseller:refused");
+  for (let times = 0; times < 3; times++) expect((await post("refused")).status).toBe(409);
+  await fill(ofTenant, "key others", "all");
+  expect((await writesOf(async () => "done", { node: "all" }).post("of-the-operator")).status).toBe(200);
+  await accounts.postgres.db.delete(idempotencyKeys).where(eq(idempotencyKeys.status, 200));
 });
 
 test("a large answer is not kept, and its request is carried out once all the same", async () => {
@@ -176,6 +235,7 @@ test("a caller has so many keys a day, those that were used answer on, and an ol
   aheadMs = 61_000;
   const refused = await post("one-more");
   expect([refused.status, await refused.json()]).toMatchObject([429, { code: "too_fast", field: "Idempotency-Key" }]);
+  expect(refused.headers.get("retry-after")).toBe("3600");
   expect((await post("first")).headers.get("idempotency-replayed")).toBe("true");
   expect(await new KeptAnswers(accounts.postgres, Date.now).mayUse("key other", "reseller:other")).toBe(true);
   aheadMs = 0;
