@@ -27,9 +27,7 @@ export const annotationSchema = z.object({
   node: nodeAddressSchema,
   at: z.string(),
   text: z.string(),
-  author: z
-    .string()
-    .describe("A user's e-mail address or a key's name; `somebody else` where it was another's node then"),
+  author: z.string().describe("A user's e-mail address or a key's name"),
   created_at: z.string(),
 });
 export type Annotation = z.infer<typeof annotationSchema>;

@@ -31,7 +31,10 @@ export interface Corrections {
   /** The event as it counts now; undefined when there is none or it is void. */
   find(organization: string, name: EventName, timeMs: number | undefined): Promise<EventRow | undefined>;
   /** As `readCorrectionsWithin` has them. */
-  within(tree: Pick<NodeTree, "children">, asked: CorrectionsAsked): Promise<Correction[]>;
+  within(
+    tree: Pick<NodeTree, "organizationsEverBelow" | "pathsBetween">,
+    asked: CorrectionsAsked,
+  ): Promise<Correction[]>;
   /** Applies what is on record and not applied yet; only where events are stored. */
   applyPending(): Promise<void>;
 }

@@ -1,59 +1,64 @@
 /** What was corrected behind a figure: of one node, in one span of time, the newest few. */
 import { and, desc, eq, gte, isNotNull, lt, max, or, type SQL, type SQLWrapper, sql } from "drizzle-orm";
-import { parseNode } from "../contract/node-address.ts";
+import { nodeAddress, parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Queries } from "../postgres/client.ts";
 import { eventCorrections, timeBefore } from "../postgres/schema/corrections.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
-import { organizationsWithin } from "../tree/rows-within.ts";
+import { spansWithin } from "../tree/past-owners.ts";
 import type { Correction } from "./record-correction.ts";
 
 /** The range is ms since 1970, UTC, `toMs` exclusive. */
-export interface CorrectionsAsked {
-  node: NodeAddress;
+interface Range {
   fromMs: number;
   toMs: number;
 }
 
+export interface CorrectionsAsked extends Range {
+  node: NodeAddress;
+}
+
+type Tree = Pick<NodeTree, "organizationsEverBelow" | "pathsBetween">;
+
 const shownCorrections = 100;
 
 /**
- * The newest 100 of events of the node and what stands below it, as the tree is now, that had a time in the range before;
- * those that came from elsewhere or went there too. The oldest first. No other tenant's are read.
+ * The newest 100 of events of the node and what stood below it at the event's time, that had a time in the range before; those
+ * that came from elsewhere or went there too. The oldest first. No other tenant's are read.
  */
 export async function readCorrectionsWithin(
   db: Queries,
-  tree: Pick<NodeTree, "children">,
-  { node, fromMs, toMs }: CorrectionsAsked,
+  tree: Tree,
+  { node, ...range }: CorrectionsAsked,
 ): Promise<Correction[]> {
-  const { before, after, organization, newOrganization, at, id } = eventCorrections;
+  const { before, at, id } = eventCorrections;
   const time = timeBefore(before);
   const rows = await db
     .select()
     .from(eventCorrections)
-    .where(and(gte(time, fromMs), lt(time, toMs), ofNode(node, tree, { before, after, organization, newOrganization })))
+    .where(and(gte(time, range.fromMs), lt(time, range.toMs), ofNode(node, tree, range)))
     .orderBy(desc(at), desc(id))
     .limit(shownCorrections);
   return rows.reverse();
 }
 
 /**
- * How many events of the node and what stands below it, as the tree is now, were corrected that had a time in each of the
- * windows before; the windows follow each other. Those without any are left out.
+ * How many events of the node and what stood below it at the event's time were corrected that had a time in each of the windows
+ * before; the windows follow each other. Those without any are left out.
  */
 export async function countCorrections(
   db: Queries,
-  tree: Pick<NodeTree, "children">,
+  tree: Tree,
   node: NodeAddress,
   windows: readonly { startMs: number; endMs: number }[],
 ): Promise<{ place: number; events: number; lastAt: Date }[]> {
   const [first, last] = [windows[0], windows.at(-1)];
   if (!first || !last) return [];
-  const { before, after, organization, newOrganization, at, appliedAt } = eventCorrections;
+  const { before, at, appliedAt } = eventCorrections;
   const time = timeBefore(before);
   const starts = sql.param(windows.map(({ startMs }) => startMs));
   const place = sql<number>`width_bucket(${time}, ${starts}::bigint[]) - 1`;
-  const isOfNode = ofNode(node, tree, { before, after, organization, newOrganization });
+  const isOfNode = ofNode(node, tree, { fromMs: first.startMs, toMs: last.endMs });
   return await db
     .select({ place, events: sql<number>`count(*)::int`, lastAt: max(at) })
     .from(eventCorrections)
@@ -63,15 +68,10 @@ export async function countCorrections(
     .then((rows) => rows.flatMap(({ lastAt, ...row }) => (lastAt === null ? [] : [{ ...row, lastAt }])));
 }
 
-type Columns = Record<"before" | "after" | "organization" | "newOrganization", SQLWrapper>;
-
 /** Undefined: of all. */
-function ofNode(
-  node: NodeAddress,
-  tree: Pick<NodeTree, "children">,
-  { before, after, organization, newOrganization }: Columns,
-): SQL | undefined {
+function ofNode(node: NodeAddress, tree: Tree, range: Range): SQL | undefined {
   if (node === "all") return undefined;
+  const { before, after, organization, newOrganization } = eventCorrections;
   const parsed = parseNode(node);
   if (parsed.kind === "agent") {
     const isAgents = (event: SQLWrapper) => sql`${event}->>'agent' = ${parsed.agent}`;
@@ -82,9 +82,41 @@ function ofNode(
       and(eq(newOrganization, parsed.organization), isAgents(after)),
     );
   }
-  const organizations = sql.param(organizationsWithin(node, tree));
+  const own = { throughout: [parsed.id], partly: [] };
+  const { throughout, partly } = parsed.kind === "organization" ? own : organizationsOf(node, tree, range);
+  const columns = [organization, newOrganization];
   return or(
-    sql`${organization} = ANY(${organizations}::text[])`,
-    sql`${newOrganization} = ANY(${organizations}::text[])`,
+    ...columns.map((column) => sql`${column} = ANY(${sql.param(throughout)}::text[])`),
+    ...(partly.length === 0 ? [] : columns.map((column) => isOfSpans(column, partly))),
   );
+}
+
+interface OrganizationSpan extends Range {
+  organization: string;
+}
+
+/** The organizations that stood below the node in the whole range, by id, and in which parts of it those did that moved. */
+function organizationsOf(
+  node: NodeAddress,
+  tree: Tree,
+  range: Range,
+): { throughout: string[]; partly: OrganizationSpan[] } {
+  const throughout: string[] = [];
+  const partly: OrganizationSpan[] = [];
+  for (const organization of tree.organizationsEverBelow(node)) {
+    const spans = spansWithin(tree, [node], nodeAddress("organization", organization), range);
+    const [first] = spans;
+    if (first?.fromMs === range.fromMs && first.toMs === range.toMs) throughout.push(organization);
+    else partly.push(...spans.map((span) => ({ organization, ...span })));
+  }
+  return { throughout, partly };
+}
+
+function isOfSpans(column: SQLWrapper, spans: readonly OrganizationSpan[]): SQL {
+  const time = timeBefore(eventCorrections.before);
+  const organizations = sql.param(spans.map(({ organization }) => organization));
+  const [starts, ends] = [sql.param(spans.map(({ fromMs }) => fromMs)), sql.param(spans.map(({ toMs }) => toMs))];
+  return sql`(${column} = ANY(${organizations}::text[]) AND EXISTS (
+    SELECT FROM unnest(${organizations}::text[], ${starts}::bigint[], ${ends}::bigint[]) AS span (organization, from_ms, to_ms)
+    WHERE span.organization = ${column} AND ${time} >= span.from_ms AND ${time} < span.to_ms))`;
 }

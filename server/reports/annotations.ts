@@ -1,5 +1,5 @@
 /** Notes that people of a node keep at instants of its usage. */
-import { and, desc, eq, gte, lt, or } from "drizzle-orm";
+import { and, desc, eq, gte, lt, or, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import { type Edit, recordedEdit } from "../audit/recorded-edit.ts";
 import type { ChangeAnnotation } from "../contract/annotations.ts";
@@ -21,12 +21,15 @@ export async function listAnnotations(
   db: Queries,
   {
     node,
+    writtenWithin,
     fromMs,
     toMs,
     after,
     max,
   }: {
     node: NodeAddress;
+    /** Those alone that were written in one of these spans (ms since 1970, UTC, half-open). */
+    writtenWithin: readonly { fromMs: number; toMs: number }[];
     fromMs: number | undefined;
     toMs: number | undefined;
     /** The last one of the page before. */
@@ -34,7 +37,10 @@ export async function listAnnotations(
     max: number;
   },
 ): Promise<AnnotationRecord[]> {
-  const { at, id } = annotations;
+  const { at, id, createdAt } = annotations;
+  const written = writtenWithin.map((span) =>
+    and(gte(createdAt, new Date(span.fromMs)), lt(createdAt, new Date(span.toMs))),
+  );
   const afterAt = after && new Date(after.atMs);
   return await db
     .select()
@@ -42,6 +48,7 @@ export async function listAnnotations(
     .where(
       and(
         eq(annotations.node, node),
+        written.length === 0 ? sql`false` : or(...written),
         fromMs === undefined ? undefined : gte(at, new Date(fromMs)),
         toMs === undefined ? undefined : lt(at, new Date(toMs)),
         after && afterAt && or(lt(at, afterAt), and(eq(at, afterAt), lt(id, after.id))),

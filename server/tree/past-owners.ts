@@ -39,6 +39,20 @@ export function wasWithin(tree: Paths, reach: readonly NodeAddress[]): WasWithin
   return (node, at) => reach.includes(node) || stoodWithin(tree, reach, placeOf(node), at.getTime(), at.getTime());
 }
 
+/** Those parts of a span (ms since 1970, UTC, half-open) in which the node was one of `reach`, or stood below one, in order. */
+export function spansWithin(
+  tree: Paths,
+  reach: readonly NodeAddress[],
+  node: NodeAddress,
+  { fromMs, toMs }: { fromMs: number; toMs: number },
+): { fromMs: number; toMs: number }[] {
+  if (reach.includes(node)) return [{ fromMs, toMs }];
+  return tree
+    .pathsBetween(placeOf(node), fromMs, toMs)
+    .filter(({ path }) => path.some((one) => reach.includes(one)))
+    .map((span) => ({ fromMs: span.fromMs, toMs: span.toMs }));
+}
+
 /** The node whose place in the tree is this one's: an agent stands where its organization does, and never moves. */
 export function placeOf(node: NodeAddress): NodeAddress {
   const parsed = parseNode(node);

@@ -1,6 +1,5 @@
 /** Which rows of a table are of some nodes and of what stands below them: so that a list reads no other tenants' rows. */
 import { inArray, or, type SQL, type SQLWrapper, sql } from "drizzle-orm";
-import { parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { placeOf } from "../postgres/schema/place-of.ts";
 import type { NodeTree } from "./node-tree.ts";
@@ -24,14 +23,6 @@ export function rowsWithin(
   );
   const ofPlaces = sql`${place} = ANY(${sql.param(places)}::text[])`;
   return agents.length === 0 ? ofPlaces : or(ofPlaces, inArray(node, agents));
-}
-
-/** Ids of the organizations at and below the node, as the tree is now. */
-export function organizationsWithin(node: NodeAddress, tree: Pick<NodeTree, "children">): string[] {
-  return withAllBelow([node], tree).flatMap((one) => {
-    const parsed = parseNode(one);
-    return parsed.kind === "organization" ? [parsed.id] : [];
-  });
 }
 
 /** Agents, which are not in the tree, are left out. */

@@ -1,8 +1,12 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { EventRow } from "../../server/clickhouse/event-columns.ts";
 import { definitionLimits } from "../../server/contract/definition-limits.ts";
+import type { NodeAddress } from "../../server/contract/nodes.ts";
+import { readCorrectionsWithin } from "../../server/corrections/read-corrections.ts";
 import { annotations } from "../../server/postgres/schema/annotations.ts";
+import { eventCorrections } from "../../server/postgres/schema/corrections.ts";
 import { views } from "../../server/postgres/schema/views.ts";
-import { createWorld, inside, pastOwner, pastOwnerUntil, type World } from "../support/isolation-world.ts";
+import { askedAbout, createWorld, inside, pastOwner, pastOwnerUntil, type World } from "../support/isolation-world.ts";
 
 import { patienceMs } from "../support/patience.ts";
 
@@ -207,19 +211,37 @@ test.each([
   expect([answer.status, answer.body.field]).toEqual([400, field]);
 });
 
-test("a node keeps its annotations when it moves, without the names of those who wrote them elsewhere", async () => {
+test("annotations of a node that moved are seen above it by those alone that stood there when they were written, and changed by those that stand there still", async () => {
   const before = new Date(pastOwnerUntil.getTime() - 1);
   const wrote = (id: string, createdAt: Date) => ({ id, node: inside, at: before, text: id, author: "mia", createdAt });
   const { db } = world.deps.postgres;
   await db.insert(annotations).values([wrote("note_1", before), wrote("note_2", pastOwnerUntil)]);
-  const told = await world.ask("GET", `/v1/annotations?node=${inside}`, { key: reseller });
-  expect(told.body.annotations.map((one: { text: string; author: string }) => [one.text, one.author])).toEqual([
-    ["note_2", "mia"],
-    ["note_1", "somebody else"],
+  const listed = async (key: string, limit = 10) => {
+    const { status, body } = await world.ask("GET", `/v1/annotations?node=${inside}&limit=${limit}`, { key });
+    return status === 200 ? [body.annotations.map(({ id }: { id: string }) => id), body.next_cursor] : status;
+  };
+  const { key: former } = await world.makeKey(["read", "admin"], pastOwner);
+  expect(await listed(reseller, 1)).toEqual([["note_2"], null]);
+  for (const key of [partner, organization]) expect(await listed(key)).toEqual([["note_2", "note_1"], null]);
+  expect(await listed(former)).toBe(403);
+  const statuses = async (method: "GET" | "PATCH", key: string) => {
+    const asked = ["note_1", "note_2"].map((id) =>
+      world.ask(method, `/v1/annotations/${id}`, { key, ...(method === "PATCH" && { body: { text: id } }) }),
+    );
+    return (await Promise.all(asked)).map(({ status }) => status);
+  };
+  expect([await statuses("GET", reseller), await statuses("PATCH", reseller)]).toEqual([
+    [404, 200],
+    [404, 200],
   ]);
-  const { key } = await world.makeKey(["read", "admin"], pastOwner);
-  expect((await world.ask("GET", `/v1/annotations?node=${inside}`, { key })).status).toBe(403);
-  expect((await world.ask("GET", "/v1/annotations/note_1", { key })).status).toBe(404);
+  expect([await statuses("GET", former), await statuses("PATCH", former)]).toEqual([
+    [200, 404],
+    [403, 404],
+  ]);
+  expect([await statuses("GET", partner), await statuses("PATCH", organization)]).toEqual([
+    [200, 200],
+    [200, 200],
+  ]);
 });
 
 test("a node has so many annotations and no more, however many come at once", async () => {
@@ -270,4 +292,44 @@ test("days whose figures changed afterwards say how: by corrections of their eve
   expect([long.status, long.body.late, long.body.corrected.length]).toEqual([200, null, 1]);
   const tooLong = await world.ask("GET", "/v1/data-changes?from=1900-01-01", { key });
   expect([tooLong.status, tooLong.body.field]).toEqual([400, "from"]);
+});
+
+test("corrections of a node that moved are counted for those alone that stood above it at the events' time", async () => {
+  const correction = (id: string, time: Date, replaces: number) => ({
+    ...{
+      id,
+      organization: "inside-9f3c",
+      eventId: id,
+      action: "void" as const,
+      reason: "",
+      actorKind: "key",
+      actorId: "",
+    },
+    ...{ actorName: "", at: new Date(), appliedAt: new Date(), replaces },
+    before: { organization: "inside-9f3c", time_ms: time.getTime() } as EventRow,
+  });
+  const { db } = world.deps.postgres;
+  await db
+    .insert(eventCorrections)
+    .values([
+      correction("cor_1", new Date(pastOwnerUntil.getTime() - 1), 1),
+      correction("cor_2", pastOwnerUntil, 2),
+      correction("cor_3", pastOwnerUntil, 3),
+    ]);
+  const { key: former } = await world.makeKey(["read", "admin"], pastOwner);
+  const counted = async (key: string, node = "") => {
+    const range = "from=2025-05-30&to=2025-06-03";
+    const { body } = await world.ask("GET", `/v1/data-changes?${range}${node && `&node=${node}`}`, { key });
+    return body.corrected.map(({ events }: { events: number }) => events);
+  };
+  expect([await counted(reseller), await counted(former)]).toEqual([[2], [1]]);
+  expect([await counted(partner), await counted(organization), await counted(reseller, inside)]).toEqual([
+    [1, 2],
+    [1, 2],
+    [1, 2],
+  ]);
+  const range = { fromMs: pastOwnerUntil.getTime() - 86_400_000, toMs: pastOwnerUntil.getTime() + 86_400_000 };
+  const behind = async (node: NodeAddress) =>
+    (await readCorrectionsWithin(db, world.deps.tree, { node, ...range })).length;
+  expect([await behind(askedAbout), await behind(pastOwner), await behind("partner:above-9f3c")]).toEqual([2, 1, 3]);
 });

@@ -11,6 +11,7 @@ import {
 import type { Actor } from "../../identity/actor.ts";
 import { readCursor, timedKeySchema, writeCursor } from "../../lists/cursor.ts";
 import type { Postgres } from "../../postgres/client.ts";
+import { ProblemError } from "../../problem.ts";
 import {
   type AnnotationRecord,
   changeAnnotation,
@@ -22,7 +23,7 @@ import {
   stateOfAnnotation,
 } from "../../reports/annotations.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
-import { nameOfOthers, wasWithin } from "../../tree/past-owners.ts";
+import { spansWithin, wasWithin } from "../../tree/past-owners.ts";
 import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
@@ -48,7 +49,7 @@ const listAnnotationsRoute = createRoute({
   summary: "List annotations of a node, the latest instant first",
   description: [
     "Notes at instants of the node's usage. Whoever may read the node's usage sees them; people of nodes below it do not,",
-    "and those of nodes below have to be asked for. A node that moves keeps its annotations.",
+    "and those of nodes below have to be asked for. Above a node that moves, each is seen by those that stood there when it was written.",
   ].join(" "),
   middleware: requireScope("read"),
   request: { query: annotationQuerySchema },
@@ -117,10 +118,11 @@ export function annotationsRoutes({ postgres, tree }: { postgres: Postgres; tree
     const asked = { list: "annotations", ...question, node };
     return await answerList(c, annotationTable, { cursor: first, limit: max }, async ({ cursor, limit }) => {
       const after = readCursor(cursor, asked, timedKeySchema);
-      const found = await listAnnotations(postgres.db, { node, ...range, after, max: limit + 1 });
+      const writtenWithin = spansWithin(tree, actor.reach, node, ever);
+      const found = await listAnnotations(postgres.db, { node, writtenWithin, ...range, after, max: limit + 1 });
       const { page, last } = pageOf(found, limit);
       const next_cursor = last ? writeCursor(asked, { atMs: last.at.getTime(), id: last.id }) : null;
-      return { annotations: page.map((one) => describe(one, actor, tree)), next_cursor };
+      return { annotations: page.map(describe), next_cursor };
     });
   });
 
@@ -130,13 +132,13 @@ export function annotationsRoutes({ postgres, tree }: { postgres: Postgres; tree
     const node = resolveNode(actor, tree, requested);
     const made = await createAnnotation(postgres, tree, { ...wanted, node }, authorOf(c));
     c.header("etag", await entityTag(c, stateOfAnnotation(made)));
-    return c.json(describe(made, actor, tree), 201);
+    return c.json(describe(made), 201);
   });
 
   app.openapi(getAnnotationRoute, async (c) => {
-    const found = await own(c.get("actor"), c.req.valid("param").id);
+    const found = await seen(c.get("actor"), c.req.valid("param").id);
     c.header("etag", await entityTag(c, stateOfAnnotation(found)));
-    return c.json(describe(found, c.get("actor"), tree), 200);
+    return c.json(describe(found), 200);
   });
 
   app.openapi(updateAnnotationRoute, async (c) => {
@@ -144,7 +146,7 @@ export function annotationsRoutes({ postgres, tree }: { postgres: Postgres; tree
     const edit = { by: authorOf(c), check: await ifMatch(c) };
     const changed = await changeAnnotation(postgres, id, c.req.valid("json"), edit);
     c.header("etag", await entityTag(c, stateOfAnnotation(changed)));
-    return c.json(describe(changed, c.get("actor"), tree), 200);
+    return c.json(describe(changed), 200);
   });
 
   app.openapi(deleteAnnotationRoute, async (c) => {
@@ -153,24 +155,25 @@ export function annotationsRoutes({ postgres, tree }: { postgres: Postgres; tree
     return c.body(null, 204);
   });
 
-  async function own(actor: Actor, id: string): Promise<AnnotationRecord> {
+  async function seen({ reach }: Actor, id: string): Promise<AnnotationRecord> {
     const found = await readAnnotation(postgres.db, id);
-    if (!found || !isWithinReach(actor, tree, found.node)) throw noSuchAnnotation();
+    if (!found || !wasWithin(tree, reach)(found.node, found.createdAt)) throw noSuchAnnotation();
+    return found;
+  }
+
+  /** What was written before a node moved away is read there still, and changed no more. */
+  async function own(actor: Actor, id: string): Promise<AnnotationRecord> {
+    const found = await seen(actor, id);
+    if (!isWithinReach(actor, tree, found.node))
+      throw new ProblemError("forbidden", "its node stands elsewhere now", { field: "id" });
     return found;
   }
   return app;
 }
 
-/** Who wrote it before the node was the reader's is not the reader's to know. */
-function describe(
-  { id, node, at, text, author, createdAt }: AnnotationRecord,
-  { reach }: Pick<Actor, "reach">,
-  tree: Pick<NodeTree, "pathsBetween">,
-): Annotation {
-  return {
-    ...{ id, node, text },
-    at: at.toISOString(),
-    author: wasWithin(tree, reach)(node, createdAt) ? author : nameOfOthers,
-    created_at: createdAt.toISOString(),
-  };
+/** In ms since 1970, UTC, with what a clock that ran ahead wrote. */
+const ever = { fromMs: 0, toMs: Date.parse("9999-01-01T00:00:00Z") };
+
+function describe({ id, node, at, text, author, createdAt }: AnnotationRecord): Annotation {
+  return { id, node, text, at: at.toISOString(), author, created_at: createdAt.toISOString() };
 }
