@@ -110,7 +110,10 @@ export type Statement = z.infer<typeof statementSchema>;
 
 const adjustedUntilSchema = z
   .string()
-  .describe("What was accepted until then is in the adjustments, and in `adjusted_total`");
+  .nullable()
+  .describe(
+    "What was accepted until then is in the adjustments, and in `adjusted_total`; null while that is not known",
+  );
 
 const wholeStatementSchema = statementSchema.extend({
   usage: z.array(statementUsageSchema),

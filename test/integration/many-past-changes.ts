@@ -10,6 +10,7 @@ import {
   unconfirmedCauses,
   visiblePastChanges,
 } from "../../server/postgres/past-changes.ts";
+import { statementProgress } from "../../server/postgres/schema/statements.ts";
 import { type Billing, perMinute } from "../support/billing.ts";
 
 export function manyPastChanges(billingOf: () => Billing): void {
@@ -64,5 +65,26 @@ export function manyPastChanges(billingOf: () => Billing): void {
     const { statements: closed } = await billing.get(`/v1/statements?node=${node}`);
     expect(closed.map(({ adjusted_total }: { adjusted_total: string }) => Number(adjusted_total))).toEqual([2]);
     expect(statements).toBeLessThan(300);
+  });
+
+  test("statements are answered up to when all is in their adjustments, null where that is not known: after an upgrade, and while changes are left over", async () => {
+    const billing = billingOf();
+    const { db, pool } = billing.world.deps.postgres;
+    const knownUntil = async () => (await billing.get("/v1/statements")).watermark;
+    const adjust = () => adjustStatements(billing.source, Date.parse("2026-08-04T00:00:00Z"));
+    while ((await adjust()) > 0);
+    expect(Date.parse(await knownUntil())).toBeGreaterThan(0);
+    await db.update(statementProgress).set({ adjustedUntil: null });
+    expect(await knownUntil()).toBeNull();
+    const changes = Array.from({ length: 20_001 }, () => {
+      return { node: "organization:nowhere-9f3c", fromMs: Date.parse("2026-01-01"), toMs: null };
+    });
+    await announcePastChanges(db, "expiry:more", changes);
+    await confirmPastChanges(db, "expiry:more");
+    await pool.query("UPDATE past_changes SET visible_at = to_timestamp(0)");
+    await adjust();
+    expect(await knownUntil()).toBeNull();
+    await adjust();
+    expect(Date.parse(await knownUntil())).toBeGreaterThan(0);
   });
 }

@@ -85,7 +85,9 @@ export async function adjustStatements(source: StatementSource, nowMs: number): 
     }
   }
   // Only now: what a crash left out is looked at again.
-  if (backlog.statements.size === 0) await markDone(source.postgres, backlog, watermark);
+  if (backlog.statements.size === 0)
+    // Of more changes than are looked through at once the rest is in no adjustment yet.
+    await markDone(source.postgres, backlog, changes.length < maxChangesInRun ? watermark : null);
   if (failures.length > 0) throw new AggregateError(failures, `${failures.length} statements could not be adjusted`);
   return turns.length;
 }
@@ -94,10 +96,13 @@ function newBacklog(): Backlog {
   return { seenBatch: 0, changes: new Set(), statements: new Map(), failed: new Map() };
 }
 
-/** All was tried. What failed is kept in the store too, so that no other process forgets it, and nothing else is kept for it. */
-async function markDone(postgres: Postgres, backlog: Backlog, watermark: Date): Promise<void> {
+/**
+ * All was tried. What failed is kept in the store too, so that no other process forgets it, and nothing else is kept for it.
+ * `knownUntil`: null where something is left to be looked through; then as far as was known before is known still.
+ */
+async function markDone(postgres: Postgres, backlog: Backlog, knownUntil: Date | null): Promise<void> {
   const { seenBatch, changes, failed } = backlog;
-  const adjustedUntil = failed.size > 0 ? null : watermark;
+  const adjustedUntil = failed.size > 0 ? null : knownUntil;
   const done = [...changes];
   if (done.length > 0 || failed.size > 0)
     await postgres.transaction(async (tx) => {
@@ -126,14 +131,17 @@ async function markDone(postgres: Postgres, backlog: Backlog, watermark: Date): 
     });
 }
 
-/** What was accepted until then is in the adjustments of the statements. */
+/** What was accepted until then is in the adjustments of the statements; null where that is not known. */
 export async function adjustedUntil({
-  postgres,
+  postgres: { db },
   watermark,
-}: Pick<StatementSource, "postgres" | "watermark">): Promise<Date> {
-  const [progress] = await postgres.db.select().from(statementProgress);
+}: Pick<StatementSource, "postgres" | "watermark">): Promise<Date | null> {
+  const asOf = watermark();
+  const [progress] = await db.select().from(statementProgress);
+  if (progress) return progress.adjustedUntil;
+  const [closed] = await db.select({ id: statements.id }).from(statements).limit(1);
   // Before the first statement is closed there is nothing that it could differ from.
-  return progress?.adjustedUntil ?? watermark();
+  return closed ? null : asOf;
 }
 
 /** The one adjustment that no statement carries yet becomes what is known now; it goes where nothing differs any more. */
