@@ -38,7 +38,7 @@ const slowTimes = 3;
 const slowMs = 5_000;
 /** A folder that hangs keeps threads of the process, which has four for all files, the log's among them. */
 const perBucket = 2;
-/** And for one tenant, so that all its receivers together hold up nobody else's either. */
+/** And for one tenant while others wait, so that all its receivers together hold up nobody else's either. */
 const perTenant = 8;
 /** The operator's bucket is one, whichever schedule's files are put there. */
 const receiver = "coalesce(channel, CASE WHEN deliveries.kind = 'bucket' THEN deliveries.kind ELSE list END)";
@@ -59,7 +59,7 @@ export function pauseAfter(tries: number, random: number): number | undefined {
 
 /**
  * Takes up to `room` deliveries that are due and that nobody else sends: of the service itself first, then of whichever tenants
- * have the fewest that are being sent, of each the longest due. `beyond`: how many more it takes of tenants that have none.
+ * have the fewest that are being sent, of each the longest due; of a tenant that waits alone as many as there is room for. `beyond`: how many more it takes of tenants that have none.
  */
 export async function claimDue({ pool }: Pick<Postgres, "pool">, room: number, beyond = 0): Promise<DeliveryRow[]> {
   const claim = randomUUID();
@@ -77,11 +77,12 @@ export async function claimDue({ pool }: Pick<Postgres, "pool">, room: number, b
        FROM waiting
      ), of_tenants AS (
        SELECT id, due_at, position, is_system,
-         sending_of_tenant + row_number() OVER (PARTITION BY tenant ORDER BY is_system DESC, due_at, position) AS turn
+         sending_of_tenant + row_number() OVER (PARTITION BY tenant ORDER BY is_system DESC, due_at, position) AS turn,
+         min(tenant) OVER () = max(tenant) OVER () AS is_alone
        FROM at_receivers WHERE NOT is_sending AND place <= places
      ), candidates AS (
        SELECT id, is_system OR turn = 1 AS is_first, row_number() OVER (ORDER BY is_system DESC, turn, due_at, position) AS rank
-       FROM of_tenants WHERE is_system OR turn <= $6::int
+       FROM of_tenants WHERE is_system OR is_alone OR turn <= $6::int
      ), taken AS (
        SELECT id FROM deliveries
        WHERE id IN (SELECT id FROM candidates WHERE rank <= $2::int OR (is_first AND rank <= $2::int + $9::int))

@@ -184,12 +184,13 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     world().courier = new Courier(deps);
   });
 
-  test("however many messages of one tenant are due and whoever receives them, another's are taken with the next, and each tenant's first even when all places are taken", async () => {
+  test("however many messages of one tenant are due and whoever receives them, another's are taken with the next, and each tenant's first even when all places are taken; who waits alone has all places", async () => {
     const { deps, accounts } = world();
     const { db } = deps.postgres;
     await world().courier.close();
     await db.update(deliveries).set({ dueAt: null });
-    await accounts.tree.createNode({ kind: "reseller", id: "late", name: "L", parent: "all" });
+    for (const id of ["late", "other"])
+      await accounts.tree.createNode({ kind: "reseller", id, name: id, parent: "all" });
     await accounts.tree.createNode({ kind: "reseller", id: "slow", name: "S", parent: "all" });
     const write = (tenant: string, list: string, times: number) =>
       deps.postgres.transaction(async (tx) => {
@@ -205,12 +206,14 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
       (await claimDue(deps.postgres, room, beyond)).map(({ tenant }) => tenant).sort();
     const times = (tenant: string, count: number) => Array(count).fill(`reseller:${tenant}`);
     expect(await claimed(4, 0)).toEqual([...times("r1", 2), ...times("slow", 2)]);
-    expect(await claimed(16, 16)).toEqual(times("slow", 6));
-    expect(await claimed(16, 16)).toEqual([]);
+    await write("other", "other", 2);
+    expect(await claimed(16, 0)).toEqual([...times("other", 2), ...times("slow", 6)]);
+    // Nobody else waits.
+    expect(await claimed(5, 16)).toEqual(times("slow", 5));
     await write("late", "late", 3);
     expect(await claimed(0, 16)).toEqual(times("late", 1));
     expect(await claimed(16, 0)).toEqual(times("late", 2));
-    await db.delete(deliveries).where(inArray(deliveries.tenant, ["reseller:slow", "reseller:late"]));
+    await db.delete(deliveries).where(inArray(deliveries.tenant, ["reseller:slow", "reseller:late", "reseller:other"]));
     await db.delete(deliveries).where(eq(deliveries.list, "calm"));
     world().courier = new Courier(deps);
   });
