@@ -54,6 +54,8 @@ const maxFailures = 10;
 
 /** How much of each step is taken before the next step has its turn, tenants in turn. */
 const maxAtOnce = 50;
+/** So long a list is worked off before it is read again: what came meanwhile waits no longer, and thousands are not listed for each fifty. */
+const listedForMs = 5_000;
 
 interface Tick extends ScheduleSource {
   nowMs: number;
@@ -70,6 +72,16 @@ interface Step {
   take(tx: Queries, tick: Tick, id: string): Promise<boolean>;
 }
 
+/** What is left of the last list of a step, in turns. */
+interface Turns {
+  step: Step;
+  left: Candidate[];
+  /** `performance.now()`. */
+  listedAtMs: number;
+  /** Those that could not go on: they hold up no other. */
+  passed: Set<string>;
+}
+
 /**
  * Rejects after everything that can go on did, where something could not. Tenants take turns and so do the steps: whatever there
  * is of one tenant, what is due of the others is planned, begun and sent meanwhile.
@@ -78,36 +90,48 @@ export async function advanceSchedules(source: ScheduleSource, nowMs: number): P
   const knownMs = Math.min(source.watermark().getTime(), nowMs);
   const tick: Tick = { ...source, nowMs, knownMs, closed: new Map() };
   const failures: unknown[] = [];
-  const steps = [planning, starting, sending].map((step) => ({ step, passed: new Set<string>() }));
+  const steps = [planning, starting, sending].map(
+    (step): Turns => ({ step, left: [], listedAtMs: 0, passed: new Set<string>() }),
+  );
   let isGoingOn = true;
   while (isGoingOn) {
     isGoingOn = false;
-    for (const { step, passed } of steps) if (await takeSome(step, tick, passed, failures)) isGoingOn = true;
+    for (const turns of steps) if (await takeSome(turns, tick, failures)) isGoingOn = true;
     source.wake();
   }
   if (failures.length > 0) throw new AggregateError(failures, "schedules could not be advanced");
 }
 
-/** Gives whether any were taken. One that cannot go on is added to `passed`, so that it holds up no other. */
-async function takeSome(step: Step, tick: Tick, passed: Set<string>, failures: unknown[]): Promise<boolean> {
-  const { postgres, tree } = tick;
-  let listed: Candidate[];
+/** Gives whether any were taken. */
+async function takeSome(turns: Turns, tick: Tick, failures: unknown[]): Promise<boolean> {
+  const { step, passed } = turns;
+  const { postgres } = tick;
   try {
-    listed = await postgres.transaction((tx) => step.list(tx, tick));
+    await listTurns(turns, tick);
   } catch (error) {
     failures.push(error);
     return false;
   }
-  const waiting = listed.filter(({ id }) => !passed.has(id));
-  const turns = inTurns(waiting, ({ node }) => tenantOf(placeOf(node), tree)).slice(0, maxAtOnce);
-  for (const { id } of turns)
+  const some = turns.left.splice(0, maxAtOnce);
+  for (const { id } of some)
     try {
       if (!(await postgres.transaction((tx) => step.take(tx, tick, id)))) passed.add(id);
     } catch (error) {
       failures.push(error);
       passed.add(id);
     }
-  return turns.length > 0;
+  return some.length > 0;
+}
+
+async function listTurns(turns: Turns, tick: Tick): Promise<void> {
+  const { step, passed, left, listedAtMs } = turns;
+  const nowMs = performance.now();
+  if (left.length > 0 && nowMs - listedAtMs < listedForMs) return;
+  turns.left = [];
+  const listed = await tick.postgres.transaction((tx) => step.list(tx, tick));
+  const waiting = listed.filter(({ id }) => !passed.has(id));
+  turns.left = inTurns(waiting, ({ node }) => tenantOf(placeOf(node), tick.tree));
+  turns.listedAtMs = nowMs;
 }
 
 const planning: Step = {
