@@ -51,7 +51,7 @@ export class MailLimits {
     );
   }
 
-  /** Counts an address that a caller puts on a list of mails, and says whether it may. `address`: in lower case. */
+  /** Counts an address or a number that a caller puts on a list of messages, or sends one again, and says whether it may. `address`: in lower case. */
   async mayList({ id, tenant }: MailCauser, address: string): Promise<boolean> {
     return (
       (await this.#counts("caller", id)) &&

@@ -1,5 +1,6 @@
 /** How many SMS leave, and how many addresses of strangers are put on channels, in the world of deliveries.test.ts. */
-import { eq } from "drizzle-orm";
+import { readFile } from "node:fs/promises";
+import { eq, sql } from "drizzle-orm";
 import { expect, test } from "vitest";
 import { smsSent } from "../../server/postgres/schema/delivery.ts";
 import type { DeliveryWorld } from "../support/delivery-world.ts";
@@ -47,6 +48,34 @@ export function capsOfDeliveries(world: () => DeliveryWorld): void {
     expect(await send()).toBe("the installation's cap of this month is reached");
     expect([await sentOf("reseller:r1"), await sentOf("all")]).toEqual([inAll, inAll]);
     Object.assign(caps, usual);
+  });
+
+  test("an upgrade in the middle of a month counts what was sent in it before, of the tenant and of all", async () => {
+    const { db } = world().accounts.postgres;
+    const sms = (await world().make({ kind: "sms", name: "Before", to: ["+4915112345678"] })).body;
+    const [id = ""] = await world().enqueue([sms.id]);
+    await world().once(id, isSent);
+    const counted = () => db.select().from(smsSent).orderBy(smsSent.tenant);
+    const before = await counted();
+    expect(before.map(({ tenant }) => tenant)).toEqual(["all", "reseller:r1"]);
+    const migration = await readFile("server/postgres/migrations/0050_sms_sent_so_far.sql", "utf8");
+    await db.delete(smsSent);
+    for (let times = 0; times < 2; times++) await db.execute(sql.raw(migration));
+    expect(await counted()).toEqual(before);
+  });
+
+  test("what is sent again to an address or a number counts, whichever deliveries it was", async () => {
+    const to = "again-and-again@example.com";
+    const { id: channel } = (await world().make({ kind: "email", name: "Again", to: [to] })).body;
+    const statuses: number[] = [];
+    for (const [first = ""] of [await world().enqueue([channel]), await world().enqueue([channel])]) {
+      await world().once(first, isSent);
+      for (let times = 0; times < 6; times++) {
+        statuses.push((await world().ask("POST", `/v1/deliveries/${first}/resend`)).status);
+        await world().once(first, isSent);
+      }
+    }
+    expect(statuses).toEqual([...Array(10).fill(202), ...Array(2).fill(429)]);
   });
 
   test("a number gets so many tests an hour, whosever the channel is", async () => {

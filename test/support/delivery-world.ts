@@ -53,7 +53,7 @@ export async function startDeliveryWorld(): Promise<DeliveryWorld> {
   const vault = vaultOf("a secret key of this test alone");
   const egress = createEgress({ allow: parseOutgoingAllow("127.0.0.1") ?? nothingAllowed });
   accounts.app.route("/", channelsRoutes({ postgres, vault, egress, tree, publicUrl: url }));
-  accounts.app.route("/", deliveriesRoutes({ postgres, tree, vault }));
+  accounts.app.route("/", deliveriesRoutes({ postgres, tree, vault, mailLimits: new MailLimits() }));
   accounts.app.route("/", unsubscribeRoutes({ postgres, tree }));
   const { key } = await accounts.makeKey("organization:acme");
   const caps = { ofTenant: 500, ofAll: 2_000 };

@@ -18,10 +18,12 @@ import type { Vault } from "../../delivery/vault.ts";
 import type { Actor } from "../../identity/actor.ts";
 import { can } from "../../identity/permissions.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
+import { MailLimits } from "../../mail/mail-limits.ts";
 import type { Postgres, Queries } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { wasWithin } from "../../tree/past-owners.ts";
+import { tenantOf } from "../../tree/tenant-of.ts";
 import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
@@ -67,12 +69,12 @@ const resendDeliveryRoute = createRoute({
   tags: ["Alerts"],
   summary: "Resend a delivery",
   description:
-    "Now, under the same id, with all its attempts before it: to a receiver that lost it, or that is there again.",
+    "Now, under the same id, with all its attempts before it: to a receiver that lost it, or that is there again. To one address or number ten times an hour at most for all below one node right below the root.",
   middleware: requireScope("rules:write"),
   request: { params: idParams },
   responses: {
     202: { description: "It is being sent", content: one },
-    ...problemResponses(401, 403, 404, 409, 503),
+    ...problemResponses(401, 403, 404, 409, 429, 503),
   },
 });
 
@@ -80,9 +82,16 @@ interface DeliveriesRoutesDeps {
   postgres: Postgres;
   tree: NodeTree;
   vault: Vault;
+  /** Absent in tests that need none of their own. */
+  mailLimits?: Pick<MailLimits, "mayList"> | undefined;
 }
 
-export function deliveriesRoutes({ postgres, tree, vault }: DeliveriesRoutesDeps): OpenAPIHono<HttpEnv> {
+export function deliveriesRoutes({
+  postgres,
+  tree,
+  vault,
+  mailLimits = new MailLimits(),
+}: DeliveriesRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
   /** Rows and their attempts as of one instant. */
@@ -146,6 +155,7 @@ export function deliveriesRoutes({ postgres, tree, vault }: DeliveriesRoutesDeps
     const channel = row.channel === null ? undefined : await readChannel(db, row.channel);
     if (row.channel !== null && !channel?.enabled)
       throw new ProblemError("conflict", "its channel is removed or switched off", { field: "id" });
+    await countReceiver(mailLimits, tree, c.get("actor"), row);
     await postgres.transaction(async (tx) => {
       await resend(tx, row.id);
       const { node, state } = row;
@@ -155,4 +165,18 @@ export function deliveriesRoutes({ postgres, tree, vault }: DeliveriesRoutesDeps
     return c.json(await described(c.get("actor"), row.id), 202);
   });
   return app;
+}
+
+/** Whose address or number it is did not ask for it again. */
+async function countReceiver(
+  mailLimits: Pick<MailLimits, "mayList">,
+  tree: Pick<NodeTree, "ancestors">,
+  { id, node }: Actor,
+  { kind, to }: DeliveryRow,
+): Promise<void> {
+  if (to === null || (kind !== "email" && kind !== "sms")) return;
+  if (await mailLimits.mayList({ id, tenant: tenantOf(node, tree) }, to.toLowerCase())) return;
+  throw new ProblemError("too_fast", "too much was sent again to the address, or by the caller, within an hour", {
+    ...{ field: "id", retryAfterSeconds: 3_600 },
+  });
 }

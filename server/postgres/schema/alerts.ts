@@ -64,6 +64,8 @@ export const alerts = pgTable(
     node: text("node").notNull(),
     /** The node with a place in the tree: of an agent its organization. */
     place: text("place").notNull(),
+    /** Whose it is, where it is about a bill: its node and all above it when the bill was made, whoever has the node now. */
+    owners: text("owners").array(),
     /** What of the node it is about: those of one subject are reported together. */
     subject: text("subject").notNull(),
     severity: text("severity").$type<Severity>().notNull(),
