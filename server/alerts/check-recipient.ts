@@ -36,7 +36,7 @@ export async function unseenByPerson(
   const remaining = new Set(alertsOf(message));
   if (userId === undefined || remaining.size === 0) return new Set();
   const rows = await db
-    .select({ id: alerts.id, node: alerts.node, kind: alerts.kind })
+    .select({ id: alerts.id, node: alerts.node, kind: alerts.kind, owners: alerts.owners })
     .from(alerts)
     .where(sql`${alerts.id} = ANY(${sql.param([...remaining])}::text[])`);
   const [person] = await recipientsOf(db, tree, rows, userId);

@@ -26,15 +26,14 @@ import { HeldRules } from "./held-rules.ts";
 import { candidatesAmong, holdsFor, type Overrides, overridesAmong } from "./holding-nodes.ts";
 import { lookBack } from "./look-back.ts";
 import { type NotifySource, notifyDue } from "./notify.ts";
-import { readBilling, readCustomers } from "./read-customer-events.ts";
 import { readPair } from "./read-pair.ts";
-import { LastEvents, readSilence } from "./read-silence.ts";
 import { readSystem, type SystemSource } from "./read-system.ts";
 import { recordEvaluation } from "./record-evaluation.ts";
 import { RuleNodeQueue } from "./rule-node-queue.ts";
 import type { RuleRecord } from "./rules.ts";
+import { type OpenNodes, SweptRules } from "./swept-rules.ts";
 import { type Failure, ThresholdRounds, type Watch, type Watched, watchesOf } from "./threshold-rounds.ts";
-import { isAgent, nodeWithoutAgent } from "./visibility.ts";
+import { nodeWithoutAgent } from "./visibility.ts";
 
 export interface EvaluatorSource extends PeriodSource, NotifySource, SystemSource {
   tree: NodeTree;
@@ -54,12 +53,12 @@ const sweepEveryMs = 30_000;
 const sweepAfterChangeMs = 4_000;
 const slowEveryMs = 300_000;
 const systemEveryMs = 5_000;
-/** How long one run may evaluate thresholds, and what is evaluated node by node; the rest waits for the next run. */
+/** How long one run may evaluate thresholds, the other rules of a sweep, and what is evaluated node by node; the rest waits for the next run. */
 const thresholdsMs = 1_500;
+const sweepsMs = 1_000;
 const pairsMs = 1_000;
 /** If the watermark moves further than this between two runs, a condition may have begun and ended in between. */
 const jumpMs = 15_000;
-const everything = Number.MAX_SAFE_INTEGER;
 
 type Progress = typeof alertProgress.$inferSelect;
 
@@ -81,11 +80,9 @@ export class Evaluator {
   readonly #source: EvaluatorSource;
   readonly #accounts: AccountStates;
   readonly #pairs: RuleNodeQueue;
+  readonly #sweeps: SweptRules;
   readonly #costly = new CostlyLimits();
-  readonly #lastEvents = new LastEvents();
   readonly #rules: HeldRules;
-  /** By the rule as it is held: one that was changed is looked at anew. */
-  readonly #customersReadUntil = new WeakMap<RuleRecord, number>();
   #sweptAtMs = Number.NEGATIVE_INFINITY;
   #sweptSequence = -1;
   #systemAtMs = Number.NEGATIVE_INFINITY;
@@ -100,20 +97,22 @@ export class Evaluator {
     this.#source = source;
     this.#accounts = new AccountStates(source.postgres);
     this.#rules = new HeldRules(source.postgres);
-    this.#pairs = new RuleNodeQueue((node) => tenantOf(nodeWithoutAgent(node), source.tree));
+    const tenantOfNode = (node: NodeAddress) => tenantOf(nodeWithoutAgent(node), source.tree);
+    this.#pairs = new RuleNodeQueue(tenantOfNode);
+    this.#sweeps = new SweptRules(source, tenantOfNode);
   }
 
   /** How far evaluating is behind what can be queried, in seconds. */
   get lagSeconds(): number {
     const atMs = this.#source.watermark().getTime();
-    const waitingMs = this.#thresholds.oldestMs ?? this.#pairs.oldestMs ?? atMs;
+    const waitingMs = this.#thresholds.oldestMs ?? this.#sweeps.oldestMs ?? this.#pairs.oldestMs ?? atMs;
     const evaluatedMs = Math.min(this.#evaluatedUntil?.getTime() ?? atMs, waitingMs);
     return Math.max(0, atMs - evaluatedMs) / 1000;
   }
 
   /** Whether anything waits for its turn in a later run. */
   get isBehind(): boolean {
-    return this.#pairs.size > 0 || this.#thresholds.isBusy;
+    return this.#pairs.size > 0 || this.#sweeps.isBusy || this.#thresholds.isBusy;
   }
 
   /** One run. Throws where a store cannot be asked: what it would have evaluated is evaluated by a later one. */
@@ -139,7 +138,9 @@ export class Evaluator {
     const failure = enabled.length > 0 ? await this.#evaluate(run, progress) : undefined;
     if (isSweep) [this.#sweptAtMs, this.#sweptSequence] = [now(), state.sequence];
     const costlyUntil = new Date(Math.min(asOf.getTime(), this.#costly.evaluatedUntilMs ?? asOf.getTime()));
-    const swept = isSweep && { sweptAt: asOf, costlyUntil };
+    // What waits of the sweep is evaluated since the last one, also by a process that goes on after this one.
+    const sweptAt = new Date(Math.min(asOf.getTime(), this.#sweeps.oldestMs ?? asOf.getTime()));
+    const swept = isSweep && { sweptAt, costlyUntil };
     if (batch !== progress.batch || swept)
       await postgres.db.update(alertProgress).set({ batch, ...swept, auditSequence: state.sequence });
     this.#evaluatedUntil = asOf;
@@ -182,19 +183,16 @@ export class Evaluator {
     const { sweptAt, evaluatedUntil } = progress;
     const open = run.changed ? undefined : await this.#openNodes();
     await this.#evaluateQuotas(run, progress, open);
-    if (open) {
-      await this.#evaluateSilence(run, open);
-      await this.#evaluateCustomerEvents(run, sweptAt, open);
-      await this.#endUnwatched(run, open);
-    }
+    if (open) await this.#endUnwatched(run, open);
     const failure = await this.#evaluateThresholds(run, evaluatedUntil);
-    // A pair that failed waits to be evaluated again by itself.
-    const ofPairs = await this.#evaluatePairs(run).catch((error: unknown): Failure => ({ error, nodes: [] }));
-    return failure ?? (ofPairs || undefined);
+    // What failed waits to be evaluated again by itself.
+    const apart = (error: unknown): Failure => ({ error, nodes: [] });
+    const ofSweeps = await this.#evaluateSweeps(run, sweptAt, open).catch(apart);
+    const ofPairs = await this.#evaluatePairs(run).catch(apart);
+    return failure ?? (ofSweeps || ofPairs || undefined);
   }
 
-  /** By rule, the nodes with alerts that are not resolved. */
-  async #openNodes(): Promise<Map<string, Set<NodeAddress>>> {
+  async #openNodes(): Promise<OpenNodes> {
     const rows = await this.#source.postgres.db
       .selectDistinct({ ruleId: alerts.ruleId, node: alerts.node })
       .from(alerts)
@@ -204,11 +202,7 @@ export class Evaluator {
     return open;
   }
 
-  async #evaluateQuotas(
-    run: Run,
-    { sweptAt, costlyUntil }: Progress,
-    open: Map<string, Set<NodeAddress>> | undefined,
-  ): Promise<void> {
+  async #evaluateQuotas(run: Run, { sweptAt, costlyUntil }: Progress, open: OpenNodes | undefined): Promise<void> {
     const { state, watermark, changed } = run;
     const atMs = watermark.getTime();
     await evaluateQuotas(this.#source, this.#costly, {
@@ -240,52 +234,17 @@ export class Evaluator {
     return await this.#held(run, rule, nodes ?? new Set(withAllBelow([rule.node], tree)));
   }
 
-  async #evaluateSilence(run: Run, open: Map<string, Set<NodeAddress>>): Promise<void> {
-    const { clickhouse, tree } = this.#source;
-    const rules = rulesOfTurn(run.enabled, "sweep");
-    if (rules.length === 0) return;
-    const organizationsOf = (node: NodeAddress) =>
-      tree.list([node], { kind: "organization", limit: everything }).map((one) => one.node);
-    const isWithin = (node: NodeAddress, top: NodeAddress) => tree.isWithin(node, top);
-    const atMs = run.watermark.getTime();
-    const agents = [...new Set(rules.map(({ node }) => node).filter(isAgent))];
-    await this.#lastEvents.read(clickhouse, { settled: run.batch, atMs, agents });
-    for (const rule of rules) {
-      if (rule.condition.kind !== "no_data") continue;
-      const held = await this.#allHeld(run, rule);
-      const sources = { organizationsOf, isWithin };
-      const findings = await readSilence(this.#source, this.#lastEvents, rule.condition, held, sources, atMs);
-      const nodes = new Set([...findings.map(({ node }) => node), ...(open.get(rule.id) ?? [])]);
-      await this.#record(rule, { nodes: [...nodes], findings, missing: "ends" }, run.watermark);
-    }
-  }
-
-  async #evaluateCustomerEvents(run: Run, sweptAt: Date, open: Map<string, Set<NodeAddress>>): Promise<void> {
-    const { tree } = this.#source;
-    for (const rule of rulesOfTurn(run.enabled, "customer events")) {
-      const { condition } = rule;
-      if (condition.kind !== "customers" && condition.kind !== "billing") continue;
-      await run.pace.rest();
-      // A rule concerns everything below its node.
-      const holds = (node: NodeAddress) =>
-        rule.scope === "node" ? tree.isWithin(node, rule.node) : holdsFor(rule, node, run.overrides, tree);
-      const sinceMs = rule.inForceSince.getTime();
-      const times = { atMs: run.watermark.getTime(), sinceMs, evaluatedUntilMs: sweptAt.getTime() };
-      const asked = { state: run.state, node: rule.node, holdsFor: holds, ...times };
-      const ofRule = { ruleId: rule.id, readUntil: this.#customersReadUntil.get(rule) };
-      const { findings, readUntil } =
-        condition.kind === "customers"
-          ? await readCustomers(this.#source, condition, { ...asked, ...ofRule })
-          : { findings: await readBilling(this.#source, condition, asked), readUntil: undefined };
-      const nodes = new Set([...findings.map(({ node }) => node), ...(open.get(rule.id) ?? [])]);
-      const missing = condition.kind === "customers" ? "ends" : { because: "It was paid, renewed or cancelled." };
-      await this.#record(rule, { nodes: [...nodes], findings, missing }, run.watermark);
-      if (readUntil !== undefined) this.#customersReadUntil.set(rule, readUntil);
-    }
+  async #evaluateSweeps(run: Run, sweptAt: Date, open: OpenNodes | undefined): Promise<void> {
+    await this.#sweeps.work(sweepsMs, {
+      ...{ ...run, sweptAt, isBegun: run.changed === undefined },
+      openNodes: async () => open ?? (await this.#openNodes()),
+      allHeld: (rule) => this.#allHeld(run, rule),
+      record: (rule, evaluation) => this.#record(rule, evaluation, run.watermark),
+    });
   }
 
   /** Ends the alerts, without a message, of nodes where a rule holds no more: another took its place, or the node moved. */
-  async #endUnwatched(run: Run, open: Map<string, Set<NodeAddress>>): Promise<void> {
+  async #endUnwatched(run: Run, open: OpenNodes): Promise<void> {
     for (const rule of run.enabled) {
       if (["customer events", "clock"].includes(turnOf[rule.kind])) continue;
       const nodes = [...(open.get(rule.id) ?? [])];

@@ -15,8 +15,17 @@ export interface Finding {
   limit?: string | undefined;
   percent?: string | undefined;
   period?: { startMs: number; endMs: number } | undefined;
+  /** As the alert has them. */
+  owners?: readonly NodeAddress[] | undefined;
   finding: Reading["finding"];
   explanation: string;
+}
+
+/** What an alert is about, and whose it is. */
+export interface AlertPlace {
+  node: NodeAddress;
+  subject: string;
+  owners: readonly NodeAddress[] | null;
 }
 
 /** A rule evaluated at some nodes. */
@@ -24,7 +33,7 @@ export interface Evaluation {
   nodes: readonly NodeAddress[];
   findings: readonly Finding[];
   /** What happens to alerts without a finding: they resolve with a message that says why, or end without one. */
-  missing: "ends" | { because: string };
+  missing: "ends" | { because: string; endsWhere?: (alert: AlertPlace) => boolean };
   /** Evaluated after the fact: alerts that were evaluated by what is known of later stay as they are. */
   isOfPast?: boolean;
 }

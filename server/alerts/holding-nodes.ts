@@ -17,6 +17,14 @@ interface Tree {
   ancestors(node: NodeAddress): NodeAddress[];
 }
 
+/** The tree as far as one path of it goes: a node and all above it, as it stands or stood. */
+export function treeOf(path: readonly NodeAddress[]): Tree {
+  return {
+    ancestors: (node) => path.slice(path.indexOf(node)),
+    isWithin: (node, top) => top === "all" || (path.includes(node) && path.slice(path.indexOf(node)).includes(top)),
+  };
+}
+
 /** By the id of the rule whose place they take, and by their own node, the rules that can take it from another. */
 export type Overrides = ReadonlyMap<string, ReadonlyMap<NodeAddress, readonly Placed[]>>;
 

@@ -20,6 +20,7 @@ import { notifyPeople } from "./notify-people.ts";
 import { recipientsOf } from "./people.ts";
 import { type AlertRecord, describeAlert } from "./read-alerts.ts";
 import type { RuleRecord } from "./rules.ts";
+import { isOwnedBy } from "./visibility.ts";
 
 export interface NotifySource {
   tree: Pick<NodeTree, "ancestors" | "isWithin" | "effectiveStatus" | "get">;
@@ -146,10 +147,16 @@ const lineOf = (source: NotifySource, row: AlertRecord, type: NotificationType) 
 const subjectOf = (source: NotifySource, rule: RuleRecord, row: AlertRecord, type: NotificationType) =>
   `${words[type]}${rule.name}: ${nameOf(source, row.node)}`;
 
-function togetherOf(source: NotifySource, rule: RuleRecord, rows: readonly AlertRecord[], type: NotificationType) {
+function togetherOf(
+  source: NotifySource,
+  rule: RuleRecord,
+  rows: readonly AlertRecord[],
+  type: NotificationType,
+  aboutOf = ({ node }: AlertRecord) => node,
+) {
   const parts = rows.map((row, index) => {
     const lines = index < listedInMessage ? [lineOf(source, row, type)] : [];
-    return { alerts: [row.id], node: row.node, lines };
+    return { alerts: [row.id], node: aboutOf(row), lines };
   });
   return combinedMessage({ of: "rule", opening: words[type], rule: rule.name }, parts);
 }
@@ -162,11 +169,13 @@ async function sendTogether(
   type: NotificationType,
 ): Promise<void> {
   if (rule.channels.length === 0) return;
-  const messages = (await audiencesOf(tx, source, rule, rows)).flatMap(({ people, programs, rows: own }) => {
+  const messages = (await audiencesOf(tx, source, rule, rows)).flatMap(({ node, people, programs, rows: own }) => {
+    // A channel of a former owner still gets what was its owner's: of its own node, since the other stands elsewhere.
+    const aboutOf = (row: AlertRecord) => (source.tree.isWithin(row.node, node) ? row.node : node);
     const messageOf = (row: AlertRecord, wanted: string[]): AlertMessage => ({
       ...{ type, channels: wanted, alert: describeAlert({ ...row, due: null }, source.publicUrl) },
       ...{ subject: subjectOf(source, rule, row, type), lines: [lineOf(source, row, type)] },
-      once: `${row.id} ${type} ${row.dueSince?.getTime()}`,
+      ...{ about: aboutOf(row), once: `${row.id} ${type} ${row.dueSince?.getTime()}` },
     });
     const [first, ...others] = own;
     if (!first) return [];
@@ -174,13 +183,15 @@ async function sendTogether(
     const alert = { id: first.id, node: first.node, url: `${source.publicUrl}/alerts?rule=${rule.id}` };
     return [
       ...(programs.length > 0 ? own.map((row) => messageOf(row, programs)) : []),
-      others.length === 0 ? toPeople : { ...toPeople, alert, ...togetherOf(source, rule, own, type) },
+      others.length === 0 ? toPeople : { ...toPeople, alert, ...togetherOf(source, rule, own, type, aboutOf) },
     ];
   });
   await enqueueDeliveries(tx, messages, source.tree);
 }
 
 interface Audience {
+  /** The channels'. */
+  node: NodeAddress;
   /** Ids of the channels that get all in one message, with a list. */
   people: string[];
   /** And of those that are given each alert as it is. */
@@ -200,9 +211,10 @@ async function audiencesOf(
     .from(channels)
     .where(inArray(channels.id, rule.channels));
   return [...groupBy(found, ({ node }) => node)].map(([node, ones]) => ({
+    node,
     people: ones.filter(({ kind }) => kind !== "webhook").map(({ id }) => id),
     programs: ones.filter(({ kind }) => kind === "webhook").map(({ id }) => id),
-    rows: rows.filter((row) => tree.isWithin(row.node, node)),
+    rows: rows.filter((row) => isOwnedBy(row, node, tree)),
   }));
 }
 

@@ -1,4 +1,4 @@
-/** Who may see an alert: everybody with a role at its node or above it now, of billing with the right to see prices. */
+/** Who may see an alert: everybody with a role at its node or above it now, of billing above it then, with the right to see prices. */
 import { and, eq, isNull, sql } from "drizzle-orm";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { RuleKind } from "../contract/rules.ts";
@@ -15,13 +15,15 @@ export interface Person<Row> {
 }
 
 /** `only`: of nobody but this user. */
-export async function recipientsOf<Row extends { node: NodeAddress; kind: RuleKind }>(
+export async function recipientsOf<
+  Row extends { node: NodeAddress; kind: RuleKind; owners: readonly NodeAddress[] | null },
+>(
   tx: Queries,
   tree: Pick<NodeTree, "ancestors" | "effectiveStatus">,
   rows: readonly Row[],
   only?: string,
 ): Promise<Person<Row>[]> {
-  const paths = new Map(rows.map(({ node }) => [node, tree.ancestors(node)]));
+  const paths = new Map(rows.map((row) => [row, row.owners ?? tree.ancestors(row.node)]));
   const places = [...new Set([...paths.values()].flat())];
   const roles = await tx
     .select({ userId: userRoles.userId, email: users.email, node: userRoles.node, role: userRoles.role })
@@ -39,7 +41,7 @@ export async function recipientsOf<Row extends { node: NodeAddress; kind: RuleKi
   const people = new Map<string, Person<Row>>();
   for (const row of rows) {
     const needed = rightsOfActions[row.kind === "billing" ? "prices:read" : "read"].roles;
-    const seeing = (paths.get(row.node) ?? []).flatMap((node) => byNode.get(node) ?? []);
+    const seeing = (paths.get(row) ?? []).flatMap((node) => byNode.get(node) ?? []);
     const able = seeing.filter(({ role }) => needed.includes(role));
     for (const [id, email] of new Map(able.map(({ userId, email }) => [userId, email]))) {
       const known = people.get(id);

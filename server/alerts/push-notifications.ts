@@ -64,8 +64,8 @@ async function pushNew({ postgres: { db }, tree, publicUrl, push: emit }: PushSo
 }
 
 async function pushChanged({ postgres: { db }, tree, push: emit }: PushSource, ids: string[]): Promise<void> {
-  const { id, node, kind } = alerts;
-  const changed = await db.select({ id, node, kind }).from(alerts).where(inArray(alerts.id, ids));
+  const { id, node, kind, owners } = alerts;
+  const changed = await db.select({ id, node, kind, owners }).from(alerts).where(inArray(alerts.id, ids));
   await emit("alerts:changed", async (caller) => {
     const actor = narrowTo(caller, "read");
     const seen = actor ? changed.filter((alert) => seesAlert(actor, alert, tree)) : [];

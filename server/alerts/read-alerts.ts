@@ -64,11 +64,11 @@ export async function readAlert(db: Queries, id: string, within: SQL | undefined
 export function describeAlert(row: AlertRecord, publicUrl: string, wasWithin: WasWithin = () => true): Alert {
   const instant = (at: Date | null) => at?.toISOString() ?? null;
   const { periodStart, periodEnd, acknowledgedBy, acknowledgedAt } = row;
+  // Whoever sees an alert that has owners is one of them, or above.
+  const wasOwn = (at: Date) => row.owners !== null || wasWithin(row.node, at);
   return {
     id: row.id,
-    ...(wasWithin(row.node, row.at)
-      ? { rule: row.ruleId, rule_name: row.ruleName }
-      : { rule: "", rule_name: ruleOfOthers }),
+    ...(wasOwn(row.at) ? { rule: row.ruleId, rule_name: row.ruleName } : { rule: "", rule_name: ruleOfOthers }),
     kind: row.kind,
     node: row.node,
     severity: row.severity,
@@ -86,7 +86,7 @@ export function describeAlert(row: AlertRecord, publicUrl: string, wasWithin: Wa
     acknowledged:
       acknowledgedBy !== null && acknowledgedAt
         ? {
-            by: wasWithin(row.node, acknowledgedAt) ? acknowledgedBy : nameOfOthers,
+            by: wasOwn(acknowledgedAt) ? acknowledgedBy : nameOfOthers,
             at: acknowledgedAt.toISOString(),
           }
         : null,

@@ -11,8 +11,8 @@ import { alerts } from "../postgres/schema/alerts.ts";
 import { auditEntries } from "../postgres/schema/audit.ts";
 import { statements } from "../postgres/schema/statements.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
-import { rowsWithin, withAllBelow } from "../tree/rows-within.ts";
-import type { Finding } from "./finding.ts";
+import { withAllBelow } from "../tree/rows-within.ts";
+import type { AlertPlace, Finding } from "./finding.ts";
 import { dayText, momentText } from "./wording.ts";
 
 /** How long an event without an end is shown as firing. */
@@ -32,8 +32,8 @@ interface Asked {
   state: AccountState;
   /** The rule's: what others did is not read, however much it is. */
   node: NodeAddress;
-  /** Whether the rule holds for a node. */
-  holdsFor: (node: NodeAddress) => boolean;
+  /** Whether the rule holds for a node, as it stands now or as it stood. `path`: the node and all above it. */
+  holdsFor: (node: NodeAddress, path?: readonly NodeAddress[]) => boolean;
   atMs: number;
   /** Only what happened after the rule came into force is notified. */
   sinceMs: number;
@@ -168,18 +168,20 @@ function explanationOf({ action, was, is }: CustomerChange): string {
 }
 
 export async function readBilling(
-  { postgres, tree }: Pick<CustomerEventsSource, "postgres" | "tree">,
+  { postgres, tree }: { postgres: Postgres; tree: Pick<NodeTree, "ancestors"> },
   condition: ConditionOf<"billing">,
   { state, node, holdsFor, atMs }: Asked,
 ): Promise<Finding[]> {
   const asked = new Set(condition.on);
-  const isWithin = rowsWithin(statements.node, [node], tree);
+  // A statement is the business of those that its node stood below when it was closed.
+  const isWithin = node === "all" ? undefined : arrayContains(statements.path, [node]);
   const findings: Finding[] = [];
   if (asked.has("subscription_expiring"))
     for (const one of state.subscriptions) {
       const endMs = one.expiresAt?.getTime();
       if (endMs === undefined || one.renews || one.cancelledAt || endMs <= atMs || !holdsFor(one.node)) continue;
-      findings.push(nearing(one, "expiry", endMs, condition.days_before, atMs, "The subscription expires"));
+      const finding = nearing(one, ofExpiry, endMs, condition.days_before, atMs, "The subscription expires");
+      findings.push({ ...finding, owners: tree.ancestors(one.node) });
     }
   if (asked.has("payment_failed")) {
     const failed = await postgres.db
@@ -188,7 +190,8 @@ export async function readBilling(
       .where(and(isWithin, eq(statements.paymentStatus, "failed")))
       .orderBy(desc(statements.paymentAt))
       .limit(maxStatements);
-    for (const row of failed) if (holdsFor(row.node)) findings.push(unpaid(row, "failed", "The payment failed for"));
+    for (const row of failed)
+      if (holdsFor(row.node, row.path)) findings.push(unpaid(row, "failed", "The payment failed for"));
   }
   if (asked.has("payment_overdue")) {
     const open = await postgres.db
@@ -200,15 +203,25 @@ export async function readBilling(
       .orderBy(desc(statements.closedAt))
       .limit(maxStatements);
     for (const row of open)
-      if (holdsFor(row.node) && Number(row.total) > 0) findings.push(unpaid(row, "overdue", "No payment is known for"));
+      if (holdsFor(row.node, row.path) && Number(row.total) > 0)
+        findings.push(unpaid(row, "overdue", "No payment is known for"));
   }
   return findings;
 }
 
+const ofExpiry = "expiry";
+
+/** What a rule does not watch any more, because the node moved: it ends, and nothing was paid or renewed. */
+export const isMovedAway =
+  (holdsFor: Asked["holdsFor"]) =>
+  ({ node, subject, owners }: AlertPlace): boolean =>
+    !holdsFor(node, subject.startsWith(`${ofExpiry} `) ? undefined : (owners ?? undefined));
+
 function unpaid(row: typeof statements.$inferSelect, subject: string, words: string): Finding {
-  const { id, node, cycleStart, cycleEnd, paymentAt, tz } = row;
+  const { id, node, path, cycleStart, cycleEnd, paymentAt, tz } = row;
   return {
     ...{ node, subject: `${subject} ${id}`, once: `${subject} ${id} ${paymentAt.getTime()}` },
+    owners: path,
     finding: "holds",
     explanation: `${words} the statement from ${dayText(cycleStart.getTime(), tz)} to ${dayText(cycleEnd.getTime() - 1, tz)}.`,
   };

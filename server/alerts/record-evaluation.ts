@@ -158,7 +158,7 @@ async function planChanges(
     const isPast =
       (row.periodStart !== null && period !== undefined && row.periodStart.getTime() < period) ||
       (row.periodEnd !== null && row.periodEnd.getTime() <= watermark.getTime());
-    const isOver = missing === "ends" || isPast;
+    const isOver = missing === "ends" || isPast || missing.endsWhere?.(row) === true;
     const after = isOver
       ? ended(lifecycle, watermark)
       : nextState(lifecycle, reading, pacingOf(rule, { once: null }, row, reading.atMs, isRuleMuted));
@@ -207,6 +207,7 @@ function put({ changed, turned }: Changes, row: AlertRecord, to: Partial<AlertRe
 }
 
 function sameValue(a: unknown, b: unknown): boolean {
+  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((one, index) => one === b[index]);
   return (a instanceof Date ? a.getTime() : (a ?? null)) === (b instanceof Date ? b.getTime() : (b ?? null));
 }
 
@@ -255,6 +256,7 @@ function newAlert(rule: RuleRecord, one: Finding, lifecycle: Lifecycle, watermar
     },
     ...{ ruleId: rule.id, ruleName: rule.name, kind: rule.kind, severity: rule.severity },
     ...figuresOf(one),
+    owners: one.owners ? [...one.owners] : null,
     periodStart: period ? new Date(period.startMs) : null,
     periodEnd: period ? new Date(period.endMs) : null,
     ...columnsOf(lifecycle),
@@ -275,6 +277,7 @@ function edited(
   return {
     ...columnsOf(lifecycle),
     ...(isKept ? {} : figuresOf(one)),
+    ...(one.owners && { owners: [...one.owners] }),
     ...(lifecycle.state === "resolved" && {
       explanation: resolvedBecause(one.explanation, lifecycleOf(row), watermark),
     }),

@@ -79,6 +79,14 @@ export async function readRule(db: Queries, id: string): Promise<RuleRecord | un
   return found;
 }
 
+/** By the id of the rule; those that were removed are left out. */
+export async function nodesOfRules(db: Queries, ids: readonly string[]): Promise<ReadonlyMap<string, NodeAddress>> {
+  if (ids.length === 0) return new Map();
+  const isOne = sql`${rules.id} = ANY(${sql.param([...ids])}::text[])`;
+  const found = await db.select({ id: rules.id, node: rules.node }).from(rules).where(isOne);
+  return new Map(found.map(({ id, node }) => [id, node]));
+}
+
 type Tree = Pick<NodeTree, "ancestors" | "children">;
 
 const { bytes: most, bytesOfTenant, ...counts } = definitionLimits.rules;

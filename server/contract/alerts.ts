@@ -45,6 +45,12 @@ export const alertSchema = z.object({
   explanation: z.string(),
   watermark: z.string().describe("Up to where everything was known when it was last evaluated"),
   url: z.string().describe("Where the dashboard shows it"),
+  is_own: z
+    .boolean()
+    .optional()
+    .describe(
+      "Whether its rule is of a node of the reader's: only then they may acknowledge and snooze it. In answers of /v1/alerts alone",
+    ),
 });
 export type Alert = z.infer<typeof alertSchema>;
 

@@ -24,7 +24,9 @@ export interface AlertMessage {
   type: Extract<MessageType, "alert.firing" | "alert.resolved" | "alert.reminder">;
   /** As GET /v1/alerts has it: a webhook carries it as `data`. Its `node` decides who may get it, its `url` is the button's. */
   alert: { id: string; node: NodeAddress; url: string };
-  /** Ids; those that are switched off or removed are left out, and those whose node does not have the alert's below it. */
+  /** The node that decides who may get it, where that is another than the alert's. */
+  about?: NodeAddress;
+  /** Ids; those that are switched off or removed are left out, and those whose node does not have that node below it. */
   channels: readonly string[];
   /** One line, as a person reads it. What users named may stand in it as it is. */
   subject: string;
@@ -78,17 +80,16 @@ export async function enqueueDeliveries(
   const ids = [...new Set(messages.flatMap((message) => message.channels))];
   const found = ids.length === 0 ? [] : await tx.select().from(channels).where(inArray(channels.id, ids));
   const recipientsOf = await recipientsByChannel(tx, found);
-  const rows = messages.flatMap(({ type, alert, channels: wanted, subject, lines, parts, heading, once }) => {
-    const hearing = found.filter(
-      (one) => wanted.includes(one.id) && one.enabled && tree.isWithin(alert.node, one.node),
-    );
+  const rows = messages.flatMap(({ type, alert, about = alert.node, channels: wanted, ...said }) => {
+    const { subject, lines, parts, heading, once } = said;
+    const hearing = found.filter((one) => wanted.includes(one.id) && one.enabled && tree.isWithin(about, one.node));
     const message: DeliveryMessage = {
       ...{ subject, lines: [...lines], url: alert.url, data: parts ? null : alert },
       button: parts ? "Open the alerts" : "Open the alert",
       ...(parts && { parts }),
       ...(heading && { heading }),
     };
-    const content = { type, aboutNode: alert.node, alert: alert.id, message, once };
+    const content = { type, aboutNode: about, alert: alert.id, message, once };
     return deliveriesTo(hearing, recipientsOf, content);
   });
   return await insertDeliveries(tx, tree, rows);

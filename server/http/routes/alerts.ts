@@ -1,6 +1,7 @@
 /** /v1/alerts: what the rules found in the caller's subtree; /v1/notifications: the caller's bell. */
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import { countUnread, describeNotification, listNotifications, markRead } from "../../alerts/notifications.ts";
 import {
   type AlertRecord,
@@ -11,8 +12,15 @@ import {
   readAlert,
   snoozeAlert,
 } from "../../alerts/read-alerts.ts";
+import { nodesOfRules } from "../../alerts/rules.ts";
 import { alertsWithin, visibleAlerts } from "../../alerts/visibility.ts";
-import { alertListSchema, alertQuerySchema, alertSchema, snoozeAlertSchema } from "../../contract/alerts.ts";
+import {
+  type Alert,
+  alertListSchema,
+  alertQuerySchema,
+  alertSchema,
+  snoozeAlertSchema,
+} from "../../contract/alerts.ts";
 import {
   notificationListSchema,
   notificationQuerySchema,
@@ -28,7 +36,7 @@ import type { NodeTree } from "../../tree/node-tree.ts";
 import { wasWithin } from "../../tree/past-owners.ts";
 import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
-import { requireScope, resolveNode } from "../authenticate.ts";
+import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
@@ -36,7 +44,7 @@ import { pageOf } from "../page-of.ts";
 import { readTimeRange } from "../time-range.ts";
 
 const idParams = z.object({ id: z.string().max(100) });
-const answered = (description: string) => ({ description, content: { "application/json": { schema: alertSchema } } });
+const oneAlert = (description: string) => ({ description, content: { "application/json": { schema: alertSchema } } });
 const maxSnoozeMs = 366 * 24 * 60 * 60_000;
 
 export interface AlertsRoutesDeps {
@@ -72,7 +80,7 @@ const getAlertRoute = createRoute({
   summary: "Get an alert",
   middleware: requireScope("read"),
   request: { params: idParams },
-  responses: { 200: answered("The alert"), ...problemResponses(401, 403, 404, 503) },
+  responses: { 200: oneAlert("The alert"), ...problemResponses(401, 403, 404, 503) },
 });
 
 const acknowledgeAlertRoute = createRoute({
@@ -82,10 +90,10 @@ const acknowledgeAlertRoute = createRoute({
   tags: ["Alerts"],
   summary: "Acknowledge an alert",
   description:
-    "Its message is not repeated from then on; its resolution is still sent. The first person to acknowledge it stays on record.",
+    "Its message is not repeated from then on; its resolution is still sent. The first person to acknowledge it stays on record. An alert of a rule of a node above is for its people to see to.",
   middleware: requireScope("rules:write"),
   request: { params: idParams },
-  responses: { 200: answered("The alert now"), ...problemResponses(401, 403, 404, 412, 503) },
+  responses: { 200: oneAlert("The alert now"), ...problemResponses(401, 403, 404, 412, 503) },
 });
 
 const snoozeAlertRoute = createRoute({
@@ -94,13 +102,14 @@ const snoozeAlertRoute = createRoute({
   operationId: "snoozeAlert",
   tags: ["Alerts"],
   summary: "Snooze an alert",
-  description: "If it still holds then, its message is sent then.",
+  description:
+    "If it still holds then, its message is sent then. An alert of a rule of a node above is for its people to see to.",
   middleware: requireScope("rules:write"),
   request: {
     params: idParams,
     body: { required: true, content: { "application/json": { schema: snoozeAlertSchema } } },
   },
-  responses: { 200: answered("The alert now"), ...problemResponses(400, 401, 403, 404, 412, 503) },
+  responses: { 200: oneAlert("The alert now"), ...problemResponses(400, 401, 403, 404, 412, 503) },
 });
 
 const listNotificationsRoute = createRoute({
@@ -138,7 +147,29 @@ const readNotificationsRoute = createRoute({
 export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: AlertsRoutesDeps): OpenAPIHono<HttpEnv> {
   const { db } = postgres;
   const app = createRouter();
-  const described = (actor: Actor, row: AlertRecord) => describeAlert(row, publicUrl, wasWithin(tree, actor.reach));
+  async function described(actor: Actor, rows: readonly AlertRecord[]): Promise<Alert[]> {
+    const nodes = await nodesOfRules(db, [...new Set(rows.map(({ ruleId }) => ruleId))]);
+    return rows.map((row) => ({
+      ...describeAlert(row, publicUrl, wasWithin(tree, actor.reach)),
+      is_own: isWithinReach(actor, tree, nodes.get(row.ruleId) ?? row.node),
+    }));
+  }
+
+  async function answered(c: Context<HttpEnv>, row: AlertRecord): Promise<Alert> {
+    c.header("etag", await entityTag(c, handlingOf(row)));
+    const [one] = await described(c.get("actor"), [row]);
+    if (!one) throw new Error("an alert was not described");
+    return one;
+  }
+
+  /** Whoever is watched from above sees what was found, and silences it for nobody there. */
+  async function ownAlert(actor: Actor, id: string): Promise<AlertRecord> {
+    const found = await seenAlert({ postgres, tree }, actor, id);
+    const top = (await nodesOfRules(db, [found.ruleId])).get(found.ruleId);
+    if (top !== undefined && !isWithinReach(actor, tree, top))
+      throw new ProblemError("forbidden", "the rule is of a node above: its people see to its alerts", { field: "id" });
+    return found;
+  }
 
   app.openapi(listAlertsRoute, async (c) => {
     const query = c.req.valid("query");
@@ -156,32 +187,39 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
       });
       const { page, last } = pageOf(found, limit);
       const next_cursor = last ? writeCursor(asked, { atMs: last.at.getTime(), id: last.id }) : null;
-      return { alerts: page.map((row) => described(actor, row)), next_cursor };
+      return { alerts: await described(actor, page), next_cursor };
     });
   });
 
   app.openapi(getAlertRoute, async (c) => {
     const found = await seenAlert({ postgres, tree }, c.get("actor"), c.req.valid("param").id);
-    c.header("etag", await entityTag(c, handlingOf(found)));
-    return c.json(described(c.get("actor"), found), 200);
+    return c.json(await answered(c, found), 200);
   });
 
   app.openapi(acknowledgeAlertRoute, async (c) => {
-    const { id } = await seenAlert({ postgres, tree }, c.get("actor"), c.req.valid("param").id);
+    const { id } = await ownAlert(c.get("actor"), c.req.valid("param").id);
     const changed = await acknowledgeAlert(postgres, id, { by: authorOf(c), check: await ifMatch(c) });
-    c.header("etag", await entityTag(c, handlingOf(changed)));
-    return c.json(described(c.get("actor"), changed), 200);
+    return c.json(await answered(c, changed), 200);
   });
 
   app.openapi(snoozeAlertRoute, async (c) => {
     const until = new Date(c.req.valid("json").until);
     if (until.getTime() <= now() || until.getTime() > now() + maxSnoozeMs)
       throw new ProblemError("invalid_request", "must lie ahead, and at most a year", { field: "until" });
-    const { id } = await seenAlert({ postgres, tree }, c.get("actor"), c.req.valid("param").id);
+    const { id } = await ownAlert(c.get("actor"), c.req.valid("param").id);
     const changed = await snoozeAlert(postgres, id, until, { by: authorOf(c), check: await ifMatch(c) });
-    c.header("etag", await entityTag(c, handlingOf(changed)));
-    return c.json(described(c.get("actor"), changed), 200);
+    return c.json(await answered(c, changed), 200);
   });
+
+  addNotifications(app, { postgres, tree, publicUrl, now });
+  return app;
+}
+
+function addNotifications(
+  app: OpenAPIHono<HttpEnv>,
+  { postgres, tree, publicUrl, now }: Required<AlertsRoutesDeps>,
+): void {
+  const { db } = postgres;
 
   app.openapi(listNotificationsRoute, async (c) => {
     const { unread: wanted, cursor, limit = defaultPageSize } = c.req.valid("query");
@@ -212,7 +250,6 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
     await markRead(postgres, actor.id, c.req.valid("json"), new Date(now()));
     return c.json({ unread: await countUnread(db, actor.id, visibleAlerts(actor, tree)) }, 200);
   });
-  return app;
 }
 
 async function seenAlert(

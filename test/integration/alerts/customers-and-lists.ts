@@ -1,11 +1,14 @@
 /** Alerts about customers and their bills, and the lists and edits of rules and alerts, in the world of contract.test.ts. */
-import { eq } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import { describe, expect, test } from "vitest";
 import { HeldRules } from "../../../server/alerts/held-rules.ts";
+import type { Alert } from "../../../server/contract/alerts.ts";
 import { definitionLimits } from "../../../server/contract/definition-limits.ts";
 import type { CreateRule } from "../../../server/contract/rules.ts";
+import { nodeParents } from "../../../server/postgres/schema/accounts.ts";
 import { rules } from "../../../server/postgres/schema/alerts.ts";
 import { auditHead } from "../../../server/postgres/schema/audit.ts";
+import { deliveries } from "../../../server/postgres/schema/delivery.ts";
 import { type AlertsWorld, dayMs, seller } from "../../support/alerts-world.ts";
 import { rowsReadBy } from "../../support/rows-read.ts";
 import { above, postChats } from "./usage-of-alerts.ts";
@@ -28,6 +31,31 @@ export function customersAndLists(worldOf: () => AlertsWorld): void {
       for (const at of ["2026-03-17T00:00:00Z", "2026-03-19T00:00:00Z"]) await world.evaluate(at);
       expect(await world.notificationsOf(node, rule)).toEqual(["alert.firing 3"]);
       expect((await world.alertsOf(node, rule))[0]?.explanation).toContain("20 Mar 2026");
+    });
+
+    test("however many rules one tenant has for its customers, another's are evaluated in the same run", async () => {
+      const world = worldOf();
+      const { tree, postgres } = world.billing.world.deps;
+      const calm = "reseller:calm-9f3c";
+      await tree.createNode({ kind: "reseller", id: "calm-9f3c", name: "Calm", parent: "all" });
+      await tree.ensureOrganizations(["calm-customer"], calm);
+      const features = [{ key: "calls", meter: "call_minutes", included: "10", overage: "notify" }];
+      const plan = await world.billing.plan("all", { currency: "EUR", features });
+      const trial = { starts_at: "2026-03-01T00:00:00Z", trial_ends_at: "2026-03-20T00:00:00Z" };
+      await world.billing.subscribe("organization:calm-customer", plan, trial);
+      await postgres.db.execute(sql`INSERT INTO rules
+          (id, node, name, kind, scope, severity, enabled, channels, mute, condition, created_at)
+        SELECT 'flood ' || n, ${seller}, 'Flood', 'customers', 'node', 'info', true, '{}', '[]',
+          '{"kind": "customers", "on": ["status_changed"], "days_before": 3}', '2020-01-01'
+        FROM generate_series(1, 20000) AS n`);
+      const condition: CreateRule["condition"] = { kind: "customers", on: ["trial_ending"], days_before: 3 };
+      const rule = await world.newRule({ node: calm, condition });
+      world.nowMs = Date.parse("2026-03-18T00:00:00Z");
+      const evaluator = world.newEvaluator();
+      await evaluator.run();
+      expect(evaluator.isBehind).toBe(true);
+      expect(await world.alertsOf("organization:calm-customer", rule)).toHaveLength(1);
+      await postgres.db.execute(sql`DELETE FROM rules WHERE name = 'Flood'`);
     });
 
     test("a subscription that expires notifies the set number of days before, and when it was renewed", async () => {
@@ -77,6 +105,98 @@ export function customersAndLists(worldOf: () => AlertsWorld): void {
       expect(await world.notificationsOf(node, rule)).toHaveLength(4);
       expect((await world.alertsOf(node, rule)).map(({ state }) => state)).toEqual(["resolved", "resolved"]);
     });
+
+    test("after a move the bills of before are the former owner's alerts, those of after the new one's, and neither learns of the other's", async () => {
+      const world = worldOf();
+      const { ask, makeKey, deps } = world.billing.world;
+      const { tree, postgres } = deps;
+      const organization = `moved-${crypto.randomUUID()}`;
+      const node = `organization:${organization}`;
+      const former = "reseller:former-9f3c";
+      await tree.ensureOrganizations([organization], former);
+      const terms = { currency: "EUR", fixed_fee: { organization: "50" }, features: [] };
+      const plan = await world.billing.plan("all", terms);
+      await world.billing.subscribe(node, plan, {
+        ...{ starts_at: "2026-01-01T00:00:00Z", anchor: 1, tz: "UTC" },
+        ...{ expires_at: new Date(Date.now() + 5 * dayMs), renews: false },
+      });
+      const condition: CreateRule["condition"] = {
+        ...{ kind: "billing", on: ["payment_overdue", "subscription_expiring"], days_before: 300 },
+      };
+      const url = "https://hooks.example.com/bills";
+      const channel = await world.ask("POST", "/v1/channels", { node: former, kind: "webhook", name: "Bills", url });
+      const old = await world.newRule({ node: former, condition, channels: [channel.body.id] });
+      const mine = await world.newRule({ node: seller, condition });
+      await world.evaluate("2026-02-10T00:00:00Z");
+      expect((await world.alertsOf(former, old)).map(({ explanation }) => explanation.slice(0, 16))).toEqual([
+        "The subscription",
+      ]);
+      await postgres.db
+        .insert(nodeParents)
+        .values({ node, parent: seller, validFrom: new Date("2026-02-01T00:00:00Z") });
+      await tree.reread([node]);
+      await world.billing.run("2026-03-05T00:00:00Z");
+      await world.evaluate("2026-03-25T00:00:00Z");
+      const keys = [former, seller].map((top) => makeKey(["read", "admin"], top));
+      const seen = await Promise.all(
+        keys.map(async (made) => {
+          const { key } = await made;
+          const { body } = await ask("GET", "/v1/alerts?kind=billing&limit=1000", { key });
+          return body.alerts
+            .filter((one: Alert) => one.node === node)
+            .map(({ rule, state, explanation, is_own }: Alert) => {
+              return [rule, state, /statement from .*|subscription/.exec(explanation)?.[0], is_own];
+            })
+            .sort();
+        }),
+      );
+      const [january, february] = [
+        "statement from 1 Jan 2026 to 31 Jan 2026.",
+        "statement from 1 Feb 2026 to 28 Feb 2026.",
+      ];
+      expect(seen).toEqual([
+        [
+          [old, "firing", january, true],
+          [old, "resolved", "subscription", true],
+        ].sort(),
+        [
+          [mine, "firing", february, true],
+          [mine, "firing", "subscription", true],
+        ].sort(),
+      ]);
+      const sent = await postgres.db.select().from(deliveries).where(eq(deliveries.channel, channel.body.id));
+      expect(sent.map(({ type, aboutNode }) => [type, aboutNode])).toEqual([
+        ["alert.firing", node],
+        ["alert.firing", former],
+      ]);
+    });
+  });
+
+  test("who is watched from above sees what was found, and acknowledges and snoozes the alerts of their own rules alone", async () => {
+    const world = worldOf();
+    const { ask, makeKey } = world.billing.world;
+    const { organization, node } = await world.newOrganization("100");
+    const condition: CreateRule["condition"] = { kind: "quota", thresholds: [10] };
+    const template = await world.newRule({ node: seller, scope: "organizations", condition });
+    const own = await world.newRule({ node, condition });
+    await world.billing.calls([organization, "2026-03-10T11:00:00Z", "20"]);
+    await world.evaluate("2026-03-10T12:00:00Z");
+    const { key } = await makeKey(["read", "admin"], node);
+    const until = new Date(Date.now() + 60_000).toISOString();
+    const handled = async (rule: string) => {
+      const { body } = await ask("GET", `/v1/alerts?rule=${rule}`, { key });
+      const [alert] = body.alerts as Alert[];
+      const statuses: number[] = [];
+      for (const [act, sent] of [["acknowledge"], ["snooze", { until }]] as const)
+        statuses.push(
+          (await ask("POST", `/v1/alerts/${alert?.id}/${act}`, { key, ...(sent && { body: sent }) })).status,
+        );
+      return [alert?.is_own, ...statuses];
+    };
+    expect(await handled(template)).toEqual([false, 403, 403]);
+    expect(await handled(own)).toEqual([true, 200, 200]);
+    const alerts = await world.alertsOf(node, template);
+    expect(alerts).toMatchObject([{ acknowledged: null, snoozed_until: null, is_own: true }]);
   });
 
   describe("lists and edits", () => {

@@ -352,7 +352,7 @@ test("an alert is pushed only to people who may still see it, and one about bill
   stop();
   expect(pushedIds.map((ids) => ids?.includes(alert?.id ?? ""))).toEqual([true, true, undefined, undefined]);
   expect(pushes.map((push) => push?.alert.node)).toEqual([node, node, undefined, undefined]);
-  const bill = { node, kind: "billing" } as const;
+  const bill = { node, kind: "billing", owners: tree.ancestors(node) } as const;
   expect(seesAlert(at(seller, "read"), bill, tree)).toBe(false);
   expect(seesAlert(at(seller, "read", "prices:read"), bill, tree)).toBe(true);
 });
