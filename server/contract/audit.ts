@@ -1,16 +1,17 @@
 /** The audit: every change of configuration, newest first. */
 
 import { z } from "zod";
-import { dateTimeSchema } from "./date-times.ts";
 import { nodeAddressSchema } from "./nodes.ts";
+import { timeZoneSchema } from "./time-zones.ts";
 
 export const auditQuerySchema = z.strictObject({
   node: nodeAddressSchema.optional().describe("Only what concerned this node or one below it, as the tree was then"),
   action: z.string().max(100).optional().describe("`key.revoked`, or `key` for all that happened to keys"),
   subject: z.string().max(600).optional().describe("A node's address or an id: the history of this one thing"),
   actor: z.string().max(256).optional().describe("An id, an e-mail address or a key's name"),
-  from: dateTimeSchema.optional(),
-  to: dateTimeSchema.optional(),
+  from: z.string().optional().describe("RFC 3339 instant, date (its first instant in `tz`), or `now`"),
+  to: z.string().optional().describe("Exclusive; the same forms"),
+  tz: timeZoneSchema.default("UTC").describe("IANA zone of dates"),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
   cursor: z.coerce.number().int().min(1).optional().describe("`next_cursor` of the page before"),
 });

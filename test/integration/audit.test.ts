@@ -167,3 +167,17 @@ test("pages of large entries end early, join without a gap, and lines hold all o
   const lines = (await audit("?subject=rule_large", accounts.rootKey, accept)).body as string;
   expect(lines.trim().split("\n")).toHaveLength(100);
 });
+
+test("a range is asked for as everywhere: by instants, by dates of a zone, and up to now", async () => {
+  const countOf = async (range: string) => (await audit(`?limit=1000&${range}`)).body.entries.length;
+  const now = new Date();
+  const dayOf = (ms: number) => new Date(now.getTime() + ms).toISOString().slice(0, 10);
+  const all = await countOf("");
+  expect(all).toBeGreaterThan(0);
+  const [before, after] = [dayOf(-2 * 86_400_000), dayOf(2 * 86_400_000)];
+  expect(await countOf(`from=${before}&to=${after}&tz=Europe/Berlin`)).toBe(all);
+  expect(await countOf(`from=${before}T00:00:00Z&to=now`)).toBe(all);
+  expect(await countOf(`from=${after}`)).toBe(0);
+  const wrong = await audit("?from=yesterday");
+  expect([wrong.status, wrong.body.field]).toEqual([400, "from"]);
+});

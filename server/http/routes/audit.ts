@@ -14,6 +14,7 @@ import type { HttpEnv } from "../http-env.ts";
 import { listFormOf, listMediaTypes, mapped, streamOf } from "../list-form.ts";
 import { isTableForm, sendTable, tableColumns } from "../list-table.ts";
 import { rawAnswer } from "../raw-answer.ts";
+import { readTimeRange } from "../time-range.ts";
 
 /** Entries that an export reads at a time. */
 const exportPage = 1_000;
@@ -53,7 +54,7 @@ export function auditRoutes({ postgres, tree, clickhouse }: AuditRoutesDeps): Op
   const app = createRouter();
 
   app.openapi(listAuditEntriesRoute, async (c) => {
-    const { node, from, to, cursor, limit, ...rest } = c.req.valid("query");
+    const { node, from, to, tz, cursor, limit, ...rest } = c.req.valid("query");
     const actor = c.get("actor");
     // Who reads the audit by one role may see prices by another.
     const whole = (await c.get("identify")()) ?? actor;
@@ -63,8 +64,7 @@ export function auditRoutes({ postgres, tree, clickhouse }: AuditRoutesDeps): Op
       ...rest,
       reach: actor.reach,
       node: node === undefined ? undefined : resolveNode(actor, tree, node),
-      fromMs: from === undefined ? undefined : Date.parse(from),
-      toMs: to === undefined ? undefined : Date.parse(to),
+      ...readTimeRange({ from, to, tz }, Date.now()),
       before: cursor,
       limit,
     };

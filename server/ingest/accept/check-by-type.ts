@@ -19,7 +19,7 @@ export function checkByType(
   if (type.valueIs === "minutes") {
     if (amount === undefined)
       warn("missing_value", "value", `an event of type ${event.type} without \`value\` or \`seconds\` adds no minutes`);
-    else if (amount.startsWith("-")) {
+    else if (isNegative(event.seconds ?? event.value)) {
       const field = event.seconds === undefined ? "value" : "seconds";
       return { code: "invalid_field", field, message: `\`${field}\` is a duration, which cannot be negative` };
     }
@@ -31,6 +31,12 @@ export function checkByType(
     if (fault) return fault;
   }
   return undefined;
+}
+
+/** By its text: what is so small that it is rounded to zero is negative all the same. */
+function isNegative(given: GivenProperty | undefined): boolean {
+  const [mantissa = ""] = (textOfNumber(given) ?? "").split(/e/i);
+  return mantissa.startsWith("-") && /[1-9]/.test(mantissa);
 }
 
 function checkProperty(

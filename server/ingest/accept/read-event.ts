@@ -111,7 +111,7 @@ function identified(
     index,
     organization: event.organization,
     id,
-    timeMs: Number.isNaN(timeMs) ? timeFromId(event.id, context) : timeMs,
+    timeMs: Number.isNaN(timeMs) ? timeFromId(index, event, context) : timeMs,
     identity,
     idHash,
     bodyHash,
@@ -185,11 +185,21 @@ function readInstant(
     const message = `\`${field}\` is more than ${limits.maxAheadMs / 3_600_000} hours ahead of the server's clock`;
     return { code: "time_too_far_ahead", field, message };
   }
-  if (aheadMs > skewWarningMs) {
-    const message = `\`${field}\` is ${Math.round(aheadMs / 1000)} seconds ahead of the server's clock`;
-    context.warn({ index, id: event.id, code: "clock_skew", field, message });
-  }
+  warnOfSkew(index, event, field, aheadMs, context);
   return timeMs;
+}
+
+function warnOfSkew(
+  index: number,
+  { id }: GivenEvent,
+  field: "time" | "started_at" | "id",
+  aheadMs: number,
+  { warn }: ReadContext,
+): void {
+  if (aheadMs <= skewWarningMs) return;
+  const what = field === "id" ? "the time in `id`" : `\`${field}\``;
+  const message = `${what} is ${Math.round(aheadMs / 1000)} seconds ahead of the server's clock`;
+  warn({ index, id, code: "clock_skew", field, message });
 }
 
 /** The column of its value; `noValue` where it carries none. */
@@ -220,9 +230,11 @@ function lastsAsSaid(event: GivenEvent, startedAtMs: number, value: string, rece
   return lengthMs >= 1 && startedAtMs + lengthMs <= receivedAtMs + limits.maxAheadMs;
 }
 
-/** An id's own time counts only in the range that an explicit time may have. */
-function timeFromId(id: string, { receivedAtMs, firstReceivedMs = receivedAtMs }: ReadContext): number {
-  const timeMs = timeOfUuidV7(id);
+/** An id's own time counts only in the range that an explicit time may have; one that lies ahead is said either way. */
+function timeFromId(index: number, event: GivenEvent, context: ReadContext): number {
+  const { receivedAtMs, firstReceivedMs = receivedAtMs } = context;
+  const timeMs = timeOfUuidV7(event.id);
+  warnOfSkew(index, event, "id", timeMs - receivedAtMs, context);
   return timeMs >= oldestTimeMs && timeMs <= receivedAtMs + limits.maxAheadMs ? timeMs : firstReceivedMs;
 }
 

@@ -143,13 +143,27 @@ test("without a time, a version 7 UUID's own time counts if it is in range, else
     return `${hex.slice(0, 8)}-${hex.slice(8)}-7abc-8def-0123456789ab`;
   };
   const ids = [uuidAt(nowMs - 5_000), uuidAt(5), uuidAt(nowMs + 90_000_000), "plain"];
-  await post(ids.map((id) => event({ id, time: undefined })));
+  const { warnings } = await post(ids.map((id) => event({ id, time: undefined })));
+  expect(warnings).toMatchObject([{ index: 2, code: "clock_skew", field: "id" }]);
   expect((await world.accepting.loggedEvents()).map(({ time_ms }) => Number(time_ms))).toEqual([
     nowMs - 5_000,
     nowMs,
     nowMs,
     nowMs,
   ]);
+});
+
+test("an id's own time that lies ahead is warned of as any other", async () => {
+  const hex = (nowMs + 3 * 3_600_000).toString(16).padStart(12, "0");
+  const id = `${hex.slice(0, 8)}-${hex.slice(8)}-7abc-8def-0123456789ab`;
+  const { warnings } = await post(event({ id, time: undefined }));
+  expect(warnings).toMatchObject([{ code: "clock_skew", field: "id", message: expect.stringContaining("10800") }]);
+});
+
+test.each(["-1e-10", "-0.0000000001", "-1"])("a duration of %s is negative, however small it is", async (value) => {
+  const call = event({ type: "call.completed", value });
+  expect(await post(call)).toMatchObject({ accepted: 0, rejected: [{ code: "invalid_field", field: "value" }] });
+  expect(await post({ ...call, value: "-0.0" })).toMatchObject({ accepted: 1 });
 });
 
 test("a retry counts once however it is written, and another body under the same id is a conflict", async () => {
