@@ -195,7 +195,7 @@ function mountApi(app: OpenAPIHono<HttpEnv>, deps: AppDeps): void {
   app.route("/", orphansRoutes({ clickhouse, tree, watermark }));
   app.route("/", jobsRoutes({ clickhouse, tree, watermark, settledBatch }));
   app.route("/", quarantineRoutes({ clickhouse, tree, watermark }));
-  app.route("/", ingestHealthRoutes({ clickhouse, tree, watermark }));
+  app.route("/", ingestHealthRoutes({ clickhouse, postgres: deps.postgres, tree, watermark }));
   app.route("/", sessionRoutes({ users, sessions }));
   const { postgres, mailer, publicUrl } = deps;
   const passkeys = createPasskeys({ postgres, publicUrl, log });
@@ -247,7 +247,7 @@ function mountApi(app: OpenAPIHono<HttpEnv>, deps: AppDeps): void {
   app.route("/", paymentsRoutes({ postgres, tree, watermark, paymentKeys: deps.paymentKeys }));
   const { vault, egress, mailLimits } = deps;
   app.route("/", channelsRoutes({ postgres, tree, mailLimits, vault, egress, publicUrl }));
-  app.route("/", deliveriesRoutes({ postgres, tree, vault: deps.vault }));
+  app.route("/", deliveriesRoutes({ postgres, tree, vault, mailLimits }));
   app.route("/", unsubscribeRoutes({ postgres, tree }));
   app.route("/", auditRoutes({ postgres: deps.postgres, tree, clickhouse }));
   app.route("/", reconciliationRoutes({ postgres: deps.postgres, tree }));

@@ -46,6 +46,17 @@ export function visibleLevelsOnRecord(
   return new Set(priceLevels.slice(0, Math.max(0, ...tops)));
 }
 
+/** Whether all of these levels are visible of a time at which a node stood at a path. */
+export function seesOnRecord(
+  actor: Pick<Actor, "grants">,
+  levels: Iterable<PriceLevel>,
+): (path: readonly NodeAddress[]) => boolean {
+  return (path) => {
+    const seenThen = visibleLevelsOnRecord(actor, { path });
+    return [...levels].every((level) => seenThen.has(level));
+  };
+}
+
 /** The terms with the prices of these levels alone. */
 export function visibleTerms(terms: PlanTerms, levels: ReadonlySet<PriceLevel>): PlanTerms {
   return {

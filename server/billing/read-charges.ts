@@ -14,12 +14,19 @@ import { readTerms } from "./plans.ts";
 import { type TermsByVersion, termsOf } from "./quotas.ts";
 import { subscriptionsOf } from "./subscriptions.ts";
 
-/** `cyclesAgo` 0 is the cycle that runs. Undefined where the node had no subscription in that cycle. */
+export interface ChargesQuestion {
+  node: NodeAddress;
+  /** 0 is the cycle that runs. */
+  cyclesAgo: number;
+  levels: readonly PriceLevel[];
+  /** Whether what the node was charged is shown, of a time at which it stood at this path, nearest first. */
+  isSeenOnRecord: (path: readonly NodeAddress[]) => boolean;
+}
+
+/** Undefined where the node had no subscription in that cycle. */
 export async function readCharges(
   source: PeriodSource,
-  node: NodeAddress,
-  cyclesAgo: number,
-  levels: readonly PriceLevel[],
+  { node, cyclesAgo, levels, isSeenOnRecord }: ChargesQuestion,
   nowMs: number,
 ): Promise<Charges | undefined> {
   const { db } = source.postgres;
@@ -36,6 +43,7 @@ export async function readCharges(
   // As its statements have it: a move of the node, or of one above it, begins a new part.
   const parts = source.tree
     .pathsBetween(subscription.node, cycle.startMs, cycle.endMs)
+    .filter(({ path }) => isSeenOnRecord(path))
     .flatMap((span) => segmentsWithin(charged, span.fromMs, span.toMs));
   const segments = await measureSegments(source, subscription, parts, terms, nowMs);
   const [start, end] = [formatInstant(cycle.startMs, tz), formatInstant(cycle.endMs, tz)];

@@ -64,6 +64,14 @@ function isInForce(nowMs: number): SQL | undefined {
   return and(isNull(apiKeys.revokedAt), or(isNull(apiKeys.expiresAt), gt(apiKeys.expiresAt, new Date(nowMs))));
 }
 
+/** By the key's id; those that are in no table, such as the one of the settings, are left out. */
+export async function nodesOfKeys(db: Queries, ids: readonly string[]): Promise<ReadonlyMap<string, NodeAddress>> {
+  if (ids.length === 0) return new Map();
+  const isOne = sql`${apiKeys.id} = ANY(${sql.param([...ids])}::text[])`;
+  const found = await db.select({ id: apiKeys.id, node: apiKeys.node }).from(apiKeys).where(isOne);
+  return new Map(found.map(({ id, node }) => [id, node]));
+}
+
 /** Follows what other processes revoke; where notice of that fails, a key is refused two seconds late. */
 export function createKeys(postgres: Postgres, log: Logger, now: () => number = Date.now): Keys {
   return new Keys(postgres, log, now);

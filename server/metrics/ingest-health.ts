@@ -35,6 +35,8 @@ export interface IngestQuestion {
   window: IngestWindow;
   tz: string;
   groupBy: "key" | "organization" | undefined;
+  /** What the groups that the reader may not know of are called together, by their keys; default: all are named. */
+  namesOf?: ((keys: readonly string[]) => Promise<ReadonlyMap<string, string>>) | undefined;
 }
 
 const maxGroups = 100;
@@ -47,7 +49,7 @@ export function wholeMinutes(fromMs: number, toMs: number): { fromMs: number; to
 /** Throws InvalidTimeError where the range has too many windows. */
 export async function answerIngestHealth(
   clickhouse: ClickHouse,
-  { node, fromMs, toMs, window, tz, groupBy }: IngestQuestion,
+  { node, fromMs, toMs, window, tz, groupBy, namesOf }: IngestQuestion,
   watermark: Date,
   nowMs: number,
 ): Promise<IngestHealth> {
@@ -62,15 +64,17 @@ export async function answerIngestHealth(
     }),
     readFreshness(clickhouse, range),
   ]);
+  const names = namesOf && (await namesOf([...new Set(rows.map((row) => row.group_key))]));
   const total = noCounts();
   const byWindow = new Map(windows.map(({ startMs }) => [startMs, noCounts()]));
   const byGroup = new Map<string, IngestCounts>();
   for (const row of rows) {
     add(total, row);
     add(byWindow.get(row.window_ms) ?? noCounts(), row);
-    const group = byGroup.get(row.group_key) ?? noCounts();
+    const name = names?.get(row.group_key) ?? row.group_key;
+    const group = byGroup.get(name) ?? noCounts();
     add(group, row);
-    byGroup.set(row.group_key, group);
+    byGroup.set(name, group);
   }
   const sizeOf = ({ accepted, duplicates, rejected }: IngestCounts) => accepted + duplicates + rejected;
   return {

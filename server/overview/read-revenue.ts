@@ -17,6 +17,14 @@ import type { Standing } from "./read-standings.ts";
 
 export type Revenue = NonNullable<Overview["revenue"]>;
 
+export interface RevenueReading {
+  /** ms since 1970, UTC. */
+  nowMs: number;
+  /** Whether what a node was charged is counted, of a time at which it stood at this path, nearest first. */
+  isSeenOnRecord: (path: readonly NodeAddress[]) => boolean;
+  onFailure: (node: NodeAddress, error: unknown) => void;
+}
+
 /** Exact arithmetic of thousands of cycles takes a second, during which others are to be answered too. */
 const standingsPerTurn = 10;
 
@@ -29,16 +37,18 @@ export async function readRevenue(
   state: AccountState,
   standings: readonly Standing[],
   seen: ReadonlySet<PriceLevel>,
-  { nowMs, onFailure }: { nowMs: number; onFailure: (node: NodeAddress, error: unknown) => void },
+  { nowMs, isSeenOnRecord, onFailure }: RevenueReading,
 ): Promise<Revenue> {
   const sums = new Map<string, { level: PriceLevel; currency: string; fixed: typeof zero; overage: typeof zero }>();
   for (const [index, standing] of standings.entries()) {
     if (index % standingsPerTurn === standingsPerTurn - 1) await turn();
     const levels = priceLevels.slice(highestLevel(standing.node) - 1).filter((level) => seen.has(level));
-    const charges = await chargesOfStanding(source, state, standing, levels, nowMs).catch((error: unknown) => {
-      onFailure(standing.node, error);
-      return [];
-    });
+    const charges = await chargesOfStanding(source, state, standing, levels, { nowMs, isSeenOnRecord }).catch(
+      (error: unknown) => {
+        onFailure(standing.node, error);
+        return [];
+      },
+    );
     for (const { level, currency, lines } of charges) {
       const key = `${level} ${currency}`;
       const sum = sums.get(key) ?? { level, currency, fixed: zero, overage: zero };
@@ -66,7 +76,7 @@ async function chargesOfStanding(
   state: AccountState,
   { node, subscription, cycle, segments, features }: Standing,
   levels: readonly PriceLevel[],
-  nowMs: number,
+  { nowMs, isSeenOnRecord }: Pick<RevenueReading, "nowMs" | "isSeenOnRecord">,
 ): Promise<ChargesAtLevel[]> {
   if (levels.length === 0) return [];
   const charged = afterTrial(segments, subscription.trialEndsAt);
@@ -74,7 +84,7 @@ async function chargesOfStanding(
   if (!only) return [];
   const hasMoved = source.tree.pathsBetween(node, cycle.startMs, cycle.endMs).length > 1;
   if (hasMoved || more.length > 0 || segments.length > 1 || only.fromMs !== segments[0]?.fromMs)
-    return (await readCharges(source, node, 0, levels, nowMs))?.levels ?? [];
+    return (await readCharges(source, { node, cyclesAgo: 0, levels, isSeenOnRecord }, nowMs))?.levels ?? [];
   const used = features.map(({ feature, meter, used: amount }) => {
     return [feature.key, { meter: meter.meter, unit: meter.unit, isSum: isSumOverTime(meter.rule), amount }] as const;
   });

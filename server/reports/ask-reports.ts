@@ -20,6 +20,7 @@ import type { StatementDetail } from "../contract/statements.ts";
 import type { MeterUsage, WindowKind } from "../contract/usage.ts";
 import type { Actor } from "../identity/actor.ts";
 import { describeEntry } from "../lists/audit-entry.ts";
+import { checkOwnerFilters, ownerGroupsNamed } from "../lists/former-owners.ts";
 import { answerComparedUsage } from "../metrics/compare-usage.ts";
 import { comparedInSlices, pairingOf, parseCompared } from "../metrics/comparison.ts";
 import { answerUsage, totalsBy, type UsageQuestion } from "../metrics/usage.ts";
@@ -231,12 +232,14 @@ async function askStatements({ source, question, nowMs, signal }: Asking): Promi
     (one) => tree.isWithin(one.node, node) && (isOrganization || one.node !== node),
   );
   const levels = visibleLevels(reader, node, tree);
+  const isSeenOnRecord = (path: readonly NodeAddress[]) =>
+    path.includes(node) && path.some((one) => reach.includes(one));
   const onFailure = (_: NodeAddress, error: unknown) => {
     throw error;
   };
   return {
     statements,
-    running: isRunning ? await readRevenue(source, state, below, levels, { nowMs, onFailure }) : null,
+    running: isRunning ? await readRevenue(source, state, below, levels, { nowMs, isSeenOnRecord, onFailure }) : null,
     nameOf: (one) => tree.get(one)?.name ?? one,
     isWithin: (one) => tree.isWithin(one, node),
   };
@@ -271,6 +274,10 @@ async function askAudit({ source, question, signal }: Asking): Promise<AskedRepo
 async function askCustom(asking: Asked): Promise<AskedReport> {
   const { source, question, nowMs, watermark, cycles } = asking;
   const { asked, pairing } = customQuestion(source, question, nowMs, cycles);
+  // Whoever reads at the node sees it: of who stood above it, those that do now are named.
+  const { node } = question;
+  const reader = { reach: /^(?:all$|partner:)/.test(node) ? [node] : [] };
+  checkOwnerFilters(source.tree, reader, node, asked.filters);
   const beside = pairing && (await comparedInSlices(pairing));
   const usage = beside
     ? await answerComparedUsage(source.clickhouse, asked, beside, watermark, nowMs)
@@ -278,5 +285,7 @@ async function askCustom(asking: Asked): Promise<AskedReport> {
   const { meters } = asked;
   const groupBy = asked.groupBy?.dimension;
   const nameOf = groupBy === "organization" ? organizationName(source) : undefined;
-  return { meters, sections: customSections({ meters, usage, groupBy, nameOf }) };
+  const named = ownerGroupsNamed(source.tree, reader, { node, dimension: groupBy });
+  const shown = usage.meters.map((one) => (one.groups ? { ...one, groups: named(one.groups) } : one));
+  return { meters, sections: customSections({ meters, usage: { ...usage, meters: shown }, groupBy, nameOf }) };
 }

@@ -315,12 +315,16 @@ test("trials, changes of plan, cancellations and anchors in any mixture: period,
       }, 0);
     // Up to the end of the cycle they are shown, cancelled or not.
     for (const atMs of [nowMs, cycleEnd - 1]) {
-      const charges = await readCharges(billing.source, node, 0, ["organization"], atMs);
+      const charges = await readCharges(billing.source, ofAll(node), atMs);
       expect(charges?.start, about).toBe(period.start);
       expect(Math.abs(Number(charges?.levels[0]?.total ?? 0) - costAt(atMs)), about).toBeLessThan(0.05);
     }
   }
 });
+
+const ofAll = (node: string): Parameters<typeof readCharges>[1] => {
+  return { node, cyclesAgo: 0, levels: ["organization"], isSeenOnRecord: () => true };
+};
 
 test("the charges of a cycle in which the node moved are those of its statements, part by part", async () => {
   await billing.world.deps.tree.createNode({ kind: "reseller", id: "charged-to", name: "x", parent: partner });
@@ -337,8 +341,14 @@ test("the charges of a cycle in which the node moved are those of its statements
   );
   expect(totals).toHaveLength(2);
   const atMs = Date.parse("2026-03-31T23:00:00Z");
-  const charges = await readCharges(billing.source, node, 0, ["organization"], atMs);
+  const chargedIn = async (isSeenOnRecord: (path: readonly string[]) => boolean) =>
+    (await readCharges(billing.source, { ...ofAll(node), isSeenOnRecord }, atMs))?.levels[0]?.total;
+  const charges = await readCharges(billing.source, ofAll(node), atMs);
   expect(Number(charges?.levels[0]?.total)).toBe(totals[0] + totals[1]);
+  // Above the node, who had it later learns nothing of what it was charged before, nor the other way round.
+  const isNow = (path: readonly string[]) => path.includes("reseller:charged-to");
+  const ofEach = [await chargedIn(isNow), await chargedIn((path) => !isNow(path))].map(Number);
+  expect(ofEach.toSorted()).toEqual(totals.toSorted());
   expect(Number(charges?.levels[0]?.total)).not.toBe(20);
 });
 

@@ -1,7 +1,7 @@
 /** GET /v1/charges: what a cycle costs so far, for who may see prices. */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { PeriodSource } from "../../billing/period.ts";
-import { highestLevel, visibleLevels } from "../../billing/price-visibility.ts";
+import { highestLevel, seesOnRecord, visibleLevels } from "../../billing/price-visibility.ts";
 import { readCharges } from "../../billing/read-charges.ts";
 import { type Charges, chargeRowSchema, chargesQuerySchema, chargesSchema } from "../../contract/charges.ts";
 import { priceLevels } from "../../contract/plans.ts";
@@ -41,7 +41,7 @@ const getChargesRoute = createRoute({
   tags: ["Billing"],
   summary: "Get the charges of a billing cycle so far",
   description:
-    "By the usage as it is known now. Where the plan changed within a cycle, each part of it is charged as that part of a whole cycle at the same pace: fixed fee, included amount and bounds of tiers shrink with it.",
+    "By the usage as it is known now. Where the plan changed within a cycle, each part of it is charged as that part of a whole cycle at the same pace: fixed fee, included amount and bounds of tiers shrink with it. Of a node that moved, the parts of the cycle in which it stood below the caller.",
   middleware: requireScope("prices:read"),
   request: { query: chargesQuerySchema },
   responses: {
@@ -61,7 +61,8 @@ export function chargesRoutes(source: ChargesRoutesDeps): OpenAPIHono<HttpEnv> {
     const levels = priceLevels.slice(highestLevel(node) - 1).filter((level) => seen.has(level));
     const asked = { ...source, clickhouse: storeFor(c, source.clickhouse) };
     return await answerList(c, chargeTable, {}, async () => {
-      const charges = await readCharges(asked, node, cycle, levels, now());
+      const isSeenOnRecord = seesOnRecord(actor, levels);
+      const charges = await readCharges(asked, { node, cyclesAgo: cycle, levels, isSeenOnRecord }, now());
       if (!charges) throw new ProblemError("not_found", `${node} has no subscription in that cycle`, { field: "node" });
       return charges;
     });

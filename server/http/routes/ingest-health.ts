@@ -8,19 +8,24 @@ import {
   ingestHealthSchema,
   windowCountsSchema,
 } from "../../contract/ingest-health.ts";
+import type { NodeAddress } from "../../contract/nodes.ts";
+import { nodesOfKeys } from "../../identity/keys.ts";
 import { answerIngestHealth, wholeMinutes } from "../../metrics/ingest-health.ts";
 import { InvalidTimeError } from "../../metrics/windows.ts";
+import type { Postgres } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
+import { nameOfOthers } from "../../tree/past-owners.ts";
 import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
-import { requireScope, resolveNode } from "../authenticate.ts";
+import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
 export interface IngestHealthRoutesDeps {
   clickhouse: ClickHouse;
+  postgres: Postgres;
   tree: NodeTree;
   watermark: () => Date;
   now?: () => number;
@@ -54,6 +59,7 @@ const getIngestHealthRoute = createRoute({
 
 export function ingestHealthRoutes({
   clickhouse,
+  postgres,
   tree,
   watermark,
   now = Date.now,
@@ -69,8 +75,16 @@ export function ingestHealthRoutes({
     const fromMs = given.fromMs ?? toMs - usualRangeMs[window];
     if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
     const asOf = watermark();
+    const { reach } = c.get("actor");
+    // Keys of who stood above the node before are not its later owners' to know.
+    const isOwn = (of: NodeAddress) => tree.ancestors(node).includes(of) || isWithinReach({ reach }, tree, of);
+    const namesOf = async (keys: readonly string[]) => {
+      const known = [...(await nodesOfKeys(postgres.db, keys))].filter(([, of]) => !isOwn(of));
+      return new Map(known.map(([key]) => [key, nameOfOthers]));
+    };
+    const isNamed = groupBy !== "key" || reach.includes(node);
     try {
-      const question = { node, ...wholeMinutes(fromMs, toMs), window, tz, groupBy };
+      const question = { node, ...wholeMinutes(fromMs, toMs), window, tz, groupBy, ...(!isNamed && { namesOf }) };
       return await answerList(
         c,
         outcomeTable,

@@ -4,8 +4,9 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { parseFilters } from "../../catalog/filters.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
-import { jobListSchema, jobSchema, jobsQuerySchema } from "../../contract/jobs.ts";
+import { type Job, jobListSchema, jobSchema, jobsQuerySchema } from "../../contract/jobs.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
+import { ownersSeenBy, withoutFormerOwners } from "../../lists/former-owners.ts";
 import { jobDimensions, jobKeySchema, readJobs } from "../../lists/read-jobs.ts";
 import { asOfSchema } from "../../metrics/as-of.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
@@ -62,6 +63,7 @@ export function jobsRoutes({
     const filters = parseFilters(query, jobDimensions);
     const { from, to, tz } = query;
     const range = readTimeRange(query, now());
+    const shown = withoutFormerOwners<Job>(ownersSeenBy(tree, c.get("actor"), now()));
     const asked = { list: "jobs", node, filters, from, to, tz };
     return await answerList(c, jobTable, query, async ({ cursor, limit }) => {
       const position = readCursor(cursor, asked, positionSchema);
@@ -76,7 +78,7 @@ export function jobsRoutes({
       return {
         node,
         watermark: seen.toISOString(),
-        jobs: page.map(({ job }) => job),
+        jobs: page.map(({ job }) => shown(job)),
         next_cursor: last ? writeCursor(asked, { asOf, key: last.key }) : null,
       };
     });

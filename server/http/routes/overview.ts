@@ -1,7 +1,7 @@
 /** GET /v1/overview: a node's month at one glance. */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Logger } from "pino";
-import { visibleLevels } from "../../billing/price-visibility.ts";
+import { seesOnRecord, visibleLevels } from "../../billing/price-visibility.ts";
 import { meterIdentity } from "../../catalog/catalog.ts";
 import { type NodeAddress, nodeStatuses } from "../../contract/nodes.ts";
 import { quotaFilters } from "../../contract/organizations.ts";
@@ -12,6 +12,8 @@ import {
   overviewRowSchema,
   overviewSchema,
 } from "../../contract/overview.ts";
+import type { PriceLevel } from "../../contract/plans.ts";
+import type { Actor } from "../../identity/actor.ts";
 import { cycleContaining } from "../../metrics/windows.ts";
 import { describeMissing } from "../../overview/organization-facts.ts";
 import {
@@ -101,7 +103,7 @@ export function overviewRoutes(source: OverviewRoutesDeps): OpenAPIHono<HttpEnv>
       (one) => tree.isWithin(one.node, node) && (isOrganization || one.node !== node),
     );
     const levels = visibleLevels(actor, node, tree);
-    const revenueKey = JSON.stringify([node, [...levels]]);
+    const { key: revenueKey, isSeenOnRecord } = revenueFor(actor, node, levels);
     const revenue =
       levels.size === 0
         ? undefined
@@ -111,7 +113,7 @@ export function overviewRoutes(source: OverviewRoutesDeps): OpenAPIHono<HttpEnv>
               missing.push(of);
               log.warn({ err, node: of }, "charges could not be read");
             };
-            const answer = await readRevenue(source, state, below, levels, { nowMs, onFailure });
+            const answer = await readRevenue(source, state, below, levels, { nowMs, isSeenOnRecord, onFailure });
             return { watermark: standings.watermark, answer, missing };
           });
     const organizations = tree.list([node], { kind: "organization", limit: Number.POSITIVE_INFINITY });
@@ -151,4 +153,14 @@ export function overviewRoutes(source: OverviewRoutesDeps): OpenAPIHono<HttpEnv>
     return await answerList(c, overviewTable, {}, async () => overview);
   });
   return app;
+}
+
+/** What of the revenue at a node is shown to the actor, and what it is the same for: what was charged above a node before it moved here is another's. */
+function revenueFor(actor: Actor, node: NodeAddress, levels: ReadonlySet<PriceLevel>) {
+  const payees = actor.grants.filter(({ actions }) => actions.has("prices:read")).map((grant) => grant.node);
+  const seenThen = seesOnRecord(actor, levels);
+  return {
+    key: JSON.stringify([node, [...levels], payees.sort()]),
+    isSeenOnRecord: (path: readonly NodeAddress[]) => path.includes(node) && seenThen(path),
+  };
 }

@@ -8,6 +8,7 @@ import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
 import { nodeAddress } from "../../contract/node-address.ts";
 import {
+  type QuarantinedEvent,
   quarantinedEventSchema,
   quarantineListSchema,
   quarantineParamsSchema,
@@ -34,7 +35,7 @@ import {
 } from "../../quarantine/read-quarantine.ts";
 import { replayQuarantined } from "../../quarantine/replay-quarantine.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
-import { stoodWithin } from "../../tree/past-owners.ts";
+import { stoodWithin, wasWithin } from "../../tree/past-owners.ts";
 import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
@@ -85,6 +86,13 @@ export function quarantineRoutes({
     const { from, to, tz, status } = query;
     const range = readTimeRange(query, now());
     const asked = { list: "quarantine", node, filters, status, from, to, tz };
+    const wasOwn = wasWithin(tree, actor.reach);
+    const shown = (event: QuarantinedEvent): QuarantinedEvent =>
+      event.organization === null ||
+      wasOwn(nodeAddress("organization", event.organization), new Date(event.received_at))
+        ? event
+        : { ...event, key: "" };
+    const isByKey = filters.some(({ dimension }) => dimension === "key");
     const visible = visibleAt([node], node === actor.node ? actor.id : "", tree);
     return await answerList(c, quarantineTable, query, async ({ cursor, limit }) => {
       const after = readCursor(cursor, asked, quarantineKeySchema);
@@ -98,7 +106,7 @@ export function quarantineRoutes({
       return {
         node,
         watermark: asOf.toISOString(),
-        events: page.map(({ event }) => event),
+        events: page.map(({ event }) => shown(event)).filter(({ key }) => !isByKey || key !== ""),
         next_cursor: last ? writeCursor(asked, last.key) : null,
       };
     });

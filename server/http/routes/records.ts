@@ -5,12 +5,12 @@ import { declaredDimensions } from "../../catalog/catalog.ts";
 import { parseFilters } from "../../catalog/filters.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
-import { nodeAddress } from "../../contract/node-address.ts";
 import { defaultPageSize } from "../../contract/pages.ts";
 import { recordListSchema, recordSchema, recordsQuerySchema, type UsageRecord } from "../../contract/records.ts";
 import type { Actor } from "../../identity/actor.ts";
 import { stringifyExact } from "../../json/exact-json.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
+import { ownersSeenBy } from "../../lists/former-owners.ts";
 import {
   type ExactRecord,
   type ReadRecord,
@@ -21,7 +21,7 @@ import {
 import { asOfSchema } from "../../metrics/as-of.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
-import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import { requireScope, resolveNode } from "../authenticate.ts";
 import { answerExact } from "../exact-json.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { listFormOf, listMediaTypes, mapped, streamOf } from "../list-form.ts";
@@ -99,11 +99,15 @@ export function recordsRoutes({
     const asOf = position?.asOf ?? { settledBatch: settledBatch(), watermarkMs: seen.getTime() };
     const question = { node, filters, ...range, asOf, withVoided: query.include === "voided", after: position?.key };
     const form = listFormOf(c.req.header("accept"));
-    const shown = ofOwnOwners(tree, c.get("actor"), nowMs);
+    const shown = withoutOthers(tree, c.get("actor"), nowMs);
+    // A key that is not shown is not found by what it is either.
+    const isByKey = filters.some(({ dimension }) => dimension === "key");
+    const shownOf = (found: readonly ReadRecord[]) =>
+      found.map(shown).filter(({ record }) => !isByKey || record.key !== "");
     if (form !== "json") {
       const groups = mapped(
         readRecords(storeFor(c, clickhouse), question, Math.min(query.limit ?? streamedGroup, streamedGroup), nowMs),
-        (group) => group.map(shown),
+        shownOf,
       );
       const most = query.limit ?? Number.POSITIVE_INFINITY;
       if (isTableForm(form)) {
@@ -115,40 +119,28 @@ export function recordsRoutes({
     }
     const limit = query.limit ?? defaultPageSize;
     const read = await readRecords(storeFor(c, clickhouse), question, limit + 1, nowMs).next();
-    const found = (read.done ? [] : read.value).map(shown);
+    const found = read.done ? [] : read.value;
     const page = found.slice(0, limit);
     const last = page.at(-1);
     return answerExact(c, {
       node,
       watermark: seen.toISOString(),
-      records: page.map(({ record }) => record),
+      records: shownOf(page).map(({ record }) => record),
       next_cursor: found.length > limit && last ? writeCursor(asked, { asOf, key: last.key }) : null,
     });
   });
   return app;
 }
 
-/** Who owned an organization before, and their keys, are for those who reach them, not for whoever has it now. */
-function ofOwnOwners(
+/** Without former owners that are not the reader's to know, and their keys. */
+function withoutOthers(
   tree: RecordsRoutesDeps["tree"],
   actor: Pick<Actor, "reach">,
   nowMs: number,
 ): (read: ReadRecord) => ReadRecord {
-  const known = new Map<string, boolean>();
-  const isOwn = ({ organization, partner, reseller }: ExactRecord): boolean => {
-    if (actor.reach.includes(nodeAddress("organization", organization))) return true;
-    const path = tree.pathAt(organization, nowMs);
-    if ((path?.partner ?? "") === (partner ?? "") && (path?.reseller ?? "") === (reseller ?? "")) return true;
-    const owner = reseller ? nodeAddress("reseller", reseller) : partner ? nodeAddress("partner", partner) : "all";
-    return isWithinReach(actor, tree, owner);
-  };
-  return (read) => {
-    const { organization, partner, reseller } = read.record;
-    const key = JSON.stringify([organization, partner, reseller]);
-    const isShown = known.get(key) ?? isOwn(read.record);
-    known.set(key, isShown);
-    return isShown ? read : { ...read, record: { ...read.record, partner: null, reseller: null, key: "" } };
-  };
+  const isSeen = ownersSeenBy(tree, actor, nowMs);
+  return (read) =>
+    isSeen(read.record) ? read : { ...read, record: { ...read.record, partner: null, reseller: null, key: "" } };
 }
 
 /** The records of the groups, `limit` at most, as texts to send. */

@@ -5,6 +5,7 @@ import { parseFilters } from "../../catalog/filters.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
 import {
+  type SessionSummary,
   sessionAnswerSchema,
   sessionIntervalSchema,
   sessionListSchema,
@@ -13,6 +14,7 @@ import {
   sessionsQuerySchema,
 } from "../../contract/sessions.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
+import { ownersSeenBy, withoutFormerOwners } from "../../lists/former-owners.ts";
 import {
   intervalKeySchema,
   readSession,
@@ -89,6 +91,7 @@ export function usageSessionsRoutes({
     const { state, from, to, tz } = query;
     const nowMs = now();
     const range = readTimeRange(query, nowMs);
+    const shown = withoutFormerOwners<SessionSummary>(ownersSeenBy(tree, c.get("actor"), nowMs));
     const asked = { list: "sessions", node, filters, state, from, to, tz };
     return await answerList(c, sessionTable, query, async ({ cursor, limit }) => {
       const after = readCursor(cursor, asked, sessionKeySchema);
@@ -103,7 +106,7 @@ export function usageSessionsRoutes({
       return {
         node,
         watermark: asOf.toISOString(),
-        sessions: page.map(({ summary }) => summary),
+        sessions: page.map(({ summary }) => shown(summary)),
         next_cursor: last ? writeCursor(asked, last.key) : null,
       };
     });
@@ -127,7 +130,8 @@ export function usageSessionsRoutes({
         );
         if (!found) continue;
         const next_cursor = found.next ? writeCursor(asked, [node, found.next]) : null;
-        return { ...found.session, watermark: asOf.toISOString(), next_cursor };
+        const shown = withoutFormerOwners<typeof found.session>(ownersSeenBy(tree, c.get("actor"), nowMs));
+        return { ...shown(found.session), watermark: asOf.toISOString(), next_cursor };
       }
       throw new ProblemError("not_found", "there is no such session");
     });

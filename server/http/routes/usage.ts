@@ -19,6 +19,7 @@ import {
   usageQuerySchema,
 } from "../../contract/usage.ts";
 import type { Actor } from "../../identity/actor.ts";
+import { checkOwnerFilters, ownerGroupsNamed } from "../../lists/former-owners.ts";
 import { readLive } from "../../live/read-live.ts";
 import type { CustomMeters } from "../../meters/custom-meters.ts";
 import {
@@ -54,7 +55,7 @@ import { usageLines, usageTable } from "../usage-rows.ts";
 
 export interface UsageRoutesDeps {
   clickhouse: ClickHouse;
-  tree: Pick<NodeTree, "get" | "isWithin">;
+  tree: Pick<NodeTree, "ancestors" | "get" | "isWithin">;
   watermark: () => Date;
   /** What is live in a node, as memory has it; undefined: storage is to be read. */
   heldLive?: ((node: NodeAddress) => Promise<LiveAnswer | undefined>) | undefined;
@@ -137,6 +138,8 @@ export function usageRoutes({
         field: "group_by",
       });
     const filters = parseFilters(query, dimensions);
+    const actor = c.get("actor");
+    for (const node of nodes) checkOwnerFilters(tree, actor, node, filters);
     const question = {
       fromMs,
       toMs,
@@ -160,8 +163,12 @@ export function usageRoutes({
     sayWatermark(c, asOf);
     const answers: UsageAnswer[] = [];
     // One node after another: what one question may ask of the store at once stays the same.
-    for (const [node, meters] of metersOfNodes)
-      answers.push(await answer(store, { ...question, windows, node, meters }, compared, asOf, nowMs));
+    for (const [node, meters] of metersOfNodes) {
+      const known = await answer(store, { ...question, windows, node, meters }, compared, asOf, nowMs);
+      const named = ownerGroupsNamed(tree, actor, { node, dimension: query.group_by });
+      const shown = known.meters.map((one) => (one.groups ? { ...one, groups: named(one.groups) } : one));
+      answers.push({ ...known, meters: shown });
+    }
     const [first] = answers as [UsageAnswer];
     const { node: _, meters: __, ...head } = first;
     const whole =

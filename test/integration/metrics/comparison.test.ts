@@ -36,7 +36,7 @@ beforeAll(async () => {
   });
   const watermark = () => new Date(now);
   // Every question here is about the caller's own node.
-  const tree = { get: () => undefined, isWithin: () => false };
+  const tree = { ancestors: () => [], get: () => undefined, isWithin: () => false };
   app.route(
     "/",
     usageRoutes({
