@@ -196,7 +196,8 @@ function warnOfSkew(
   aheadMs: number,
   { warn }: ReadContext,
 ): void {
-  if (aheadMs <= skewWarningMs) return;
+  // Not a number where an id holds no time.
+  if (!(aheadMs > skewWarningMs)) return;
   const what = field === "id" ? "the time in `id`" : `\`${field}\``;
   const message = `${what} is ${Math.round(aheadMs / 1000)} seconds ahead of the server's clock`;
   warn({ index, id, code: "clock_skew", field, message });
