@@ -71,11 +71,19 @@ async function main(): Promise<void> {
       `  Sign in as ${config.adminEmail} with the password ${service.generatedAdminPassword} (shown this once)`,
     );
   console.log(`${lines.join("\n")}\n`);
-  if (sinks) simulator = startSimulator(service.url, await service.keys.createDemoKey(), sinks.webhookUrl);
+  if (!sinks) return;
+  simulator = startSimulator({
+    TIDEMARK_URL: service.url,
+    TIDEMARK_DEMO_KEY: await service.keys.createDemoKey(),
+    TIDEMARK_DEMO_WEBHOOK: sinks.webhookUrl,
+    TIDEMARK_DEMO_MAILS: config.smtpUrl === sinks.smtpUrl ? sinks.mailsUrl : "",
+    // Of the first start; later ones find its people there.
+    TIDEMARK_DEMO_PASSWORD: config.adminPassword ?? service.generatedAdminPassword ?? "",
+  });
 }
 
 /** A process of its own that knows only the service's URL and a key, as any emitter. */
-function startSimulator(url: string, key: string, webhookUrl: string): ChildProcess {
+function startSimulator(settings: Record<string, string>): ChildProcess {
   const built = fileURLToPath(new URL("./simulate.js", import.meta.url));
   const entry = existsSync(built)
     ? [built]
@@ -86,7 +94,7 @@ function startSimulator(url: string, key: string, webhookUrl: string): ChildProc
       ];
   return spawn(process.execPath, entry, {
     stdio: "inherit",
-    env: { ...process.env, TIDEMARK_URL: url, TIDEMARK_DEMO_KEY: key, TIDEMARK_DEMO_WEBHOOK: webhookUrl },
+    env: { ...process.env, ...settings },
   });
 }
 

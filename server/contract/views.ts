@@ -32,6 +32,7 @@ export const createViewSchema = z.strictObject({
   query: querySchema,
   panels: panelsSchema.optional(),
 });
+export type CreateView = z.input<typeof createViewSchema>;
 
 export const changeViewSchema = z.strictObject({
   name: nameSchema.optional(),

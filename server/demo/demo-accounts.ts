@@ -1,4 +1,7 @@
-/** Who sends usage in the demonstration: resellers and the organizations below them, each with a character of its own. */
+/**
+ * Who is in the demonstration: a partner, resellers, and the organizations below them, each with a character of its own. Days are
+ * counted from the first of the history.
+ */
 
 /** When in a week an organization meets, in its own time zone. */
 export type Rhythm = "office" | "school" | "clinic" | "community" | "around_the_clock";
@@ -6,6 +9,7 @@ export type Rhythm = "office" | "school" | "clinic" | "community" | "around_the_
 export interface DemoOrganization {
   id: string;
   name: string;
+  /** Below which it began; some move (`demoMoves`). */
   reseller: string;
   timeZone: string;
   rhythm: Rhythm;
@@ -17,14 +21,35 @@ export interface DemoOrganization {
   meetingSize: number;
   /** Minutes of a usual meeting. */
   meetingMinutes: number;
-  /** Days after the demonstration's first day on which it became a customer; 0 for those who were there before. */
+  /** On which it became a customer; 0 for those who were there before. */
   joinedOnDay: number;
+  /** On which it met for the last time; Infinity for those who stay. */
+  leftOnDay: number;
 }
 
+export const demoPartners = [{ id: "meridian", name: "Meridian Alliance" }] as const;
+
 export const demoResellers = [
-  { id: "brightwater", name: "Brightwater Communications" },
-  { id: "kestrel", name: "Kestrel Cloud Partners" },
-  { id: "altamar", name: "Altamar Telecom" },
+  { id: "brightwater", name: "Brightwater Communications", parent: "partner:meridian" },
+  { id: "kestrel", name: "Kestrel Cloud Partners", parent: "partner:meridian" },
+  { id: "altamar", name: "Altamar Telecom", parent: "all" },
+] as const;
+
+/** Customers for more than a year when the history begins, and so with a year to compare with. */
+export const oldOrganizations = ["fernhill-university", "thornbury-law", "cascadia-health", "sakura-learning"];
+/** On trial: who became a customer later than this. */
+export const trialFromDay = 60;
+/** Did not pay, and was suspended; meets no more since. */
+export const suspendedOrganization = "quarry-street-films";
+/** Ended its contract. */
+export const cancelledOrganization = "wharf-street-gallery";
+/** Answers around the clock, with people and with automatic agents. */
+export const agentOrganizations = ["northgate-helpline", "prairie-support", "pacific-care-line"];
+
+/** What they use until the move stays with the reseller they had. */
+export const demoMoves = [
+  { organization: "pinecrest-library", to: "brightwater", onDay: 50 },
+  { organization: "kiwi-makers", to: "kestrel", onDay: 70 },
 ] as const;
 
 const usual: Record<Rhythm, { size: number; minutes: number }> = {
@@ -35,7 +60,10 @@ const usual: Record<Rhythm, { size: number; minutes: number }> = {
   around_the_clock: { size: 3, minutes: 40 },
 };
 
-type Row = [id: string, name: string, timeZone: string, rhythm: Rhythm, language: string, joinedOnDay?: number];
+type Row = [
+  ...[id: string, name: string, timeZone: string, rhythm: Rhythm, language: string],
+  ...[joinedOnDay?: number, leftOnDay?: number],
+];
 
 /** From the largest to the smallest of each reseller. */
 const customers: Record<(typeof demoResellers)[number]["id"], Row[]> = {
@@ -54,6 +82,7 @@ const customers: Record<(typeof demoResellers)[number]["id"], Row[]> = {
     ["stonebridge-choir", "Stonebridge Choir", "Europe/London", "community", "en"],
     ["nordlys-energi", "Nordlys Energi", "Europe/Oslo", "office", "no", 31],
     ["cafe-lingua", "Café Lingua", "Europe/Paris", "community", "fr", 58],
+    [cancelledOrganization, "Wharf Street Gallery", "Europe/London", "community", "en", 0, 61],
   ],
   kestrel: [
     ["cascadia-health", "Cascadia Health", "America/Los_Angeles", "clinic", "en"],
@@ -67,8 +96,9 @@ const customers: Record<(typeof demoResellers)[number]["id"], Row[]> = {
     ["grupo-azteca-norte", "Grupo Azteca Norte", "America/Mexico_City", "office", "es"],
     ["open-door-counseling", "Open Door Counseling", "America/New_York", "clinic", "en"],
     ["pinecrest-library", "Pinecrest Public Library", "America/Denver", "community", "en"],
-    ["quarry-street-films", "Quarry Street Films", "America/Los_Angeles", "office", "en"],
+    [suspendedOrganization, "Quarry Street Films", "America/Los_Angeles", "office", "en", 0, 80],
     ["juniper-analytics", "Juniper Analytics", "America/New_York", "office", "en", 44],
+    ["sable-notaries", "Sable Notaries", "America/New_York", "office", "en", 85],
   ],
   altamar: [
     ["sakura-learning", "Sakura Learning", "Asia/Tokyo", "school", "ja"],
@@ -94,19 +124,23 @@ const sizeExponent = 0.75;
 const leastAroundTheClock = 52;
 
 export const demoOrganizations: readonly DemoOrganization[] = demoResellers.flatMap(({ id: reseller }) =>
-  customers[reseller].map(([id, name, timeZone, rhythm, language, joinedOnDay = 0], rank) => {
-    const byRank = largestMeetingsPerDay / (rank + 1) ** sizeExponent / (usual[rhythm].size / usual.office.size) ** 0.5;
-    return {
-      id,
-      name,
-      reseller,
-      timeZone,
-      rhythm,
-      language,
-      meetingsPerDay: rhythm === "around_the_clock" ? Math.max(byRank, leastAroundTheClock) : byRank,
-      meetingSize: usual[rhythm].size,
-      meetingMinutes: usual[rhythm].minutes,
-      joinedOnDay,
-    };
-  }),
+  customers[reseller].map(
+    ([id, name, timeZone, rhythm, language, joinedOnDay = 0, leftOnDay = Number.POSITIVE_INFINITY], rank) => {
+      const byRank =
+        largestMeetingsPerDay / (rank + 1) ** sizeExponent / (usual[rhythm].size / usual.office.size) ** 0.5;
+      return {
+        id,
+        name,
+        reseller,
+        timeZone,
+        rhythm,
+        language,
+        meetingsPerDay: rhythm === "around_the_clock" ? Math.max(byRank, leastAroundTheClock) : byRank,
+        meetingSize: usual[rhythm].size,
+        meetingMinutes: usual[rhythm].minutes,
+        joinedOnDay,
+        leftOnDay,
+      };
+    },
+  ),
 );

@@ -6,18 +6,9 @@ import { dayMs, hourMs, minuteMs } from "../contract/durations.ts";
 import type { UsageEvent } from "../contract/events.ts";
 import { logNormal, pick, poisson, type Random, seededRandom } from "../programs/random.ts";
 import type { DemoOrganization } from "./demo-accounts.ts";
+import { extrasOf } from "./meeting-extras.ts";
 import { isLive, liveMinutes, meetingsPerHour, thrownOutAt } from "./rhythm.ts";
-
-export interface TimedEvent {
-  atMs: number;
-  event: UsageEvent;
-}
-
-export interface Demonstration {
-  seed: number;
-  /** The first instant of the history, ms since 1970, on a full hour. */
-  firstMs: number;
-}
+import type { Demonstration, TimedEvent } from "./timed-event.ts";
 
 /** No meeting lasts longer, so no event lies further than this after its meeting's hour, but for late transcriptions. */
 const longestMeetingMs = 3 * hourMs;
@@ -62,9 +53,9 @@ export function eventsOfHour(
   demonstration: Demonstration,
   withSignsOfLife: boolean,
 ): TimedEvent[] {
-  const { seed, firstMs } = demonstration;
+  const { seed, firstMs, size } = demonstration;
   const random = seededRandom("hour", seed, organization.id, hourStartMs);
-  const count = poisson(meetingsPerHour(organization, hourStartMs, firstMs), random);
+  const count = poisson(size * meetingsPerHour(organization, hourStartMs, firstMs), random);
   const usualMinutes = organization.meetingMinutes * (isLive(hourStartMs, firstMs) ? liveMinutes : 1);
   const events: TimedEvent[] = [];
   for (let index = 0; index < count; index++) {
@@ -76,13 +67,14 @@ export function eventsOfHour(
       participants: Math.max(2, Math.min(200, poisson(logNormal(organization.meetingSize, 0.35, random), random))),
       medium: random() < 0.06 ? "video_audio" : undefined,
     };
-    events.push(...new MeetingEvents(meeting, random, firstMs, withSignsOfLife).all());
+    events.push(...new MeetingEvents(meeting, random, firstMs, withSignsOfLife).all(seed));
   }
   if (isLaunch(organization, hourStartMs, firstMs)) {
-    const { participants, minutes } = launch;
+    const { minutes } = launch;
+    const participants = Math.ceil(launch.participants * size);
     const startMs = hourStartMs + 2 * minuteMs;
     const meeting: Meeting = { id: "launch", organization, startMs, minutes, participants, medium: "video_audio" };
-    events.push(...new MeetingEvents(meeting, random, firstMs, withSignsOfLife).all());
+    events.push(...new MeetingEvents(meeting, random, firstMs, withSignsOfLife).all(seed));
   }
   return events;
 }
@@ -133,7 +125,7 @@ class MeetingEvents {
     this.#agent = organization.rhythm === "around_the_clock" ? `desk-${1 + Math.floor(random() * 12)}` : undefined;
   }
 
-  all(): TimedEvent[] {
+  all(seed: number): TimedEvent[] {
     const meeting = this.#meeting;
     const random = this.#random;
     const users = this.#users();
@@ -145,7 +137,12 @@ class MeetingEvents {
     this.#posts(users);
     if (random() < 0.3) this.#transcription(users[0] as string);
     this.#add(this.#endMs, "session.ended", {});
-    return [...this.#events, ...this.#signsOfLife];
+    const extras = extrasOf(
+      { ...meeting, endMs: this.#endMs, users },
+      seededRandom("extras", seed, meeting.id),
+      ({ id, type, atMs, ...fields }) => ({ atMs, event: this.#event(id, type, atMs, fields) }),
+    );
+    return [...this.#events, ...extras, ...this.#signsOfLife];
   }
 
   /** Colleagues meet more often than others: the first names of a long list come up most. */

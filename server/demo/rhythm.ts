@@ -22,19 +22,26 @@ const weekdays: Record<Rhythm, readonly number[]> = {
   around_the_clock: [0.9, 1, 1, 1, 1, 1, 0.95],
 };
 
-const clocks = new Map<string, Intl.DateTimeFormat>();
+interface Shown {
+  hour: number;
+  weekday: number;
+}
+
+/** By zone, with what was asked last: organizations of one zone are asked about one hour after another. */
+const clocks = new Map<string, { clock: Intl.DateTimeFormat; atMs: number; shown: Shown }>();
 const weekdayNames = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 
 /** The hour (0 to 23) and weekday (0 is Sunday) that a clock in the zone shows at the instant. */
-export function localHour(timeZone: string, atMs: number): { hour: number; weekday: number } {
-  let clock = clocks.get(timeZone);
-  if (!clock) {
-    clock = new Intl.DateTimeFormat("en-US", { timeZone, hour: "2-digit", hourCycle: "h23", weekday: "short" });
-    clocks.set(timeZone, clock);
-  }
+export function localHour(timeZone: string, atMs: number): Shown {
+  const known = clocks.get(timeZone);
+  if (known?.atMs === atMs) return known.shown;
+  const clock =
+    known?.clock ?? new Intl.DateTimeFormat("en-US", { timeZone, hour: "2-digit", hourCycle: "h23", weekday: "short" });
   const parts = clock.formatToParts(atMs);
   const part = (type: string) => parts.find((candidate) => candidate.type === type)?.value ?? "";
-  return { hour: Number(part("hour")), weekday: weekdayNames.indexOf(part("weekday")) };
+  const shown = { hour: Number(part("hour")), weekday: weekdayNames.indexOf(part("weekday")) };
+  clocks.set(timeZone, { clock, atMs, shown });
+  return shown;
 }
 
 /** Something that made usage leave its usual course; days and hours are counted from the demonstration's first instant. */
@@ -85,7 +92,7 @@ export function growth(day: number): number {
  */
 export function meetingsPerHour(organization: DemoOrganization, atMs: number, firstMs: number): number {
   const day = (atMs - firstMs) / dayMs;
-  if (day < organization.joinedOnDay) return 0;
+  if (day < organization.joinedOnDay || day >= organization.leftOnDay) return 0;
   const { rhythm, timeZone, meetingsPerDay } = organization;
   const { hour, weekday } = localHour(timeZone, atMs);
   const shares = hours[rhythm];

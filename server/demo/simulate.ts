@@ -1,87 +1,39 @@
 /**
- * The demonstration: posts what resellers with some forty organizations would send, 90 days of history first, then live.
- * It is an emitter like any other and knows only TIDEMARK_URL and TIDEMARK_DEMO_KEY, a key at `all` that may make nodes;
- * with TIDEMARK_DEMO_WEBHOOK, which takes what it is sent, also rules, channels and scheduled reports.
- * What it sends follows from the first start's instant, which the service remembers: a later start fills the gap since.
+ * The demonstration: posts what a partner's and others' resellers with some forty organizations would send, 90 days of history
+ * first, then live, and tells the story around it (story.ts). It is an emitter and an administrator like any other and knows only
+ * TIDEMARK_URL, TIDEMARK_DEMO_KEY, a key with all rights at `all`, and TIDEMARK_DEMO_WEBHOOK, which takes what alerts and reports
+ * send; with TIDEMARK_DEMO_MAILS, where it can read its people's mails, and TIDEMARK_DEMO_PASSWORD they accept their invitations.
+ * TIDEMARK_DEMO_SIZE=0.1 has a tenth of the meetings. What it sends follows from the first start's instant, which the service
+ * remembers: a later start fills the gap since.
  */
 
 import { setTimeout as delay } from "node:timers/promises";
 import { dayMs, hourMs } from "../contract/durations.ts";
-import type { UsageEvent } from "../contract/events.ts";
 import { nodeAddress } from "../contract/node-address.ts";
 import { Emitter } from "../emitter/emitter.ts";
-import type { Connection } from "../programs/connection.ts";
-import { AnswerError, UsageApi } from "../programs/usage-api.ts";
+import { UsageApi } from "../programs/usage-api.ts";
+import { keepBooks } from "./chapters/bills.ts";
+import { mistakenEvents } from "./chapters/mistakes.ts";
+import { silentOrganization } from "./chapters/rules.ts";
+import { makeBranding, makeMoves, makeNodes } from "./chapters/who-is-there.ts";
+import { Course } from "./course.ts";
 import { demoOrganizations, demoResellers } from "./demo-accounts.ts";
-import { crossings, makeAlerts, silentOrganization, spike } from "./demo-alerts.ts";
-import { demoPlans, planOf } from "./demo-plans.ts";
-import { makeReports } from "./demo-reports.ts";
-import { type Demonstration, eventsOfHour, hourReachMs, type TimedEvent } from "./meetings.ts";
 import { historyDays } from "./rhythm.ts";
+import { type DemoSettings, keyCaller, patiently, Stage } from "./stage.ts";
+import { story } from "./story.ts";
+import type { Demonstration } from "./timed-event.ts";
+import { eventsOfYearBefore, yearBeforeDays } from "./year-before.ts";
 
 const seed = 1;
 const tickMs = 250;
 /** A start that was cut short leaves gaps where its last requests were on their way; repeats of the rest are duplicates. */
 const repeatedMs = 3 * dayMs;
 const historyEventsPerRequest = 5_000;
-const attemptEveryMs = 1_000;
 const visibleWithinMs = 10 * 60_000;
-/** Who became a customer later than this is on trial. */
-const trialFromDay = 60;
+const booksEveryMs = 60_000;
 const number = new Intl.NumberFormat("en");
 
 const say = (text: string) => console.log(`Demo: ${text}`);
-
-/** Events of all organizations, hour by hour, in the order of their times. */
-class Course {
-  readonly #demonstration: Demonstration;
-  #plannedToMs: number;
-  readonly #liveFromMs: number;
-  #waiting: TimedEvent[] = [];
-
-  /** Starts with events at `fromMs`; signs of life only from `liveFromMs` on. */
-  constructor(demonstration: Demonstration, fromMs: number, liveFromMs: number) {
-    this.#demonstration = demonstration;
-    this.#liveFromMs = liveFromMs;
-    const reachingMs = Math.floor((fromMs - hourReachMs) / hourMs) * hourMs;
-    this.#plannedToMs = Math.max(demonstration.firstMs, reachingMs);
-    this.#planTo(fromMs);
-    this.#waiting = this.#waiting.filter(({ atMs }) => atMs >= fromMs);
-  }
-
-  /** The events before `toMs` that were not taken yet. */
-  take(toMs: number): UsageEvent[] {
-    this.#planTo(toMs);
-    let count = 0;
-    while (count < this.#waiting.length && (this.#waiting[count] as TimedEvent).atMs < toMs) count++;
-    return this.#waiting.splice(0, count).map(({ event }) => event);
-  }
-
-  #planTo(toMs: number): void {
-    if (this.#plannedToMs >= toMs) return;
-    while (this.#plannedToMs < toMs) {
-      const hourStartMs = this.#plannedToMs;
-      const withSignsOfLife = hourStartMs + hourReachMs > this.#liveFromMs;
-      for (const organization of demoOrganizations)
-        for (const timed of eventsOfHour(organization, hourStartMs, this.#demonstration, withSignsOfLife))
-          if (timed.atMs >= this.#liveFromMs || !timed.event.type.endsWith(".alive")) this.#waiting.push(timed);
-      this.#plannedToMs += hourMs;
-    }
-    this.#waiting.sort((a, b) => a.atMs - b.atMs);
-  }
-}
-
-/** Makes the nodes that are missing; answers when the demonstration was started for the first time, ms since 1970. */
-async function makeNodes(api: UsageApi): Promise<number> {
-  let startedAtMs = Number.POSITIVE_INFINITY;
-  for (const { id, name } of demoResellers) {
-    const node = await api.createNode({ kind: "reseller", id, name, parent: "all" });
-    startedAtMs = Math.min(startedAtMs, Date.parse(node.created_at));
-  }
-  for (const { id, name, reseller } of demoOrganizations)
-    await api.createNode({ kind: "organization", id, name, parent: nodeAddress("reseller", reseller) });
-  return startedAtMs;
-}
 
 /** Up to where every reseller's history is known to be there; `firstMs` when there is none. */
 async function presentTo(api: UsageApi, firstMs: number): Promise<number> {
@@ -100,6 +52,18 @@ async function presentTo(api: UsageApi, firstMs: number): Promise<number> {
     }),
   );
   return Math.max(firstMs, Math.min(...lastHours) - repeatedMs);
+}
+
+/** Undefined where it is all there. */
+async function missingYearBefore(api: UsageApi, demonstration: Demonstration) {
+  const events = eventsOfYearBefore(demonstration);
+  const { firstMs } = demonstration;
+  const answer = await api.usage({
+    ...{ meter: "documents", node: "all", window: "total" },
+    ...{ from: new Date(firstMs - (yearBeforeDays + 1) * dayMs).toISOString(), to: new Date(firstMs).toISOString() },
+  });
+  const wanted = events.filter(({ type }) => type === "transcription.completed").length;
+  return Number(answer.meters[0]?.total) < wanted ? events : undefined;
 }
 
 async function postHistory(course: Course, fromMs: number, toMs: number, emitter: Emitter): Promise<void> {
@@ -122,35 +86,7 @@ async function postHistory(course: Course, fromMs: number, toMs: number, emitter
   );
 }
 
-/**
- * Subscribes those who are not yet. Only after the history can be queried: what a cycle came to is closed as it is known
- * a day after its end, and all of the history's cycles ended long ago.
- */
-async function subscribe(api: UsageApi, firstMs: number): Promise<void> {
-  const known = (await api.plans()).plans;
-  const ids = new Map<string, string>();
-  for (const plan of demoPlans)
-    ids.set(plan.name, (known.find(({ name }) => name === plan.name) ?? (await api.createPlan(plan))).id);
-  const subscribed = new Set((await api.subscriptions()).subscriptions.map(({ node }) => node));
-  for (const [place, organization] of demoOrganizations.entries()) {
-    const { id, timeZone: tz, joinedOnDay } = organization;
-    const node = nodeAddress("organization", id);
-    const plan = ids.get(planOf(organization));
-    if (plan === undefined || subscribed.has(node)) continue;
-    await api.subscribe({
-      node,
-      plan,
-      tz,
-      starts_at: new Date(firstMs + joinedOnDay * dayMs).toISOString(),
-      anchor: 1 + ((place * 5) % 28),
-      ...(joinedOnDay > trialFromDay && { trial_ends_at: new Date(firstMs + (historyDays + 7) * dayMs).toISOString() }),
-    });
-  }
-  say(`${demoPlans.length} plans, and who is subscribed to them`);
-}
-
 async function live(course: Course, emitter: Emitter, signal: AbortSignal): Promise<void> {
-  say("live from here on");
   while (!signal.aborted) {
     await emitter.send(course.take(Date.now()).filter(({ organization }) => organization !== silentOrganization));
     await emitter.flush();
@@ -158,44 +94,42 @@ async function live(course: Course, emitter: Emitter, signal: AbortSignal): Prom
   }
 }
 
-/** Repeats `ask` while there is no answer or the service is not ready. */
-async function patiently<T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
+/** Chapter by chapter, then the books as long as it lives. */
+async function tell(stage: Stage): Promise<void> {
+  const { signal } = stage;
+  for (const chapter of story) {
+    await patiently(() => chapter.tell(stage), signal);
+    say(chapter.title);
+  }
+  say("live from here on");
   for (;;) {
-    try {
-      return await ask();
-    } catch (error) {
-      const isPassing =
-        error instanceof AnswerError && (error.status === 0 || error.status === 429 || error.status === 503);
-      if (!isPassing) throw error;
-      await delay(attemptEveryMs, undefined, { signal });
-    }
+    await delay(booksEveryMs, undefined, { signal });
+    await patiently(() => keepBooks(stage, Date.now()), signal);
   }
 }
 
-async function simulate(connection: Connection, webhookUrl: string | undefined, signal: AbortSignal): Promise<void> {
-  const api = new UsageApi(connection, signal);
-  const startedAtMs = await patiently(() => makeNodes(api), signal);
+async function simulate(settings: DemoSettings, signal: AbortSignal): Promise<void> {
+  const caller = keyCaller(settings, signal);
+  const api = new UsageApi(settings, signal);
+  const startedAtMs = await patiently(() => makeNodes(caller), signal);
   const firstMs = Math.floor(startedAtMs / hourMs) * hourMs - historyDays * dayMs;
+  await patiently(() => makeMoves(caller, firstMs), signal);
+  await patiently(() => makeBranding(caller), signal);
+  const demonstration: Demonstration = { seed, firstMs, size: settings.size };
   const fromMs = await patiently(() => presentTo(api, firstMs), signal);
   const liveFromMs = Date.now();
-  const course = new Course({ seed, firstMs }, fromMs, liveFromMs);
+  const course = new Course(demonstration, fromMs, liveFromMs);
   say(
     `${demoResellers.length} resellers, ${demoOrganizations.length} organizations; posting from ${new Date(fromMs).toISOString()} to now`,
   );
-  const history = new Emitter({ ...connection, signal, eventsPerRequest: historyEventsPerRequest, concurrency: 3 });
+  const connection = { url: settings.url, key: settings.key, signal };
+  const history = new Emitter({ ...connection, eventsPerRequest: historyEventsPerRequest, concurrency: 3 });
+  await history.send((await patiently(() => missingYearBefore(api, demonstration), signal)) ?? []);
+  await history.send(mistakenEvents(firstMs));
   await postHistory(course, fromMs, liveFromMs, history);
   await patiently(() => api.whenVisible(visibleWithinMs), signal);
-  await patiently(() => subscribe(api, firstMs), signal);
-  const emitter = new Emitter({ ...connection, signal });
-  if (webhookUrl !== undefined) {
-    await emitter.send(spike(startedAtMs));
-    const channels = await patiently(() => makeAlerts(api, webhookUrl), signal);
-    await emitter.send(await patiently(() => crossings(api, Date.now()), signal));
-    say("rules and channels, one spike, one that went quiet, three that cross a threshold");
-    await patiently(() => makeReports(api, channels), signal);
-    say("weekly and monthly reports, and those of the weeks before");
-  }
-  await live(course, emitter, signal);
+  const stage = new Stage(settings, { startedAtMs, firstMs }, signal);
+  await Promise.all([live(course, new Emitter(connection), signal), tell(stage)]);
 }
 
 /** SIGTERM, Ctrl-C, or the end of the process that started this one; participants then fall silent and time out. */
@@ -210,13 +144,26 @@ function untilStopped(): AbortSignal {
   return stop.signal;
 }
 
-const { TIDEMARK_URL: url, TIDEMARK_DEMO_KEY: key, TIDEMARK_DEMO_WEBHOOK: webhook } = process.env;
-if (!url || !key) {
-  console.error("The demonstration needs TIDEMARK_URL and TIDEMARK_DEMO_KEY.");
-  process.exit(2);
+function readSettings(): DemoSettings {
+  const { TIDEMARK_URL: url, TIDEMARK_DEMO_KEY: key, TIDEMARK_DEMO_WEBHOOK: webhookUrl } = process.env;
+  const { TIDEMARK_DEMO_MAILS: mailsUrl, TIDEMARK_DEMO_PASSWORD: password, TIDEMARK_DEMO_SIZE } = process.env;
+  const size = Number(TIDEMARK_DEMO_SIZE || 1);
+  if (!url || !key || !webhookUrl) {
+    console.error("The demonstration needs TIDEMARK_URL, TIDEMARK_DEMO_KEY and TIDEMARK_DEMO_WEBHOOK.");
+    process.exit(2);
+  }
+  if (!(size > 0 && size <= 1)) {
+    console.error("TIDEMARK_DEMO_SIZE must lie above 0 and not above 1.");
+    process.exit(2);
+  }
+  return {
+    ...{ url: url.replace(/\/+$/, ""), key, webhookUrl, size },
+    ...{ mailsUrl: mailsUrl || undefined, password: password || undefined },
+  };
 }
+
 const signal = untilStopped();
-simulate({ url: url.replace(/\/+$/, ""), key }, webhook, signal).then(
+simulate(readSettings(), signal).then(
   () => process.exit(0),
   (error: unknown) => {
     if (signal.aborted) process.exit(0);

@@ -2,12 +2,15 @@ import { describe, expect, it } from "vitest";
 import { eventType } from "../../../server/catalog/catalog.ts";
 import { dayMs, hourMs } from "../../../server/contract/durations.ts";
 import { usageEventSchema } from "../../../server/contract/events.ts";
+import { usesOfHour } from "../../../server/demo/beside-meetings.ts";
 import { type DemoOrganization, demoOrganizations, demoResellers } from "../../../server/demo/demo-accounts.ts";
-import { eventsOfHour, hourReachMs, type TimedEvent } from "../../../server/demo/meetings.ts";
+import { eventsOfHour, hourReachMs } from "../../../server/demo/meetings.ts";
 import { localHour, meetingsPerHour } from "../../../server/demo/rhythm.ts";
+import type { TimedEvent } from "../../../server/demo/timed-event.ts";
+import { eventsOfYearBefore } from "../../../server/demo/year-before.ts";
 
 const firstMs = Date.parse("2026-03-02T00:00:00Z");
-const demonstration = { seed: 1, firstMs };
+const demonstration = { seed: 1, firstMs, size: 1 };
 const organization = (id: string) => demoOrganizations.find((one) => one.id === id) as DemoOrganization;
 
 function eventsOf(one: DemoOrganization, fromMs: number, hours: number, withSignsOfLife: boolean): TimedEvent[] {
@@ -15,12 +18,20 @@ function eventsOf(one: DemoOrganization, fromMs: number, hours: number, withSign
     eventsOfHour(one, fromMs + hour * hourMs, demonstration, withSignsOfLife),
   ).flat();
 }
-const aDay = demoOrganizations.flatMap((one) => eventsOf(one, firstMs + 30 * dayMs, 24, true));
+const besideMeetings = (one: DemoOrganization, fromMs: number, hours: number) =>
+  Array.from({ length: hours }, (_, hour) => usesOfHour(one, fromMs + hour * hourMs, demonstration)).flat();
+const aDay = demoOrganizations.flatMap((one) => [
+  ...eventsOf(one, firstMs + 30 * dayMs, 24, true),
+  ...besideMeetings(one, firstMs + 30 * dayMs, 24),
+]);
 
 describe("the events of the demonstration", () => {
   it("follow from the seed alone, so that a repeat is a duplicate", () => {
     const one = organization("fernhill-university");
     expect(eventsOf(one, firstMs + 30 * dayMs, 24, true)).toEqual(eventsOf(one, firstMs + 30 * dayMs, 24, true));
+    const desk = organization("prairie-support");
+    expect(besideMeetings(desk, firstMs, 24)).toEqual(besideMeetings(desk, firstMs, 24));
+    expect(eventsOfYearBefore(demonstration)).toEqual(eventsOfYearBefore(demonstration));
   });
 
   it("are the same with and without signs of life, but for those", () => {
@@ -84,6 +95,8 @@ describe("the rhythm of an organization", () => {
     const mondays = [7, 28, 49, 70].map((day) => meetingsPerHour(office, firstMs + day * dayMs + 15 * hourMs, firstMs));
     expect(mondays).toEqual([...mondays].sort((a, b) => a - b));
     const late = demoOrganizations.filter((one) => one.joinedOnDay > 0);
+    for (const one of demoOrganizations.filter(({ leftOnDay }) => leftOnDay < Number.POSITIVE_INFINITY))
+      expect(eventsOf(one, firstMs + one.leftOnDay * dayMs, 24, false)).toEqual([]);
     expect(late.length).toBeGreaterThan(2);
     for (const one of late)
       for (let day = 0; day < one.joinedOnDay; day++)
@@ -95,7 +108,7 @@ describe("the rhythm of an organization", () => {
 
   it("is that of some forty organizations of different sizes below three resellers", () => {
     expect(demoResellers).toHaveLength(3);
-    expect(new Set(demoOrganizations.map(({ id }) => id)).size).toBe(40);
+    expect(new Set(demoOrganizations.map(({ id }) => id)).size).toBe(42);
     const sizes = demoOrganizations.map((one) => one.meetingsPerDay);
     expect(Math.max(...sizes)).toBeGreaterThan(5 * Math.min(...sizes));
   });

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { loadConfig } from "../../../server/config.ts";
-import { spike } from "../../../server/demo/demo-alerts.ts";
+import { spike } from "../../../server/demo/chapters/rules.ts";
 import { openSinks } from "../../../server/demo/sinks.ts";
+import { createMailer } from "../../../server/mail/mailer.ts";
 import { withSinks } from "../../../server/with-sinks.ts";
 
 test("the demonstration may send to its own receiver, to nothing else besides, and takes a mail server that is set", async () => {
@@ -15,6 +16,19 @@ test("the demonstration may send to its own receiver, to nothing else besides, a
   const set = withSinks(loadConfig({ TIDEMARK_SMTP_URL: "smtp://mail.example.com" }), sinks);
   expect(set.smtpUrl).toBe("smtp://mail.example.com");
   expect((await fetch(sinks.webhookUrl, { method: "POST", body: "{}" })).status).toBe(200);
+});
+
+test("the last mail to a person of the demonstration can be read by who knows where, nobody else's can", async () => {
+  const { smtpUrl, mailsUrl, webhookUrl } = await openSinks();
+  const mailer = createMailer({ smtpUrl, from: "Tidemark <usage@example.com>" });
+  const link = `http://localhost:8080/set-password#${"t".repeat(120)}`;
+  for (const to of ["nora@meridian.example", "admin@tidemark.local"])
+    await mailer.send({ to, subject: "You are invited", text: `Choose a password here:\n${link}\n` });
+  mailer.close();
+  const read = async (address: string, url = mailsUrl) => await (await fetch(url + encodeURIComponent(address))).text();
+  expect(await read("nora@meridian.example")).toContain(link);
+  expect(await read("admin@tidemark.local")).toBe("");
+  expect(await read("nora@meridian.example", webhookUrl.replace(/alerts$/, "mails/"))).not.toContain(link);
 });
 
 test("the spike of a demonstration that is started again is the same events", () => {
