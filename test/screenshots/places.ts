@@ -32,14 +32,18 @@ export const places: readonly Place[] = [
   { name: "new-report", path: "/reports/new" },
   { name: "schedules", path: "/schedules" },
   { name: "new-schedule", path: "/schedules/new" },
+  { name: "branding", path: "/branding" },
   { name: "plans", path: "/plans" },
+  { name: "new-plan", path: "/plans/new" },
   { name: "subscriptions", path: "/subscriptions" },
+  { name: "new-subscription", path: "/subscriptions/new" },
   { name: "statements", path: "/statements" },
   { name: "what-if", path: "/what-if" },
   { name: "keys", path: "/keys" },
   { name: "people", path: "/people" },
   { name: "audit", path: "/audit" },
   { name: "account", path: "/account" },
+  { name: "not-found", path: "/no-such-page" },
 ];
 
 const organizationTabs = [
@@ -48,6 +52,16 @@ const organizationTabs = [
 /** One of those that the demonstration's events name. */
 const anAgent = "desk-1";
 const resellerTabs = ["customers", "people", "subscription", "statements"];
+
+function organizationPlaces(node: string): Place[] {
+  const path = `/organizations/${encodeURIComponent(node.replace(/^organization:/, ""))}`;
+  return [
+    { name: "organization", path },
+    { name: "organization-limit", path: `${path}?course=1` },
+    ...organizationTabs.map((tab) => ({ name: `organization-${tab}`, path: `${path}?tab=${tab}` })),
+    { name: "usage-limit", path: `/usage?${new URLSearchParams({ node, course: "1" })}` },
+  ];
+}
 
 /** Pages of one thing each: the first that the API lists. */
 export async function detailPlaces(context: BrowserContext, url: string): Promise<Place[]> {
@@ -63,6 +77,10 @@ export async function detailPlaces(context: BrowserContext, url: string): Promis
     { nodes: resellers },
     { nodes: partners },
     { meters: ofAgent },
+    { views },
+    { channels },
+    { reports },
+    { schedules },
   ] = await Promise.all(
     [
       "/v1/organizations?sort=usage&limit=1",
@@ -75,10 +93,13 @@ export async function detailPlaces(context: BrowserContext, url: string): Promis
       "/v1/nodes?kind=reseller&limit=1",
       "/v1/nodes?kind=partner&limit=1",
       `/v1/usage?meter=participation_minutes&window=total&group_by=organization&limit=1&filter[agent]=${anAgent}`,
+      "/v1/views",
+      "/v1/channels?limit=1",
+      "/v1/reports?limit=1",
+      "/v1/schedules?limit=1",
     ].map(read),
   );
   const [organization] = organizations;
-  const organizationPath = `/organizations/${encodeURIComponent(organization.node.replace(/^organization:/, ""))}`;
   const of = (name: string, path: string, list: { id: string }[]): Place[] =>
     list[0] ? [{ name, path: `${path}/${list[0].id}` }] : [];
   const inTree = (name: string, node: string | undefined, tabs: string[] = []): Place[] => {
@@ -88,14 +109,11 @@ export async function detailPlaces(context: BrowserContext, url: string): Promis
   };
   const withAgent: string | undefined = ofAgent[0].groups[0]?.key;
   return [
-    { name: "organization", path: organizationPath },
-    { name: "organization-limit", path: `${organizationPath}?course=1` },
-    ...organizationTabs.map((tab) => ({ name: `organization-${tab}`, path: `${organizationPath}?tab=${tab}` })),
+    ...(organization ? organizationPlaces(organization.node) : []),
     ...inTree("root", "all"),
     ...inTree("reseller", resellers[0]?.node, resellerTabs),
     ...inTree("partner", partners[0]?.node),
     ...inTree("agent", withAgent && `agent:${encodeURIComponent(withAgent)}/${anAgent}`, ["sessions"]),
-    { name: "usage-limit", path: `/usage?${new URLSearchParams({ node: organization.node, course: "1" })}` },
     ...sessions.slice(0, 1).map((one: { organization: string; session: string }) => ({
       name: "session",
       path: `/sessions/${encodeURIComponent(one.organization)}/${encodeURIComponent(one.session)}`,
@@ -105,6 +123,15 @@ export async function detailPlaces(context: BrowserContext, url: string): Promis
     ...of("plan", "/plans", plans),
     ...of("subscription", "/subscriptions", subscriptions),
     ...of("statement", "/statements", statements),
+    ...of(
+      "dashboard",
+      "/dashboards",
+      views.filter(({ panels }: { panels: unknown }) => panels !== null),
+    ),
+    ...of("channel", "/channels", channels),
+    ...of("report", "/reports", reports),
+    ...reports.slice(0, 1).map(({ id }: { id: string }) => ({ name: "edit-report", path: `/reports/${id}/edit` })),
+    ...of("schedule", "/schedules", schedules),
   ];
 }
 

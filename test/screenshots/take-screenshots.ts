@@ -7,10 +7,10 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { env } from "node:process";
-import AxeBuilder from "@axe-core/playwright";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { launchBrowser, signIn } from "../support/browser.ts";
 import { eventually, startService } from "../support/service.ts";
+import { brokenRules } from "./inspect-page.ts";
 import { comeToRest, detailPlaces, places } from "./places.ts";
 
 const phone = { width: 360, height: 780 };
@@ -37,8 +37,7 @@ async function take(page: Page, address: string, picture: string): Promise<strin
     await comeToRest(page);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
     if (wide > 0) note(`${wide} px wider than its window`);
-    const { violations } = await new AxeBuilder({ page }).analyze();
-    for (const { id, nodes } of violations) note(`${id}: ${nodes[0]?.html} (${nodes.length})`);
+    for (const { id, nodes } of await brokenRules(page)) note(`${id}: ${nodes[0]?.html} (${nodes.length})`);
   } catch (error) {
     note((error as Error).message);
   }
@@ -65,7 +64,7 @@ async function takeAll(
     wanted.some((start) => name.startsWith(start)),
   );
   const storageState = await signedOut.storageState();
-  await signedOut.close();
+  await first.close();
   const faults: string[] = [];
   for (const { name: look, ...options } of looks) {
     const context = await browser.newContext({ ...options, reducedMotion: "reduce", storageState });
@@ -74,7 +73,7 @@ async function takeAll(
       const found = await take(page, url + path, join(folder, `${name}-${look}.png`));
       faults.push(...found.map((fault) => `${name}-${look}: ${fault}`));
     }
-    await context.close();
+    await page.close();
     console.log(`${all.length} pages, ${look}`);
   }
   for (const fault of faults) console.error(fault);

@@ -1,0 +1,94 @@
+/** What is wrong with a page as it stands: rules of accessibility, its width; and with everything that opens on it. */
+import AxeBuilder from "@axe-core/playwright";
+import type { Page } from "playwright-core";
+import { comeToRest } from "./places.ts";
+
+export class Findings {
+  readonly #found = new Set<string>();
+  looked = 0;
+
+  note(where: string, what: string): void {
+    const line = `${where}: ${what.split("\n")[0]}`;
+    if (!this.#found.has(line)) console.error(line);
+    this.#found.add(line);
+  }
+
+  /** A line each. */
+  get all(): readonly string[] {
+    return [...this.#found];
+  }
+}
+
+export async function inspect(page: Page, where: string, findings: Findings): Promise<void> {
+  findings.looked++;
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  if (wide > 0) findings.note(where, `${wide} px wider than its window`);
+  let violations = await brokenRules(page);
+  if (violations.length > 0) {
+    // What was being asked anew meanwhile is drawn faintly for that moment.
+    await comeToRest(page);
+    violations = await brokenRules(page);
+  }
+  for (const { id, nodes } of violations) findings.note(where, `${id}: ${nodes[0]?.html} (${nodes.length})`);
+}
+
+/** Of accessibility, as axe knows them. */
+export async function brokenRules(page: Page) {
+  const axe = new AxeBuilder({ page }).setLegacyMode().options({ resultTypes: ["violations"] });
+  return (await axe.analyze()).violations;
+}
+
+/** Beside the buttons that say that they open something: those that open a dialog about what they are called. None acts at once. */
+const named = [
+  ...["New organization", "Import", "New", "Invite", "Custom range", "Add a note", "Add a passkey", "New secret"],
+  ...["Dates", "Cancel subscription", "Change plan", "Publish draft", "Set status"],
+];
+/** Of the one thing that a page is about; in lists such buttons act, and offer to undo it. */
+const asking = ["Remove", "Delete"];
+const labelled = ["Edit", "Rotate", "Revoke", "Delete", "Rename"];
+const openersIn = (scope: "body" | "main") =>
+  [
+    `${scope} button[aria-haspopup=dialog]`,
+    ...named.map((name) => `main button:text-is("${name}")`),
+    ...asking.map((name) => `main button:text-is("${name}"):not(li *, td *)`),
+    ...labelled.map((name) => `main button[aria-label^="${name} "]`),
+  ].join(", ");
+
+const opened = "[role=dialog]:visible, dialog[open]";
+/** What opens nothing within it is no opener, whatever it is called. */
+const opensWithinMs = 3_000;
+
+/** Opens what opens within `scope`, one by one, and looks at each; of many alike, such as a menu in each row, at the first. */
+export async function inspectOpened(
+  page: Page,
+  scope: "body" | "main",
+  look: (label: string) => Promise<void>,
+): Promise<void> {
+  const openers = openersIn(scope);
+  const labels = await page.locator(openers).evaluateAll((buttons) =>
+    buttons.map((button) => {
+      const label = button.getAttribute("aria-label") ?? button.getAttribute("data-testid") ?? button.textContent ?? "";
+      const isShown = button.getBoundingClientRect().width > 0;
+      return isShown && !(button as HTMLButtonElement).disabled ? label.trim().split(/\s+/)[0] : undefined;
+    }),
+  );
+  const address = page.url();
+  for (const [place, label] of labels.entries()) {
+    if (label === undefined || labels.indexOf(label) !== place) continue;
+    await page.locator(openers).nth(place).click();
+    const panel = page.locator(opened).first();
+    const isOpen = await panel.waitFor({ timeout: opensWithinMs }).then(
+      () => true,
+      () => false,
+    );
+    if (isOpen) {
+      await comeToRest(page);
+      await look(label);
+      await page.keyboard.press("Escape");
+      await panel.waitFor({ state: "hidden" });
+    } else {
+      await page.goto(address);
+      await comeToRest(page);
+    }
+  }
+}
