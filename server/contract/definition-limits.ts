@@ -11,6 +11,8 @@ const mebi = 1024 * kibi;
 
 /** `withEnded`: of one node, those too that were revoked or have ended. `versions`: of one. `bytes`: of one's JSON, of each version where it has them; `bytesOfTenant`: of all. */
 export const definitionLimits = {
+  /** Every process holds all of them. */
+  nodes: { ofTenant: 100_000 },
   meters: { ofNode: 200, ofTenant: 2_000, versions: 200, bytes: 16 * kibi, bytesOfTenant: 8 * mebi },
   plans: { ofNode: 200, ofTenant: 2_000, versions: 200, bytes: 128 * kibi, bytesOfTenant: 32 * mebi },
   models: { ofNode: 1_000, ofTenant: 10_000 },
@@ -18,7 +20,7 @@ export const definitionLimits = {
   subscriptions: { ofNode: 500, planChanges: 500 },
   keys: { ofNode: 1_000, ofTenant: 20_000, withEnded: 20_000 },
   /** Users' roles, those that are offered included. */
-  roles: { ofNode: 2_000, ofTenant: 50_000 },
+  roles: { ofNode: 2_000, ofTenant: 50_000, ofUser: 200 },
   rules: { ofNode: 200, ofTenant: 5_000, bytes: 16 * kibi, bytesOfTenant: 8 * mebi },
   channels: { ofNode: 500, ofTenant: 2_000 },
   reports: { ofNode: 1_000, ofTenant: none },
@@ -47,6 +49,7 @@ const versioned = {
 };
 
 export const definitionLimitsSchema = z.object({
+  nodes: z.object({ max_of_tenant: ofTenant.max_of_tenant }).describe("Agents of organizations not counted"),
   meters: z.object(versioned),
   plans: z.object(versioned),
   models: z.object(ofTenant),
@@ -57,7 +60,9 @@ export const definitionLimitsSchema = z.object({
       max_with_ended: z.int().describe("Per node, those that were revoked or have ended included"),
     })
     .describe("In force"),
-  roles: z.object(ofTenant).describe("Roles of users, those that are offered included"),
+  roles: z
+    .object({ ...ofTenant, max_of_user: z.int().describe("Roles that one user may have, or be offered together") })
+    .describe("Roles of users, those that are offered included"),
   rules: z.object({ ...ofTenant, ...sizes }),
   channels: z.object(ofTenant),
   reports: z.object(ofNode),
@@ -78,6 +83,7 @@ export const definitionLimitsSchema = z.object({
 /** As /v1/limits returns them. */
 export function describeDefinitionLimits(): z.infer<typeof definitionLimitsSchema> {
   const {
+    nodes,
     meters,
     plans,
     models,
@@ -97,12 +103,13 @@ export function describeDefinitionLimits(): z.infer<typeof definitionLimitsSchem
     ...{ max_bytes: of.bytes, max_bytes_of_tenant: of.bytesOfTenant },
   });
   return {
+    nodes: { max_of_tenant: nodes.ofTenant },
     meters: { ...counts(meters), ...bytes(meters), max_versions: meters.versions },
     plans: { ...counts(plans), ...bytes(plans), max_versions: plans.versions },
     models: counts(models),
     subscriptions: { max_of_node: subscriptions.ofNode, max_plan_changes: subscriptions.planChanges },
     keys: { ...counts(keys), max_with_ended: keys.withEnded },
-    roles: counts(roles),
+    roles: { ...counts(roles), max_of_user: roles.ofUser },
     rules: { ...counts(rules), ...bytes(rules) },
     channels: counts(channels),
     reports: { max_of_node: reports.ofNode },

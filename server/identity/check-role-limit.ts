@@ -4,6 +4,7 @@ import type { RoleAt } from "../contract/accounts.ts";
 import { definitionLimits } from "../contract/definition-limits.ts";
 import type { Queries } from "../postgres/client.ts";
 import { roleOffers, userRoles } from "../postgres/schema/accounts.ts";
+import { ProblemError } from "../problem.ts";
 import { checkLimit, type RowLimit } from "../tree/check-limit.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
@@ -19,6 +20,13 @@ const limit: RowLimit = {
     return rows[0]?.roles ?? 0;
   },
 };
+
+const { ofUser } = definitionLimits.roles;
+
+/** Throws `conflict` where one user would have more roles than may be looked at with each request of theirs. */
+export function checkRolesOfUser(roles: number): void {
+  if (roles > ofUser) throw new ProblemError("conflict", `a user has ${ofUser} roles at most`, { field: "roles" });
+}
 
 /** Throws `conflict` where one of the nodes, or its tenant, has as many as it may. */
 export async function checkRoleLimit(

@@ -75,7 +75,7 @@ export function canAll(
 export function narrowTo(actor: Actor, action: Action): Actor | undefined {
   const grants = actor.grants.filter((grant) => grant.actions.has(action));
   const [first] = grants;
-  return first && { ...actor, node: first.node, reach: grants.map(({ node }) => node) };
+  return first && { ...actor, node: first.node, reach: [...new Set(grants.map(({ node }) => node))] };
 }
 
 /** What a node's status leaves to its own people and keys. Usage that happened is always taken: it must not be lost. */

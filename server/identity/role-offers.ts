@@ -10,6 +10,7 @@ import type { RightsAt } from "../postgres/schema/accounts.ts";
 import { roleOffers, userRoles, users } from "../postgres/schema/accounts.ts";
 import { lockAddress } from "./account-use.ts";
 import { newId } from "./actor.ts";
+import { checkRolesOfUser } from "./check-role-limit.ts";
 import { hashSecret, newSecret } from "./credential-cache.ts";
 import { sessionsChannel } from "./sessions.ts";
 
@@ -44,6 +45,7 @@ export async function makeOffer(
   const link = { tokenHash: hashSecret(token), shownTo, expiresAt: new Date(nowMs + offerLifetimeMs) };
   if (own) {
     const changed = { ...(!keepsLink && link), name: name ?? own.name, roles: joined(own.roles, roles) };
+    if (changed.roles.length > own.roles.length) checkRolesOfUser(changed.roles.length);
     const [offer] = await tx.update(roleOffers).set(changed).where(eq(roleOffers.id, own.id)).returning();
     if (!offer) throw new Error("the offer was not stored");
     await recordOffer(tx, by, own, offer, "user.invited");
@@ -129,12 +131,13 @@ export async function declineOffer(postgres: Postgres, { userId, id, by, nowMs }
   });
 }
 
-/** The offer becomes roles of the account. */
+/** The offer becomes roles of the account. Throws `conflict` where these would be too many. */
 export async function takeRoles(tx: Queries, offer: RoleOffer, userId: string, by: Author): Promise<void> {
   await tx
     .insert(userRoles)
     .values(offer.roles.map(({ node, role }) => ({ userId, node, role })))
     .onConflictDoNothing();
+  checkRolesOfUser(await tx.$count(userRoles, eq(userRoles.userId, userId)));
   await tx.delete(roleOffers).where(eq(roleOffers.id, offer.id));
   await tx.execute(sql`SELECT pg_notify(${sessionsChannel}, '')`);
   for (const { node, roles } of byNode(offer.roles))

@@ -124,7 +124,7 @@ export class Sessions {
       id: row.users.id,
       name: row.users.email,
       node: grants[0].node,
-      reach: grants.map(({ node }) => node),
+      reach: [...new Set(grants.map(({ node }) => node))],
       grants,
       createOrganizations: grants.some(({ actions }) => actions.has("nodes:write")),
       hasSecondFactor: row.users.totpSince !== null,

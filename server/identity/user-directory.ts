@@ -13,7 +13,7 @@ import { roleOffers, sessions, userRoles, users, userTokens } from "../postgres/
 import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import type { Actor } from "./actor.ts";
-import { checkRoleLimit } from "./check-role-limit.ts";
+import { checkRoleLimit, checkRolesOfUser } from "./check-role-limit.ts";
 import { hashSecret } from "./credential-cache.ts";
 import { actionsOfRole, canAll } from "./permissions.ts";
 import { ofOffer, readAccounts, readOffers, readUsersBelow, type UserPosition, type UserRecord } from "./read-users.ts";
@@ -256,7 +256,9 @@ export class UserDirectory {
     const taken = seen.roles.filter((role) => !has(wanted, role));
     const given = wanted.filter((role) => !has(user.roles, role));
     this.#checkMayGive(actor, [...wanted.filter((role) => !has(seen.roles, role)), ...taken]);
-    return [...user.roles.filter((role) => !has(taken, role)), ...given];
+    const next = [...user.roles.filter((role) => !has(taken, role)), ...given];
+    if (next.length > user.roles.length) checkRolesOfUser(next.length);
+    return next;
   }
 
   async #replaceRoles(tx: Queries, before: Locked, wanted: readonly RoleAt[], actor: Actor): Promise<void> {

@@ -3,6 +3,7 @@ import { eq } from "drizzle-orm";
 import type { Redis } from "ioredis";
 import { type Author, recordChange, system } from "../audit/record-change.ts";
 import type { SignIn } from "../contract/accounts.ts";
+import { definitionLimits } from "../contract/definition-limits.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { userRoles, users } from "../postgres/schema/accounts.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
@@ -139,7 +140,13 @@ export class Users {
       if (!first) return undefined;
       const { id, name } = first;
       await tx.insert(users).values({ id, email: account, name, emailVerifiedAt: new Date(nowMs) });
-      for (const offer of offers) await takeRoles(tx, offer, id, author(id));
+      let taken = 0;
+      for (const offer of offers) {
+        // The others stay offered: nobody keeps somebody out by offering them too much.
+        if (taken + offer.roles.length > definitionLimits.roles.ofUser) continue;
+        taken += offer.roles.length;
+        await takeRoles(tx, offer, id, author(id));
+      }
       return id;
     });
   }

@@ -1,8 +1,10 @@
 /** The organizations of a node, searched, filtered, sorted and cut into pages: all from memory, since sorting by usage needs the figures of all. */
 
+import TinyQueue from "tinyqueue";
 import type { NodeStatus } from "../contract/nodes.ts";
 import type { Organization, OrganizationSort } from "../contract/organizations.ts";
 import type { QuotaStatus } from "../contract/quota-status.ts";
+import { createPace, type Pace } from "../fairness/pace.ts";
 import { compareDecimals } from "../numbers/figures.ts";
 import type { NodeRecord } from "../tree/node-record.ts";
 import { type SearchedText, searchDistance, searchedText } from "./search-names.ts";
@@ -45,35 +47,55 @@ interface Placed {
   value: string | number;
 }
 
-/** Those of `records` that match, those after `after` first in the asked order, the node's address where two are alike. */
-export function pageOfOrganizations(
+/**
+ * Those of `records` that match, those after `after` first in the asked order, the node's address where two are alike. Worked out
+ * in slices, since a search compares each word of 100,000 names. Rejects with the signal's reason once it is aborted.
+ */
+export async function pageOfOrganizations(
   records: readonly NodeRecord[],
   facts: OrganizationFacts,
   question: OrganizationQuestion,
   after: PageEnd | undefined,
   limit: number,
-): OrganizationPage {
-  const found = matching(records, facts, question);
+  signal?: AbortSignal,
+): Promise<OrganizationPage> {
+  const pace = createPace(signal);
+  const found = await matching(records, facts, question, pace);
   const compare = inOrder(question);
-  const placed = found.sort(compare);
-  const from = after === undefined ? 0 : placed.findIndex((one) => compare(one, asPlaced(after)) > 0);
-  const page = from < 0 ? [] : placed.slice(from, from + limit);
+  const waiting = new TinyQueue<Placed>([], compare);
+  for (const one of found) {
+    if (after === undefined || compare(one, asPlaced(after)) > 0) waiting.push(one);
+    const resting = pace.rest();
+    if (resting) await resting;
+  }
+  const page: Placed[] = [];
+  for (let next = waiting.pop(); next; next = page.length < limit ? waiting.pop() : undefined) {
+    page.push(next);
+    const resting = pace.rest();
+    if (resting) await resting;
+  }
   const last = page.at(-1);
-  const isLast = from < 0 || from + limit >= placed.length || !last;
   return {
-    total: placed.length,
+    total: found.length,
     records: page.map(({ record }) => record),
-    next: isLast ? undefined : { value: last.value, node: last.record.node },
+    next: waiting.length === 0 || !last ? undefined : { value: last.value, node: last.record.node },
   };
 }
 
 const asPlaced = ({ value, node }: PageEnd) => ({ value, record: { node } });
 
-function matching(records: readonly NodeRecord[], facts: OrganizationFacts, question: OrganizationQuestion): Placed[] {
+async function matching(
+  records: readonly NodeRecord[],
+  facts: OrganizationFacts,
+  question: OrganizationQuestion,
+  pace: Pace,
+): Promise<Placed[]> {
   const { plans, statuses, quotas, sort } = question;
   const search = question.search === undefined ? undefined : searchedText(question.search);
   const found: Placed[] = [];
   for (const record of records) {
+    const resting = pace.rest();
+    if (resting) await resting;
     if (statuses && !statuses.includes(record.status)) continue;
     if (plans && !plans.includes(facts.planOf(record)?.id ?? "none")) continue;
     if (quotas && facts.isMissing(record)) continue;

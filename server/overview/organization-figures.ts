@@ -105,7 +105,7 @@ export class OrganizationFigures {
     { isWhole = false } = {},
   ): Promise<Watermarked<Standings> & { missing: NodeAddress[] }> {
     const stored = `${this.#source.settledBatch()} ${state.sequence}`;
-    const shared = await this.#shared.ask("", stored, mustRevalidate, async () => {
+    const shared = await this.#shared.ask({ tenant: "all", key: "" }, stored, mustRevalidate, async () => {
       const watermark = this.#source.watermark();
       const { cheap, costly } = byCost(this.#source, state, nowMs);
       const answer = await this.#read({ ...state, subscriptions: cheap }, nowMs);
@@ -116,7 +116,7 @@ export class OrganizationFigures {
     const costly = [...shared.costly].filter(([tenant]) => !isOwn || own.has(tenant));
     const read = await Promise.all(
       costly.map(async ([tenant, subscriptions]): Promise<Watermarked<ReadStandings>> => {
-        const asked = this.#ofTenant.ask(tenant, stored, mustRevalidate, () =>
+        const asked = this.#ofTenant.ask({ tenant, key: tenant }, stored, mustRevalidate, () =>
           this.#readInTurn(tenant, { ...state, subscriptions }, nowMs),
         );
         if (isOwn || isWhole) return await asked;
@@ -184,8 +184,11 @@ export class OrganizationFigures {
     nowMs: number,
     mustRevalidate: boolean,
   ): Promise<Watermarked<FigureByOrganization>> {
-    const key = JSON.stringify([node, meterIdentity(meter), fromMs]);
-    return await this.#usage.ask(key, String(this.#source.settledBatch()), mustRevalidate, async () => {
+    const about = {
+      tenant: tenantOf(node, this.#source.tree),
+      key: JSON.stringify([node, meterIdentity(meter), fromMs]),
+    };
+    return await this.#usage.ask(about, String(this.#source.settledBatch()), mustRevalidate, async () => {
       const watermark = this.#source.watermark();
       const span = { node, fromMs, toMs: nowMs };
       return { watermark, answer: await totalsBy(this.#source.clickhouse, meter, "organization", span) };

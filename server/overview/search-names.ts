@@ -11,8 +11,11 @@ export interface SearchedText {
   words: string[];
 }
 
+/** NFKD makes six letters of some characters; names, ids and searches have up to 256. Nobody types further. */
+const maxSearchedLetters = 512;
+
 export function searchedText(text: string): SearchedText {
-  const whole = text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+  const whole = text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().slice(0, maxSearchedLetters);
   return { whole, words: whole.split(/[^\p{L}\p{N}]+/u).filter((word) => word !== "") };
 }
 
@@ -50,26 +53,34 @@ function allowedTypos({ length }: string): number {
 /** The fewest typos that make `wanted` a beginning of `word`; anything above `most` where there are more. */
 function typosAtStart(wanted: string, word: string, most: number): number {
   if (most < 0 || word.length < wanted.length - most) return most + 1;
-  const width = Math.min(word.length, wanted.length + most);
-  let before: number[] = [];
-  let above = Array.from({ length: width + 1 }, (_, column) => column);
+  if (word.startsWith(wanted)) return 0;
+  if (most === 0) return 1;
+  // Only the cells up to `most` beside the diagonal, by their place in the row: every other has more typos, so long words cost no more than their letters.
+  const beyond = most + 1;
+  const places = Array.from({ length: 2 * most + 1 }, (_, place) => place);
+  let before = places.map(() => beyond);
+  let above = places.map((place) => (place < most ? beyond : place - most));
   for (let row = 1; row <= wanted.length; row++) {
-    const current = [row];
-    let least = row;
-    for (let column = 1; column <= width; column++) {
+    const current: number[] = [];
+    for (const place of places) {
+      const column = row + place - most;
+      if (column <= 0 || column > word.length) {
+        current.push(column === 0 ? row : beyond);
+        continue;
+      }
       const isSame = wanted[row - 1] === word[column - 1];
-      let typos = Math.min(
-        (above[column] as number) + 1,
-        (current[column - 1] as number) + 1,
-        (above[column - 1] as number) + (isSame ? 0 : 1),
+      const isSwapped = row > 1 && wanted[row - 1] === word[column - 2] && wanted[row - 2] === word[column - 1];
+      current.push(
+        Math.min(
+          (above[place + 1] ?? beyond) + 1,
+          (current[place - 1] ?? beyond) + 1,
+          (above[place] as number) + (isSame ? 0 : 1),
+          isSwapped ? (before[place] as number) + 1 : beyond,
+        ),
       );
-      const isSwapped = wanted[row - 1] === word[column - 2] && wanted[row - 2] === word[column - 1];
-      if (isSwapped && row > 1 && column > 1) typos = Math.min(typos, (before[column - 2] as number) + 1);
-      current[column] = typos;
-      least = Math.min(least, typos);
     }
     // A swap reaches two rows back, so only what both rows exceed is lost.
-    if (least > most && Math.min(...above) > most) return most + 1;
+    if (Math.min(...current) > most && Math.min(...above) > most) return beyond;
     [before, above] = [above, current];
   }
   return Math.min(...above);

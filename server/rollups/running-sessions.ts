@@ -33,11 +33,12 @@ export class RunningSessions {
     return this.#held.get(key)?.session;
   }
 
-  /** Holds it from now on, as it is stored. */
+  /** Holds it from now on, as it is stored; one that alone is more than the process may take is not held, and evicts no other. */
   hold(session: RunningSession): void {
     const key = sessionKey(session.named);
     this.evict(key);
     const { intervals, weight } = session;
+    if (weight > this.#maxWeight) return;
     this.#held.set(key, { session, intervals, weight });
     this.#intervals += intervals;
     this.#weight += weight;

@@ -5,10 +5,12 @@
 import { sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import { type Author, recordChange, system } from "../audit/record-change.ts";
+import { definitionLimits } from "../contract/definition-limits.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { BucketRate } from "../fairness/token-buckets.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
+import { ProblemError } from "../problem.ts";
 import { CreationLimits, creationRates } from "./creation-limits.ts";
 import { bytesOfFields, checkFields, FieldBytes } from "./field-bytes.ts";
 import { nodeChannel, readNotice, writeNotices } from "./node-notices.ts";
@@ -17,6 +19,7 @@ import { inOrderOfInsertion, insertNodeRows, type NodeRows, readAllNodeRows, rea
 import { NodesInMemory } from "./nodes-in-memory.ts";
 import { tenantOf } from "./tenant-of.ts";
 
+const { ofTenant: mostOfTenant } = definitionLimits.nodes;
 const rereadAfterMs = 1_000;
 /** Node's timers take no more than 2^31 ms; a node that moves later than this is looked at again meanwhile. */
 const maxTimerMs = 24 * 60 * 60 * 1000;
@@ -25,7 +28,7 @@ export class NodeTree extends NodesInMemory {
   readonly #postgres: Postgres;
   readonly #log: Logger;
   readonly #creations = new CreationLimits();
-  readonly #fields = new FieldBytes((tenant) => this.fieldBytesWithin(tenant));
+  readonly #fields = new FieldBytes((tenant) => this.sizeWithin(tenant).fieldBytes);
   /** Reads run one after another, so that an older state never replaces a newer one. */
   #reads: Promise<unknown> = Promise.resolve();
   #pending = new Set<NodeAddress>();
@@ -72,7 +75,8 @@ export class NodeTree extends NodesInMemory {
 
   /**
    * Makes those of the organizations that do not exist, below `parent`; when it resolves, this tree knows them. An id with
-   * U+0000, which Postgres cannot hold, is passed over: there is no such organization afterwards either. Throws
+   * U+0000, which Postgres cannot hold, and those for which the tenant has no room are passed over: there is no such organization
+   * afterwards either. Throws
    * TooManyNodesError where `emitterId`, or the tenant that `parent` belongs to, makes too many in so short a time.
    */
   async ensureOrganizations(
@@ -83,7 +87,9 @@ export class NodeTree extends NodesInMemory {
   ): Promise<void> {
     const storable = [...new Set(ids)].filter((id) => !id.includes("\0"));
     if (storable.length === 0) return;
-    const wanted = storable.map((id) => ({ kind: "organization" as const, id, name: id, parent }));
+    const named = storable.map((id) => ({ kind: "organization" as const, id, name: id, parent }));
+    let room = this.#roomOf(tenantOf(parent, this));
+    const wanted = named.filter((node) => this.has(addressOf(node)) || room-- > 0);
     if (emitterId !== undefined) {
       const made = wanted.filter((node) => !this.has(addressOf(node))).length;
       this.#creations.spend([{ id: emitterId, rate: creationRates.ofEmitter }, this.#tenantOf(parent)], made);
@@ -145,16 +151,29 @@ export class NodeTree extends NodesInMemory {
     return await this.#fields.adding(new Map([[tenantOf(node, this), bytes]]), change);
   }
 
+  /** How many more nodes the tenant may have; the operator may have any number. */
+  #roomOf(tenant: NodeAddress): number {
+    return tenant === "all" ? Number.POSITIVE_INFINITY : mostOfTenant - this.sizeWithin(tenant).nodes;
+  }
+
+  /** Runs `insert`. Throws `conflict` where a tenant has no room for its nodes, or for their fields. */
   async #withRoomFor<T>(wanted: readonly NewNode[], insert: () => Promise<T>): Promise<T> {
     const made = new Map(wanted.map((node) => [addressOf(node), node]));
     const bytes = new Map<NodeAddress, number>();
+    const nodes = new Map<NodeAddress, number>();
     for (const [address, { fields }] of made) {
-      if (fields === undefined || this.has(address)) continue;
+      if (this.has(address)) continue;
       let top = address;
       for (let node = made.get(top); node && node.parent !== "all"; node = made.get(top)) top = node.parent;
       const tenant = made.has(top) ? top : tenantOf(top, this);
       bytes.set(tenant, (bytes.get(tenant) ?? 0) + bytesOfFields(fields));
+      nodes.set(tenant, (nodes.get(tenant) ?? 0) + 1);
     }
+    for (const [tenant, added] of nodes)
+      if (added > this.#roomOf(tenant)) {
+        const message = `the tenant would have more than ${mostOfTenant} nodes, and may not`;
+        throw new ProblemError("conflict", message, { field: "parent" });
+      }
     return await this.#fields.adding(bytes, insert);
   }
 

@@ -31,6 +31,9 @@ interface HeldNode extends NodeRecord {
   parents: { validFromMs: number; parent: NodeAddress }[];
 }
 
+/** More nodes at once than are put in their places one by one. */
+const maxPutInPlace = 100;
+
 export interface NodeListOptions {
   kind?: NodeKind | undefined;
   /** Only nodes right below this one. */
@@ -43,14 +46,20 @@ export interface NodeListOptions {
   limit: number;
 }
 
+/** Of a node and all below it: how many they are, and what their custom fields take as JSON. */
+export interface SubtreeSize {
+  nodes: number;
+  fieldBytes: number;
+}
+
 export class NodesInMemory {
   #nodes = new Map<NodeAddress, HeldNode>();
   #children = new Map<NodeAddress, Set<NodeAddress>>();
   /** By each of their parents of any time, the nodes that moved or are to move. */
   #moving = new Map<NodeAddress, Set<NodeAddress>>();
-  /** What the custom fields of all nodes of a tenant take; made when it is asked for, dropped when a node moves. */
-  #fieldBytes = new Map<NodeAddress, number>();
-  /** All addresses in order; made when a list is asked for, dropped when a node comes. */
+  /** By tenant; made when it is asked for, dropped when a node moves. */
+  readonly #sizes = new Map<NodeAddress, SubtreeSize>();
+  /** All addresses in order; made when a list is asked for. */
   #sorted: NodeAddress[] | undefined;
 
   get size(): number {
@@ -148,6 +157,11 @@ export class NodesInMemory {
     return false;
   }
 
+  /** One way up, however many they are. */
+  #isWithinAny(address: NodeAddress, tops: ReadonlySet<NodeAddress>): boolean {
+    return this.ancestors(address).some((above) => tops.has(above));
+  }
+
   /** The address itself and everything above it now, nearest first. */
   ancestors(address: NodeAddress): NodeAddress[] {
     const found: NodeAddress[] = [address];
@@ -181,6 +195,7 @@ export class NodesInMemory {
   list(tops: readonly NodeAddress[], { kind, parent, status, search, after, limit }: NodeListOptions): NodeRecord[] {
     const addresses = this.#inOrder(parent);
     const wanted = search?.toLowerCase();
+    const wantedTops = new Set(tops);
     const found: NodeRecord[] = [];
     for (let index = after === undefined ? 0 : firstAfter(addresses, after); index < addresses.length; index++) {
       const record = this.held(addresses[index] as NodeAddress);
@@ -188,7 +203,7 @@ export class NodesInMemory {
       if (status !== undefined && record.status !== status) continue;
       if (wanted && ![record.name, record.id, record.externalId].some((text) => text?.toLowerCase().includes(wanted)))
         continue;
-      if (!tops.some((top) => this.isWithin(record.node, top))) continue;
+      if (!this.#isWithinAny(record.node, wantedTops)) continue;
       found.push(record);
       if (found.length === limit) break;
     }
@@ -211,18 +226,20 @@ export class NodesInMemory {
     return this.#nodes.get(address)?.parents.find(({ validFromMs }) => validFromMs > nowMs)?.validFromMs;
   }
 
-  /** What the custom fields of the node and of all below it take, as JSON. */
-  protected fieldBytesWithin(tenant: NodeAddress): number {
-    let bytes = this.#fieldBytes.get(tenant);
-    if (bytes !== undefined) return bytes;
-    bytes = 0;
+  protected sizeWithin(tenant: NodeAddress): Readonly<SubtreeSize> {
+    const known = this.#sizes.get(tenant);
+    if (known) return known;
+    const size = { nodes: 0, fieldBytes: 0 };
     const waiting = [tenant];
     for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
-      bytes += this.#nodes.get(node)?.fieldBytes ?? 0;
+      const held = this.#nodes.get(node);
+      if (!held) continue;
+      size.nodes++;
+      size.fieldBytes += held.fieldBytes;
       for (const child of this.#children.get(node) ?? []) waiting.push(child);
     }
-    this.#fieldBytes.set(tenant, bytes);
-    return bytes;
+    this.#sizes.set(tenant, size);
+    return size;
   }
 
   /** Forgets all nodes but these, as they stand at `nowMs`. */
@@ -230,7 +247,8 @@ export class NodesInMemory {
     this.#nodes = new Map();
     this.#children = new Map();
     this.#moving = new Map();
-    this.#fieldBytes.clear();
+    this.#sizes.clear();
+    this.#sorted = undefined;
     this.put(rows, nowMs);
   }
 
@@ -243,15 +261,16 @@ export class NodesInMemory {
       if (list) list.push(entry);
       else parentsOf.set(node, [entry]);
     }
-    const grown: [NodeAddress, number][] = [];
+    const grown: [NodeAddress, SubtreeSize][] = [];
+    const added: NodeAddress[] = [];
     for (const row of nodes) {
       const parents = (parentsOf.get(row.node) ?? []).sort((a, b) => a.validFromMs - b.validFromMs);
       const parent = parentAt({ parents }, nowMs);
       const earlier = this.#nodes.get(row.node);
       const fieldBytes = bytesOfFields(row.fields);
-      if (!earlier) this.#sorted = undefined;
-      if (earlier && earlier.parent !== parent) this.#fieldBytes.clear();
-      if (fieldBytes !== (earlier?.fieldBytes ?? 0)) grown.push([row.node, fieldBytes - (earlier?.fieldBytes ?? 0)]);
+      if (!earlier) added.push(row.node);
+      if (earlier && earlier.parent !== parent) this.#sizes.clear();
+      grown.push([row.node, { nodes: earlier ? 0 : 1, fieldBytes: fieldBytes - (earlier?.fieldBytes ?? 0) }]);
       if (earlier?.parent) this.#children.get(earlier.parent)?.delete(row.node);
       if (parent !== null) {
         const siblings = this.#children.get(parent);
@@ -261,7 +280,8 @@ export class NodesInMemory {
       this.#putMoving(row.node, earlier?.parents ?? [], parents);
       this.#nodes.set(row.node, { ...row, parent, parents, fieldBytes });
     }
-    for (const [node, more] of grown) this.#addFieldBytes(node, more);
+    for (const [node, more] of grown) this.#grow(node, more);
+    this.#sortIn(added);
   }
 
   #putMoving(node: NodeAddress, before: HeldNode["parents"], after: HeldNode["parents"]): void {
@@ -274,15 +294,24 @@ export class NodesInMemory {
     }
   }
 
-  #addFieldBytes(node: NodeAddress, more: number): void {
-    if (this.#fieldBytes.size === 0) return;
+  #grow(node: NodeAddress, more: SubtreeSize): void {
+    if (this.#sizes.size === 0 || (more.nodes === 0 && more.fieldBytes === 0)) return;
     const above = this.ancestors(node);
     // What stands above a node may be read after it.
-    if (above.at(-1) !== "all") this.#fieldBytes.clear();
+    if (above.at(-1) !== "all") this.#sizes.clear();
     for (const one of above) {
-      const known = this.#fieldBytes.get(one);
-      if (known !== undefined) this.#fieldBytes.set(one, known + more);
+      const size = this.#sizes.get(one);
+      if (!size) continue;
+      size.nodes += more.nodes;
+      size.fieldBytes += more.fieldBytes;
     }
+  }
+
+  /** A few are put in their places: sorting all again for each new node would take longer than making it. */
+  #sortIn(added: readonly NodeAddress[]): void {
+    if (!this.#sorted || added.length === 0) return;
+    if (added.length > maxPutInPlace) this.#sorted = undefined;
+    else for (const node of added) this.#sorted.splice(firstAfter(this.#sorted, node), 0, node);
   }
 
   /** The node and everything above it, nearest first, as it stood at `timeMs`. */

@@ -1,6 +1,7 @@
 /** The account tree in memory beside the rows in Postgres that it stands for. */
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { definitionLimits } from "../../server/contract/definition-limits.ts";
 import { connectPostgres, type Postgres } from "../../server/postgres/client.ts";
 import { migratePostgres } from "../../server/postgres/migrate.ts";
 import { NodeTree } from "../../server/tree/node-tree.ts";
@@ -156,4 +157,31 @@ test("each of 100,000 nodes is loaded with its parent, and is listed below it", 
     "organization:50206",
     "organization:50306",
   ]);
+});
+
+test("a tenant has a number of nodes and no more, however they come; others are not concerned", async () => {
+  const { ofTenant } = definitionLimits.nodes;
+  await tree.createNode({ kind: "reseller", id: "r1", name: "R1", parent: "all" });
+  await tree.createNode({ kind: "reseller", id: "r2", name: "R2", parent: "all" });
+  const { postgres } = opened[0] as { postgres: Postgres };
+  const numbers = `generate_series(1, ${ofTenant - 3}) AS n`;
+  await postgres.pool.query(
+    `INSERT INTO nodes (node, kind, id, name) SELECT 'organization:' || n, 'organization', n, n FROM ${numbers}`,
+  );
+  await postgres.pool.query(
+    `INSERT INTO node_parents (node, parent, valid_from) SELECT 'organization:' || n, 'reseller:r1', 'epoch'::timestamptz FROM ${numbers}`,
+  );
+  const { tree: full } = await openTree();
+  await full.ensureOrganizations(["last-1", "last-2", "too-many"], "reseller:r1");
+  expect([full.get("organization:last-2")?.parent, full.get("organization:too-many")]).toEqual([
+    "reseller:r1",
+    undefined,
+  ]);
+  const one = { kind: "organization", id: "more", name: "More", parent: "reseller:r1" } as const;
+  const user = { kind: "user", id: "usr_1", name: "u@example.com", address: null } as const;
+  await expect(full.createNode(one, user)).rejects.toMatchObject({ code: "conflict", field: "parent" });
+  await expect(full.importNodes([one], user)).rejects.toMatchObject({ code: "conflict", field: "parent" });
+  expect((await full.createNode({ ...one, parent: "reseller:r2" }, user)).isNew).toBe(true);
+  const listed = full.list(["all"], { limit: Number.POSITIVE_INFINITY }).map(({ node }) => node);
+  expect(listed).toEqual([...listed].sort());
 });

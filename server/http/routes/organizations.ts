@@ -89,12 +89,13 @@ export function organizationsRoutes({
     const facts = organizationFacts(state, standings, usage.answer, meter, nowMs);
     const records = tree.list([node], { kind: "organization", limit: Number.POSITIVE_INFINITY });
     const form = listFormOf(c.req.header("accept"));
-    const page = pageOfOrganizations(
+    const page = await pageOfOrganizations(
       records,
       facts,
       question,
       after,
       form === "json" ? limit : Number.POSITIVE_INFINITY,
+      c.get("question")?.signal,
     );
     const isSeen = (one: NodeAddress) => isWithinReach(actor, tree, one);
     const describe = (record: NodeRecord) => describeOrganization(record, facts, isSeen);

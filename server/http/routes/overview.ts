@@ -25,6 +25,7 @@ import {
 import { type MonthFigures, type OverviewSource, readMonth } from "../../overview/read-overview.ts";
 import { type Revenue, readRevenue } from "../../overview/read-revenue.ts";
 import { StaleWhileRevalidateCache } from "../../overview/stale-while-revalidate.ts";
+import { tenantOf } from "../../tree/tenant-of.ts";
 import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
@@ -83,7 +84,7 @@ export function overviewRoutes(source: OverviewRoutesDeps): OpenAPIHono<HttpEnv>
     const query = c.req.valid("query");
     const actor = c.get("actor");
     const node = resolveNode(actor, tree, query.node);
-    const nowMs = now();
+    const [tenant, nowMs] = [tenantOf(node, tree), now()];
     const { tz, limit } = query;
     const meter = measuredBy("organization", query.meter, node, nowMs, meterOf);
     const mustRevalidate = asksToRevalidate(c.req.header("cache-control"));
@@ -92,7 +93,7 @@ export function overviewRoutes(source: OverviewRoutesDeps): OpenAPIHono<HttpEnv>
     const key = JSON.stringify([node, meterIdentity(meter), tz, limit, month.startMs]);
     const stored = `${settledBatch()} ${state.sequence}`;
     const [read, standings] = await Promise.all([
-      months.ask(key, stored, mustRevalidate, async () => {
+      months.ask({ tenant, key }, stored, mustRevalidate, async () => {
         const seen = watermark();
         return { watermark: seen, answer: await readMonth(source, state, { node, meter, tz, limit }, nowMs) };
       }),
@@ -107,7 +108,7 @@ export function overviewRoutes(source: OverviewRoutesDeps): OpenAPIHono<HttpEnv>
     const revenue =
       levels.size === 0
         ? undefined
-        : await revenues.ask(revenueKey, stored, mustRevalidate, async () => {
+        : await revenues.ask({ tenant, key: revenueKey }, stored, mustRevalidate, async () => {
             const missing: NodeAddress[] = [];
             const onFailure = (of: NodeAddress, err: unknown) => {
               missing.push(of);

@@ -54,3 +54,44 @@ test("whatever single typo is made in a word of four letters or more, it is foun
     { numRuns: 300 },
   );
 });
+
+/** Optimal string alignment distance to the nearest beginning of the word, by its definition: every cell of the table. */
+function fewestTypos(wanted: string, word: string): number {
+  const rows: number[][] = [Array.from({ length: word.length + 1 }, (_, column) => column)];
+  for (let row = 1; row <= wanted.length; row++) {
+    const cells = [row];
+    for (let column = 1; column <= word.length; column++) {
+      const cell = (up: number, left: number) => rows[row - up]?.[column - left] ?? Number.POSITIVE_INFINITY;
+      const isSame = wanted[row - 1] === word[column - 1];
+      const isSwapped = wanted[row - 1] === word[column - 2] && wanted[row - 2] === word[column - 1];
+      cells.push(
+        Math.min(
+          cell(1, 0) + 1,
+          (cells[column - 1] as number) + 1,
+          cell(1, 1) + (isSame ? 0 : 1),
+          isSwapped && row > 1 && column > 1 ? cell(2, 2) + 1 : Number.POSITIVE_INFINITY,
+        ),
+      );
+    }
+    rows.push(cells);
+  }
+  return Math.min(...(rows.at(-1) ?? []));
+}
+
+test("two words are as far apart as every cell of the table says, up to the typos that are allowed", () => {
+  const word = fc.string({ unit: fc.constantFrom(..."abc"), minLength: 8, maxLength: 14 });
+  fc.assert(
+    fc.property(word, word, (wanted, other) => {
+      const typos = fewestTypos(wanted, other);
+      if (other.includes(wanted)) return;
+      expect(distance(wanted, other)).toBe(typos <= 2 ? 3 + typos : undefined);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test("what unicode makes many letters of is searched no further than anybody types", () => {
+  const { whole } = searchedText("\u3316".repeat(255));
+  expect(whole.length).toBe(512);
+  expect(distance(`${"\u3316".repeat(80)}xxx`, "\u3316".repeat(255))).toBeUndefined();
+});

@@ -9,7 +9,7 @@ function cacheWith(waitMs = 10_000) {
     freshMs: 5_000,
     maxAgeMs: 60_000,
     waitMs: () => waitMs,
-    maxAnswers: 10,
+    maxAnswers: 20,
     now: () => nowMs,
   });
   return {
@@ -17,8 +17,8 @@ function cacheWith(waitMs = 10_000) {
     pass: (ms: number) => {
       nowMs += ms;
     },
-    ask: (state: string, mustRevalidate = false) =>
-      cached.ask("key", state, mustRevalidate, () => {
+    ask: (state: string, mustRevalidate = false, key = "key") =>
+      cached.ask({ tenant: "reseller:r1", key }, state, mustRevalidate, () => {
         let [resolve, reject] = [(_: string) => {}, (_: Error) => {}];
         const promise = new Promise<string>((done, failed) => {
           [resolve, reject] = [done, failed];
@@ -102,4 +102,34 @@ test("while the store fails, the cached answer is given until it is too old", as
   await turn();
   readings[2]?.fail();
   await expect(third).rejects.toThrow("down");
+});
+
+test("however many states are asked for while one is read, one more reading answers them all, of the newest", async () => {
+  const { ask, readings } = cacheWith();
+  const first = ask("1");
+  await turn();
+  const later = ["2", "3", "4"].map((state) => ask(state, true));
+  readings[0]?.answer("a");
+  await first;
+  await turn();
+  readings[1]?.answer("b");
+  expect(await Promise.all(later)).toEqual(["b", "b", "b"]);
+  expect(await ask("4")).toBe("b");
+  expect(readings).toHaveLength(2);
+});
+
+test("of readings for which nobody waits a tenant has a few at once; beyond them the cached answer is given", async () => {
+  const { ask, readings, pass } = cacheWith(0);
+  const keys = Array.from({ length: 12 }, (_, number) => `key ${number}`);
+  const first = keys.map((key) => ask("1", false, key));
+  await delay(5);
+  for (const reading of readings) reading.answer("a");
+  await Promise.all(first);
+  pass(30_000);
+  expect(await Promise.all(keys.map((key) => ask("2", false, key)))).toEqual(keys.map(() => "a"));
+  expect(readings).toHaveLength(keys.length + 8);
+  readings[keys.length]?.answer("b");
+  await turn();
+  await ask("2", false, "key 11");
+  expect(readings).toHaveLength(keys.length + 9);
 });

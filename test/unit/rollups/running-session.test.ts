@@ -192,8 +192,8 @@ test("of sessions that are more than memory may hold, the one used longest ago g
   held.hold(sessionOf("c", 1));
   expect(held.get("acme\0b")).toBeUndefined();
   expect(held.sizes).toEqual({ sessions: 2, intervals: 3 });
-  held.hold(sessionOf("large", 5));
-  expect(held.sizes).toEqual({ sessions: 0, intervals: 0 });
+  held.hold(sessionOf("larger than all that may be held", 5));
+  expect(held.sizes, "what is not held evicts no other").toEqual({ sessions: 2, intervals: 3 });
 });
 
 const joinOf = (user: string, seconds: number): LevelEvent => ({
