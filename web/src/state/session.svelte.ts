@@ -2,7 +2,6 @@
 import type { Action, Me } from "@contract/accounts.ts";
 import { api } from "../api/client.ts";
 import { readMe } from "../api/me.ts";
-import { signInWithPasskey } from "../api/passkeys.ts";
 import { onSignedOut } from "../api/request.ts";
 
 class Session {
@@ -24,6 +23,7 @@ class Session {
 
   /** Throws as `signInWithPasskey` does. */
   async signInWithPasskey(isAutofill: boolean): Promise<void> {
+    const { signInWithPasskey } = await import("../api/passkeys.ts");
     await signInWithPasskey(isAutofill);
     await this.read();
   }
