@@ -59,6 +59,7 @@ import { reportsRoutes } from "./http/routes/reports.ts";
 import { rulesRoutes } from "./http/routes/rules.ts";
 import { schedulesRoutes } from "./http/routes/schedules.ts";
 import { sessionRoutes } from "./http/routes/session.ts";
+import { sharedViewsRoutes } from "./http/routes/shared-views.ts";
 import { statementsRoutes } from "./http/routes/statements.ts";
 import { subscriptionsRoutes } from "./http/routes/subscriptions.ts";
 import { systemRoutes } from "./http/routes/system.ts";
@@ -66,6 +67,7 @@ import { unsubscribeRoutes } from "./http/routes/unsubscribe.ts";
 import { type UsageRoutesDeps, usageRoutes } from "./http/routes/usage.ts";
 import { usageSessionsRoutes } from "./http/routes/usage-sessions.ts";
 import { usersRoutes } from "./http/routes/users.ts";
+import { viewLinksRoutes } from "./http/routes/view-links.ts";
 import { viewsRoutes } from "./http/routes/views.ts";
 import { whatIfRoutes } from "./http/routes/what-if.ts";
 import { serveDashboard } from "./http/serve-dashboard.ts";
@@ -81,6 +83,7 @@ import type { Mailer } from "./mail/mailer.ts";
 import type { CustomMeters } from "./meters/custom-meters.ts";
 import { OrganizationFigures } from "./overview/organization-figures.ts";
 import type { Postgres } from "./postgres/client.ts";
+import { createEmbedTokens } from "./reports/embed-tokens.ts";
 import type { ReportMaker } from "./reports/make-runs.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import type { ChangedNodes } from "./tree/changed-nodes.ts";
@@ -174,7 +177,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   const { roles, health = { stalled: { isStalled: false }, redis: undefined, isStopping: () => false } } = deps;
   const { isStopping } = health;
   app.route("/", systemRoutes({ root: app, roles, isStopping, checks: readinessChecks(deps, health) }));
-  if (deps.roles.has("api")) serveDashboard(app, webFolder);
+  if (deps.roles.has("api")) serveDashboard(app, webFolder, createEmbedTokens(deps.postgres));
   return app;
 }
 
@@ -225,6 +228,9 @@ function mountApi(app: OpenAPIHono<HttpEnv>, deps: AppDeps): void {
   });
   app.route("/", modelsRoutes({ postgres, tree }));
   app.route("/", viewsRoutes({ postgres, tree }));
+  const sharing = { postgres, tree, embedTokens: createEmbedTokens(postgres) };
+  app.route("/", viewLinksRoutes({ ...sharing, publicUrl }));
+  app.route("/", sharedViewsRoutes({ ...sharing, clickhouse, watermark, customMeters, cyclesOf }));
   app.route("/", annotationsRoutes({ postgres, tree }));
   app.route("/", dataChangesRoutes({ clickhouse, postgres, tree }));
   app.route("/", organizationsRoutes({ tree, figures, clickhouse, meterOf }));

@@ -45,6 +45,7 @@ export const actions = [
   "events:correct",
   "rules:write",
   "reports:write",
+  "views:share",
   "meters:write",
   "keys:write",
   "users:write",

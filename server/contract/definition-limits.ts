@@ -26,6 +26,8 @@ export const definitionLimits = {
   reports: { ofNode: 1_000, ofTenant: none },
   schedules: { ofNode: 500, ofTenant: 5_000 },
   views: { ofNode: 100, ofTenant: 2_000 },
+  /** `ended`: of one dashboard, kept to be listed. */
+  viewLinks: { ofNode: 200, ofTenant: 5_000, ended: 100 },
   /** Custom fields of nodes, which every process holds: `bytes` of one node's. */
   fields: { bytes: 8 * kibi, bytesOfTenant: 16 * mebi },
   /** Of a day; `bytes`: of an answer that is kept. */
@@ -68,6 +70,7 @@ export const definitionLimitsSchema = z.object({
   reports: z.object(ofNode),
   schedules: z.object(ofTenant),
   views: z.object(ofTenant),
+  view_links: z.object(ofTenant).describe("In force"),
   fields: z.object(sizes).describe("Custom fields: those of one node, and of all nodes that a tenant has"),
   idempotency_keys: z
     .object({
@@ -115,6 +118,7 @@ export function describeDefinitionLimits(): z.infer<typeof definitionLimitsSchem
     reports: { max_of_node: reports.ofNode },
     schedules: counts(schedules),
     views: counts(views),
+    view_links: counts(definitionLimits.viewLinks),
     fields: bytes(fields),
     idempotency_keys: {
       max_of_caller: idempotencyKeys.ofCaller,

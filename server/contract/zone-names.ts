@@ -93,3 +93,8 @@ export function isTimeZone(name: string): boolean {
     return false;
   }
 }
+
+/** The zone of an address, which names it itself; one that this runtime does not know counts as UTC. */
+export function zoneOf(text: string | undefined): string {
+  return text !== undefined && isTimeZone(text) ? text : "UTC";
+}

@@ -162,20 +162,22 @@ export function applyFoundation(
 
 /**
  * Pages load nothing from elsewhere. Style elements are allowed because components and the API's page write their own;
- * scripts come from files of this server alone.
+ * scripts come from files of this server alone. `framedBy`: the origins whose pages may frame it.
  */
-const contentSecurityPolicy = [
-  "default-src 'self'",
-  "style-src 'self' 'unsafe-inline'",
-  "img-src 'self' data:",
-  "connect-src 'self'",
-  "base-uri 'self'",
-  "form-action 'self'",
-  "object-src 'none'",
-  "frame-ancestors 'none'",
-].join("; ");
+export function contentSecurityPolicy(framedBy: readonly string[] = []): string {
+  return [
+    "default-src 'self'",
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    "base-uri 'self'",
+    "form-action 'self'",
+    "object-src 'none'",
+    `frame-ancestors ${framedBy.length > 0 ? framedBy.join(" ") : "'none'"}`,
+  ].join("; ");
+}
 const securityHeaders = [
-  ["content-security-policy", contentSecurityPolicy],
+  ["content-security-policy", contentSecurityPolicy()],
   ["x-content-type-options", "nosniff"],
   ["x-frame-options", "DENY"],
   ["referrer-policy", "no-referrer"],

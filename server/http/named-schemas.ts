@@ -34,10 +34,12 @@ import * as reports from "../contract/reports.ts";
 import * as rules from "../contract/rules.ts";
 import * as schedules from "../contract/schedules.ts";
 import * as sessions from "../contract/sessions.ts";
+import * as sharedViews from "../contract/shared-views.ts";
 import * as statements from "../contract/statements.ts";
 import * as subscriptions from "../contract/subscriptions.ts";
 import * as usage from "../contract/usage.ts";
 import * as users from "../contract/users.ts";
+import * as viewLinks from "../contract/view-links.ts";
 import * as views from "../contract/views.ts";
 import * as whatIf from "../contract/what-if.ts";
 
@@ -81,10 +83,12 @@ const contracts = [
     rules,
     schedules,
     sessions,
+    sharedViews,
     statements,
     subscriptions,
     usage,
     users,
+    viewLinks,
     views,
     whatIf,
   ],

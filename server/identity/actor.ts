@@ -44,6 +44,7 @@ export function newId(
     | "sub"
     | "stm"
     | "view"
+    | "lnk"
     | "adj"
     | "pay"
     | "mdl"

@@ -30,6 +30,8 @@ export const rightsOfActions: Readonly<Record<Action, ActionRights>> = {
   "events:correct": { roles: managers, key: ["admin"] },
   "rules:write": { roles: managers, key: ["admin"] },
   "reports:write": { roles: managers, key: ["admin"] },
+  // Whoever shows figures to others reads them.
+  "views:share": { roles: managers, key: ["admin", "read"] },
   "meters:write": { roles: admins, key: ["admin"] },
   "keys:write": { roles: admins, key: ["admin"] },
   // Every role reads, and nobody gives what they do not have.

@@ -19,7 +19,9 @@ export function sourcesIn(folder: string): SourceFile[] {
     if (statSync(path).isDirectory()) for (const name of readdirSync(path)) walk(join(path, name));
     else if (/\.(ts|svelte)$/.test(path)) {
       const text = readFileSync(path, "utf8");
-      const imports = [...text.matchAll(/(?:from|import\()\s*["']([^"']+)["']/g)].map((match) => match[1] as string);
+      const imports = [...text.matchAll(/(?:(?<!["'])\bfrom|import\()\s*["']([^"']+)["']/g)].map(
+        (match) => match[1] as string,
+      );
       files.push({ path: relative(root, path), imports, text });
     }
   };

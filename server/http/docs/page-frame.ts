@@ -9,6 +9,7 @@ const places = [
   ["/docs/emitters", "Sending events"],
   ["/docs/events", "Events"],
   ["/docs/meters", "Meters"],
+  ["/docs/embedding", "Embedding"],
   ["/docs", "API"],
 ] as const;
 

@@ -16,6 +16,7 @@ import { rebuildLimits } from "../../rollups/rebuild.ts";
 import { creationRates } from "../../tree/creation-limits.ts";
 import { createRouter } from "../app-pieces.ts";
 import { describeApi } from "../describe-api.ts";
+import { embeddingPage } from "../docs/embedding-page.ts";
 import { emittersPage } from "../docs/emitters-page.ts";
 import { eventPages } from "../docs/event-pages.ts";
 import { guidePages } from "../docs/guide-pages.ts";
@@ -151,6 +152,7 @@ export function systemRoutes({
   });
 
   app.route("/", docsPage());
+  app.route("/", embeddingPage());
   app.route("/", emittersPage());
   app.route("/", eventPages());
   app.route("/", guidePages());

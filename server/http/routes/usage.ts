@@ -1,48 +1,18 @@
 /** GET /v1/usage and /v1/live: the figures of a node. */
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { SubscribedSpan } from "../../billing/cycle-spans.ts";
-import { cyclesShownIn, zoneOfCycles } from "../../billing/cycle-spans.ts";
-import { dimensionsOf } from "../../catalog/catalog.ts";
-import { parseFilters } from "../../catalog/filters.ts";
-import type { Meter } from "../../catalog/meter.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
 import { type LiveAnswer, liveAnswerSchema, liveQuerySchema } from "../../contract/live.ts";
 import { usualRooms } from "../../contract/live-rooms.ts";
 import { type NodeAddress, nodeAddressSchema } from "../../contract/nodes.ts";
-import {
-  nodesUsageAnswerSchema,
-  type UsageAnswer,
-  type UsageQuery,
-  usageAnswerSchema,
-  usageQuerySchema,
-} from "../../contract/usage.ts";
+import { nodesUsageAnswerSchema, usageAnswerSchema, usageQuerySchema } from "../../contract/usage.ts";
 import type { Actor } from "../../identity/actor.ts";
-import { checkOwnerFilters, ownerGroupsNamed } from "../../lists/former-owners.ts";
 import { readLive } from "../../live/read-live.ts";
-import type { CustomMeters } from "../../meters/custom-meters.ts";
-import {
-  type AskedSize,
-  largeFigures,
-  maxMeters,
-  sizeOfAnswer,
-  TooManyFiguresError,
-} from "../../metrics/answer-size.ts";
-import { answerComparedUsage } from "../../metrics/compare-usage.ts";
-import {
-  type ComparedRange,
-  comparedInSlices,
-  pairingOf,
-  parseCompared,
-  usualComparedWindows,
-} from "../../metrics/comparison.ts";
-import type { Pairing } from "../../metrics/paired-windows.ts";
-import { answerUsage, type UsageQuestion } from "../../metrics/usage.ts";
-import { InvalidTimeError, type Window, type WindowedRange, windowsInSlices } from "../../metrics/windows.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
+import { askUsage, type UsageSources } from "../ask-usage.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { jsonPieces, listFormOf, listMediaTypes, streamOf } from "../list-form.ts";
@@ -50,24 +20,15 @@ import { isTableForm, sendTable } from "../list-table.ts";
 import { rawAnswer } from "../raw-answer.ts";
 import { sayWatermark } from "../say-watermark.ts";
 import { storeFor } from "../take-turns.ts";
-import { checkOrder, readInstant } from "../time-range.ts";
 import { usageLines, usageTable } from "../usage-rows.ts";
 
-export interface UsageRoutesDeps {
+export interface UsageRoutesDeps extends UsageSources {
   clickhouse: ClickHouse;
   tree: Pick<NodeTree, "ancestors" | "get" | "isWithin">;
-  watermark: () => Date;
   /** What is live in a node, as memory has it; undefined: storage is to be read. */
   heldLive?: ((node: NodeAddress) => Promise<LiveAnswer | undefined>) | undefined;
-  customMeters: CustomMeterLookup;
-  /** When billing cycles of a node began and will begin. */
-  cyclesOf: (node: NodeAddress) => Promise<SubscribedSpan[]>;
   now?: () => number;
 }
-
-type CustomMeterLookup = Pick<CustomMeters, "find">;
-
-const defaultRangeMs = 30 * 24 * 60 * 60 * 1000;
 
 const getUsageRoute = createRoute({
   method: "get",
@@ -119,57 +80,15 @@ export function usageRoutes({
 
   app.openapi(getUsageRoute, async (c) => {
     const query = c.req.valid("query");
-    const nodes = nodesOf(c.get("actor"), tree, query.node);
-    const nowMs = now();
-    const isByCycle = query.window === "cycle";
-    const isCycleOpen =
-      (isByCycle && query.tz === undefined) ||
-      (query.anchor === undefined && (isByCycle || query.compare !== undefined));
-    const spans = isCycleOpen && nodes[0] !== undefined ? await cyclesOf(nodes[0]) : [];
-    const instantIn = (zone: string) => readInstant("from", query.from ?? "now", zone, nowMs);
-    const tz = query.tz ?? (isByCycle ? zoneOfCycles(spans, instantIn) : undefined) ?? "UTC";
-    const toMs = readInstant("to", query.to ?? "now", tz, nowMs);
-    const fromMs = query.from === undefined ? toMs - defaultRangeMs : readInstant("from", query.from, tz, nowMs);
-    checkOrder(query, fromMs, toMs);
-    const metersOfNodes = new Map(nodes.map((node) => [node, metersOf(query.meter, node, toMs, customMeters)]));
-    const dimensions = sharedDimensions([...metersOfNodes.values()].flat());
-    if (query.group_by !== undefined && !dimensions.has(query.group_by))
-      throw new ProblemError("invalid_request", `${query.group_by} is not a dimension of every asked meter`, {
-        field: "group_by",
-      });
-    const filters = parseFilters(query, dimensions);
-    const actor = c.get("actor");
-    for (const node of nodes) checkOwnerFilters(tree, actor, node, filters);
-    const question = {
-      fromMs,
-      toMs,
-      window: query.window,
-      anchor: query.anchor ?? 1,
-      cycles: query.anchor === undefined && spans.length > 0 ? cyclesShownIn(spans, query.tz) : undefined,
-      tz,
-      fill: query.fill,
-      filters,
-      groupBy: query.group_by === undefined ? undefined : { dimension: query.group_by, limit: query.limit },
-    };
-    const sized = { window: query.window, meters: [...metersOfNodes.values()], groups: question.groupBy?.limit };
-    sizeOf({ ...sized, lengthMs: toMs - fromMs, comparedWindows: 0 });
-    const pairing = pairingFor(query, question, nowMs);
-    const comparedWindows = pairing ? usualComparedWindows(pairing) : 0;
-    const isLarge = sizeOf({ ...sized, lengthMs: toMs - fromMs, comparedWindows }) > largeFigures;
-    if (isLarge) await c.get("question")?.becomeLarge();
-    const { windows, compared } = await windowsOf(question, pairing);
+    const reader = c.get("actor");
+    const nodes = nodesOf(reader, tree, query.node);
     const store = storeFor(c, clickhouse);
-    const asOf = watermark();
+    const becomeLarge = async () => await c.get("question")?.becomeLarge();
+    const asked = { query, nodes, reader, store, becomeLarge };
+    const sources = { tree, watermark, customMeters, cyclesOf };
+    const { answers, watermark: asOf, isLarge } = await askUsage(sources, asked, now());
     sayWatermark(c, asOf);
-    const answers: UsageAnswer[] = [];
-    // One node after another: what one question may ask of the store at once stays the same.
-    for (const [node, meters] of metersOfNodes) {
-      const known = await answer(store, { ...question, windows, node, meters }, compared, asOf, nowMs);
-      const named = ownerGroupsNamed(tree, actor, { node, dimension: query.group_by });
-      const shown = known.meters.map((one) => (one.groups ? { ...one, groups: named(one.groups) } : one));
-      answers.push({ ...known, meters: shown });
-    }
-    const [first] = answers as [UsageAnswer];
+    const [first] = answers;
     const { node: _, meters: __, ...head } = first;
     const whole =
       answers.length > 1 ? { ...head, nodes: answers.map(({ node, meters }) => ({ node, meters })) } : first;
@@ -210,58 +129,6 @@ function addLive(
   });
 }
 
-function answer(
-  store: ClickHouse,
-  question: UsageQuestion,
-  compared: ComparedRange | undefined,
-  asOf: Date,
-  nowMs: number,
-): Promise<UsageAnswer> {
-  return compared
-    ? answerComparedUsage(store, question, compared, asOf, nowMs)
-    : answerUsage(store, question, asOf, nowMs);
-}
-
-/** The windows of the asked range, and what stands beside them: made once for all nodes, in slices. */
-async function windowsOf(
-  question: WindowedRange,
-  pairing: Pairing | undefined,
-): Promise<{ windows: Window[]; compared: ComparedRange | undefined }> {
-  try {
-    const compared = pairing && (await comparedInSlices(pairing));
-    return { windows: compared?.asked ?? (await windowsInSlices(question)), compared };
-  } catch (error) {
-    throw named("window", error);
-  }
-}
-
-/** `invalid_request` naming the parameter where the error is about a range or an instant, else the error itself. */
-function named(field: string, error: unknown): unknown {
-  if (!(error instanceof InvalidTimeError)) return error;
-  return new ProblemError("invalid_request", error.message, { field });
-}
-
-/** Throws `invalid_request` naming the parameter to narrow where the answer would have too many figures. */
-function sizeOf(asked: AskedSize): number {
-  try {
-    return sizeOfAnswer(asked);
-  } catch (error) {
-    if (error instanceof TooManyFiguresError)
-      throw new ProblemError("invalid_request", error.message, { field: error.field });
-    throw error;
-  }
-}
-
-function pairingFor(query: UsageQuery, asked: WindowedRange, nowMs: number): Pairing | undefined {
-  const { compare, compare_match: match, compare_partial: partial } = query;
-  if (compare === undefined) return undefined;
-  try {
-    return pairingOf(asked, { with: parseCompared(compare, asked.tz, nowMs), match, partial }, nowMs);
-  } catch (error) {
-    throw named("compare", error);
-  }
-}
-
 const maxNodes = 50;
 
 /**
@@ -299,23 +166,3 @@ function addressesIn(text: string, isNode: (address: string) => boolean): string
 
 /** Behind each of which an address could begin, within one id. */
 const maxCommas = 8;
-
-function sharedDimensions(asked: readonly Meter[]): ReadonlySet<string> {
-  const [first = new Set<string>(), ...others] = asked.map(dimensionsOf);
-  return new Set([...first].filter((dimension) => others.every((dimensions) => dimensions.has(dimension))));
-}
-
-/** Throws a ProblemError where a meter is not one of the node's. */
-function metersOf(names: string, node: NodeAddress, toMs: number, customMeters: CustomMeterLookup): Meter[] {
-  const wanted = new Set(names.split(",").map((name) => name.trim()));
-  if (wanted.size > maxMeters)
-    throw new ProblemError("invalid_request", `more than ${maxMeters} meters`, { field: "meter" });
-  return [...wanted].map((name) => {
-    const meter = customMeters.find(name, node, toMs);
-    if (!meter)
-      throw new ProblemError("invalid_request", `there is no meter named ${JSON.stringify(name)} for ${node}`, {
-        field: "meter",
-      });
-    return meter;
-  });
-}

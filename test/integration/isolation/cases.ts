@@ -19,6 +19,7 @@ const systemCases: RouteCase[] = [
   "GET /readyz",
   "GET /openapi.json",
   "GET /docs",
+  "GET /docs/embedding",
   "GET /docs/emitters",
   "GET /docs/start.js",
   "GET /docs/viewer.js",

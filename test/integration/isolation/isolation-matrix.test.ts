@@ -38,14 +38,14 @@ afterAll(async () => {
 const nobodies = ["without a key", "with a key that nobody made", "with a revoked key", "with an expired key"];
 const strangers = ["sibling", "past owner", "child"];
 
-function isRefused({ needs }: RouteCase, caller: string): 401 | 403 | undefined {
+function isRefused({ needs, isForKeys }: RouteCase, caller: string): 401 | 403 | undefined {
   if (needs === "nothing") return undefined;
   if (nobodies.includes(caller)) return 401;
   if (needs === "credentials") return undefined;
   if (needs === "a session") return caller.startsWith("with the role") ? undefined : 403;
   const role = roles.find((one) => caller === `with the role ${one}`);
   const scope = keyScopes.find((one) => caller === `with only the scope ${one}`);
-  if (role && !actionsOfRole(role).has(needs)) return 403;
+  if (role && (isForKeys || !actionsOfRole(role).has(needs))) return 403;
   return scope && !actionsOfKey([scope], false).has(needs) ? 403 : undefined;
 }
 

@@ -9,6 +9,7 @@ import { storeFile } from "../../../server/reports/run-files.ts";
 import { createRun } from "../../../server/reports/runs.ts";
 import { createReport } from "../../../server/reports/saved-reports.ts";
 import { createView } from "../../../server/reports/saved-views.ts";
+import { createViewLink } from "../../../server/reports/view-links.ts";
 import { askedAbout, inside, type World } from "../../support/isolation-world.ts";
 import type { RouteCase } from "./route-case.ts";
 
@@ -20,6 +21,19 @@ async function reportInside({ deps: { postgres, tree } }: World): Promise<string
 async function viewInside({ deps: { postgres, tree } }: World): Promise<string> {
   const wanted = { node: inside, name: randomUUID(), query: `node=${inside}` };
   return (await createView(postgres, tree, wanted, system)).id;
+}
+
+async function dashboardInside({ deps: { postgres, tree } }: World): Promise<string> {
+  const panels = [{ title: "Posts", query: "meters=chat_posts", width: "half" as const }];
+  return (await createView(postgres, tree, { node: inside, name: randomUUID(), query: "", panels }, system)).id;
+}
+
+async function linkInside(world: World) {
+  const { postgres, tree } = world.deps;
+  const { id } = await world.makeKey(["read", "admin"]);
+  const by = { kind: "key" as const, id, name: "A key", address: null };
+  const wanted = { view: await dashboardInside(world), node: inside, days: 1 };
+  return await createViewLink(postgres, tree, wanted, by, Date.now());
 }
 
 async function annotationInside({ deps: { postgres, tree } }: World): Promise<string> {
@@ -174,6 +188,48 @@ export const reportCases: readonly RouteCase[] = [
       }),
       allowed: method === "DELETE" ? 204 : 200,
       elsewhere: 404,
+    }),
+  ),
+  {
+    route: "GET /v1/views/{id}/links",
+    needs: "views:share",
+    request: async (world) => ({ path: `/v1/views/${(await linkInside(world)).link.view}/links` }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+  {
+    route: "POST /v1/views/{id}/links",
+    needs: "views:share",
+    request: async (world) => ({ path: `/v1/views/${await dashboardInside(world)}/links`, body: {} }),
+    allowed: 201,
+    elsewhere: 404,
+  },
+  {
+    route: "DELETE /v1/views/{id}/links/{link}",
+    needs: "views:share",
+    request: async (world) => {
+      const { id, view } = (await linkInside(world)).link;
+      return { path: `/v1/views/${view}/links/${id}` };
+    },
+    allowed: 200,
+    elsewhere: 404,
+  },
+  {
+    route: "POST /v1/views/{id}/embed-tokens",
+    needs: "read",
+    isForKeys: true,
+    request: async (world) => ({ path: `/v1/views/${await dashboardInside(world)}/embed-tokens`, body: {} }),
+    allowed: 201,
+    elsewhere: 404,
+  },
+  ...[["POST /v1/shared/view", {}] as const, ["POST /v1/shared/figures", { panel: 0 }] as const].map(
+    ([route, more]): RouteCase => ({
+      route,
+      // The token is all it takes, whoever else asks.
+      needs: "nothing",
+      request: async (world) => ({ body: { token: (await linkInside(world)).token, ...more } }),
+      allowed: 200,
+      elsewhere: "the same",
     }),
   ),
   {

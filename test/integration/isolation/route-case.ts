@@ -8,6 +8,8 @@ export interface RouteCase {
   route: string;
   /** The action that the route demands; `credentials`: any caller who is known; `a session`: a user;`nothing`: open to everybody. */
   needs: Action | "credentials" | "a session" | "nothing";
+  /** Users are refused, whatever their role. */
+  isForKeys?: true;
   /**
    * A request about `askedAbout` or something at or below `inside`, made anew for every caller: what a request uses up
    * (a key to revoke) is made here. `path` takes the place of the route's own where it has parameters or a query.

@@ -2,8 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
+import { pino } from "pino";
 import { afterAll, expect, test } from "vitest";
-import { createRouter } from "../../../server/http/app-pieces.ts";
+import { applyFoundation, createRouter } from "../../../server/http/app-pieces.ts";
 import { serveDashboard } from "../../../server/http/serve-dashboard.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "dashboard-"));
@@ -11,11 +12,15 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const script = "console.log('tide');".repeat(200);
 mkdirSync(join(folder, "assets"));
 writeFileSync(join(folder, "index.html"), "<title>Tidemark</title>");
+writeFileSync(join(folder, "shared.html"), "<title>Shared</title>");
 writeFileSync(join(folder, "assets", "index-a1.js"), script);
 writeFileSync(join(folder, "assets", "index-a1.js.br"), brotliCompressSync(script));
 writeFileSync(join(folder, "assets", "index-a1.js.gz"), gzipSync(script));
 const app = createRouter();
-serveDashboard(app, folder);
+applyFoundation(app, { log: pino({ level: "silent" }) });
+const signed = "what-this-installation-signed";
+const framing = ["https://portal.example.com", "https://wall.example.com:8443"];
+serveDashboard(app, folder, { readOrigins: async (text) => (text === signed ? framing : []) });
 
 const ask = async (path: string, headers: Record<string, string> = {}) => {
   const response = await app.request(path, { headers });
@@ -44,4 +49,35 @@ test("the page that names those files is asked for anew at every load, whatever 
 test("a file of another release is not found, rather than answered with the page", async () => {
   expect((await ask("/assets/index-old.js", { accept: "*/*" })).status).toBe(404);
   expect((await ask("/assets/index-old.js", { accept: "text/html" })).status).toBe(404);
+});
+
+test("only the page of embedded dashboards can be framed, and only by the origins that its address was signed for", async () => {
+  const policyOf = async (path: string) => {
+    const { headers } = await app.request(path, { headers: { accept: "text/html" } });
+    return [
+      /frame-ancestors ([^;]*)/.exec(headers.get("content-security-policy") ?? "")?.[1],
+      headers.get("x-frame-options"),
+    ];
+  };
+  expect(await policyOf(`/embed?frame=${signed}`)).toEqual([framing.join(" "), null]);
+  for (const path of [
+    "/embed",
+    "/embed?frame=made-up",
+    "/embed?frame=",
+    `/shared?frame=${signed}`,
+    `/usage?frame=${signed}`,
+  ])
+    expect(await policyOf(path), path).toEqual(["'none'", "DENY"]);
+});
+
+test("pages of shared dashboards are kept out of search engines and send no referrer", async () => {
+  for (const path of ["/shared", "/embed"]) {
+    const { status, headers } = await app.request(path, { headers: { accept: "text/html" } });
+    const sent = Object.fromEntries(headers);
+    expect({ status, ...sent }).toMatchObject({
+      ...{ status: 200, "cache-control": "no-cache", "referrer-policy": "no-referrer" },
+      "x-robots-tag": "noindex, nofollow",
+    });
+    expect(headers.get("set-cookie")).toBeNull();
+  }
 });

@@ -12,6 +12,7 @@ const table: Record<Action, string> = {
   "events:correct": "xxx.. | ..xx.x",
   "rules:write": "xxx.. | ..xx.x",
   "reports:write": "xxx.. | ..xx.x",
+  "views:share": "xxx.. | .....x",
   "meters:write": "xx... | ..xx.x",
   "keys:write": "xx... | ..xx.x",
   "users:write": "xx... | .....x",

@@ -3,12 +3,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { MeterSummary } from "../../../server/contract/meters.ts";
 import type { UsageAnswer } from "../../../server/contract/usage.ts";
+import { parseComparison } from "../../../server/contract/usage-question.ts";
 import { breakdownRows } from "../../../web/src/charts/breakdown.ts";
 import { chartContent, chartSummary, panelsOf, windowTitle } from "../../../web/src/charts/chart-content.ts";
 import { looksOf, looksOfKeys } from "../../../web/src/charts/looks.ts";
 import { changeOf, readoutOf, sayReadout, windowAt } from "../../../web/src/charts/readout.ts";
 import { compareFigures, formatSort, parseSort, usageRows, usualSort } from "../../../web/src/charts/usage-table.ts";
-import { formatComparison, parseComparison } from "../../../web/src/state/comparison.ts";
+import { formatComparison } from "../../../web/src/state/comparison.ts";
 import { firstEventCommand, quoted } from "../../../web/src/words/curl-line.ts";
 import {
   formatAge,

@@ -1,13 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import {
-  type Filter,
-  filterQuery,
-  formatWhere,
-  operators,
-  parseWhere,
-  withFilter,
-} from "../../../web/src/state/filters.ts";
+import { type Filter, filterQuery, parseWhere } from "../../../server/contract/usage-question.ts";
+import { formatWhere, operators, withFilter } from "../../../web/src/state/filters.ts";
 
 const filter = fc.record({
   dimension: fc.constantFrom("room", "organization", "language"),

@@ -2,18 +2,20 @@ import { describe, expect, it } from "vitest";
 import {
   addDays,
   dateIn,
+  isDate,
+  type PresetId,
+  parseRange,
+  spanOf,
+  windowsFor,
+} from "../../../server/contract/ranges.ts";
+import {
   describeDays,
   describeSpan,
   formatRange,
-  isDate,
   isRunning,
-  type PresetId,
-  parseRange,
   presets,
   shiftSpan,
-  spanOf,
   wholeDays,
-  windowsFor,
 } from "../../../web/src/state/range.ts";
 
 const at = Date.parse("2026-03-01T02:30:00Z");

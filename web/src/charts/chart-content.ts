@@ -1,7 +1,8 @@
 /** Turns an answer of GET /v1/usage into what a chart draws and what a sentence says of it, pure. */
 import type { MeterSummary } from "@contract/meters.ts";
+import { dateIn } from "@contract/ranges.ts";
 import type { Figure, MeterUsage, UsageAnswer, UsagePoint, WindowKind } from "@contract/usage.ts";
-import { dateIn, describeDays, isRunning } from "../state/range.ts";
+import { describeDays, isRunning } from "../state/range.ts";
 import { dateFormat, formatFigure, formatTime, withUnit } from "../words/format.ts";
 import { type Look, looksOf, looksOfKeys, otherLook } from "./looks.ts";
 import { drawnAs, titleOf } from "./meters.ts";

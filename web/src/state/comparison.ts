@@ -1,16 +1,10 @@
-/** Which range stands beside the one shown, as the address says it and as people call it; pure. */
-import type { Comparison } from "../api/usage.ts";
+/** Which range stands beside the one shown, as people call it and as the address says it; pure. */
+import type { Comparison } from "@contract/usage-question.ts";
 
 export const comparisons = [
   { to: "previous", label: "The period before", name: "period before" },
   { to: "year", label: "A year before", name: "year before" },
 ] as const satisfies readonly { to: Comparison["to"]; label: string; name: string }[];
-
-/** From the address: `compare=previous` or `year`, with `match=date` where weekdays may differ. */
-export function parseComparison(to: string | undefined, match: string | undefined): Comparison | undefined {
-  const known = comparisons.find((one) => one.to === to);
-  return known && { to: known.to, byWeekday: match !== "date" };
-}
 
 /** What the address says of it; undefined values are left out of it. */
 export function formatComparison(comparison: Comparison | undefined): Record<"compare" | "match", string | undefined> {

@@ -1,5 +1,5 @@
 /** The figure of which somebody asked how it is counted. */
-import type { Filter } from "./filters.ts";
+import type { Filter } from "@contract/usage-question.ts";
 
 export interface AskedFigure {
   meter: string;

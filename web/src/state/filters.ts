@@ -1,36 +1,11 @@
-/** Filters of figures as the address says them and as the server is asked, pure. */
+/** Filters of figures as people put them together and as the address says them, pure. */
+import type { Filter } from "@contract/usage-question.ts";
 
 export const operators = [
   { value: "is", label: "is" },
   { value: "not", label: "is not" },
   { value: "prefix", label: "starts with" },
-] as const;
-
-export interface Filter {
-  dimension: string;
-  operator: (typeof operators)[number]["value"];
-  /** Empty: not given. */
-  value: string;
-}
-
-/** From the address: `room:is:daily;user:prefix:u`, the values percent-encoded. What is none is left out. */
-export function parseWhere(text: string | undefined): Filter[] {
-  return (text ?? "").split(";").flatMap((part): Filter[] => {
-    const [dimension, operatorName, encoded, ...more] = part.split(":");
-    const operator = operators.find(({ value }) => value === operatorName)?.value;
-    if (!dimension || operator === undefined || encoded === undefined || more.length > 0) return [];
-    const value = decoded(encoded);
-    return value === undefined || (operator === "prefix" && value === "") ? [] : [{ dimension, operator, value }];
-  });
-}
-
-function decoded(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return undefined;
-  }
-}
+] as const satisfies readonly { value: Filter["operator"]; label: string }[];
 
 /** Undefined without filters. */
 export function formatWhere(filters: readonly Filter[]): string | undefined {
@@ -48,15 +23,4 @@ export function withFilter(filters: readonly Filter[], added: Filter): Filter[] 
       (added.operator === "is" ? operator !== "is" : operator !== added.operator || value !== added.value),
   );
   return [...kept, added];
-}
-
-/** As parameters of a question. Several values that a dimension may not have hold together. */
-export function filterQuery(filters: readonly Filter[]): Record<string, string[]> {
-  const names = { is: "[eq]", not: "[not]", prefix: "[prefix]" } as const;
-  const query: Record<string, string[]> = {};
-  for (const { dimension, operator, value } of filters) {
-    const name = `filter[${dimension}]${names[operator]}`;
-    query[name] = [...(query[name] ?? []), value];
-  }
-  return query;
 }

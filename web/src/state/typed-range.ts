@@ -1,6 +1,8 @@
 /** Ranges as people type them: `now-6h`, `2026-03`, `2026-03-01 10:00 to 2026-03-01 16:00`, `last month`; pure. */
+
+import { addDays, instantOf, isDate, type Range } from "@contract/ranges.ts";
 import { parseDateTime } from "@internationalized/date";
-import { addDays, instantOf, isDate, presets, type Range } from "./range.ts";
+import { presets } from "./range.ts";
 
 /** Whole days, the last one included. */
 type Days = [from: string, through: string];

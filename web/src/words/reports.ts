@@ -1,11 +1,12 @@
 /** Reports, runs and schedules in words. */
 
+import { addDays } from "@contract/ranges.ts";
 import { reportNames } from "@contract/report-names.ts";
 import { actionsOfReports } from "@contract/report-rights.ts";
 import type { ReportFormat, ReportKind, ReportOptions, RunState } from "@contract/reports.ts";
 import type { ScheduleEvery, ScheduleSlot, SlotReason, SlotState, Weekday } from "@contract/schedules.ts";
 import type { WindowKind } from "@contract/usage.ts";
-import { addDays, describeDays } from "../state/range.ts";
+import { describeDays } from "../state/range.ts";
 import type { MeterLookup } from "./plans.ts";
 
 type Tone = "neutral" | "accent" | "good" | "warn" | "bad";

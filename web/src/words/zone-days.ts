@@ -1,6 +1,7 @@
 /** Days of a zone's calendar as people choose them, and the instants that the server gets. */
+
+import { addDays, dateIn } from "@contract/ranges.ts";
 import { parseDate } from "@internationalized/date";
-import { addDays, dateIn } from "../state/range.ts";
 import { dateFormat, formatMoment } from "./format.ts";
 
 /** The first instant of a date, as RFC 3339 in UTC. */

@@ -1,0 +1,90 @@
+/** /v1/views/{id}/links and …/embed-tokens: a dashboard shown read-only to whoever has a token, without an account. */
+import { z } from "zod";
+import { nodeAddressSchema } from "./nodes.ts";
+
+export const linkDays = { usual: 7, most: 90 } as const;
+export const embedMinutes = { usual: 15, most: 60 } as const;
+const maxOrigins = 10;
+
+const shownNodeSchema = nodeAddressSchema
+  .optional()
+  .describe(
+    "Whose figures are shown: the dashboard's node, which is the default, or one below it. Panels of a node below it stay as they are, panels of one above it are asked about it, others are left out",
+  );
+
+export const createViewLinkSchema = z.strictObject({
+  node: shownNodeSchema,
+  expires_in_days: z.int().min(1).max(linkDays.most).default(linkDays.usual),
+});
+export type CreateViewLink = z.infer<typeof createViewLinkSchema>;
+
+export const linkStates = ["active", "held", "expired", "revoked"] as const;
+
+export const viewLinkSchema = z.object({
+  id: z.string(),
+  view: z.string().describe("The id of the dashboard"),
+  node: nodeAddressSchema.describe("Whose figures it shows"),
+  state: z
+    .enum(linkStates)
+    .describe(
+      "`held`: neither expired nor revoked, and still it opens nothing: its maker may not show the dashboard now",
+    ),
+  created_by: z.string().describe("An e-mail address, or a key's name"),
+  created_at: z.string(),
+  expires_at: z.string(),
+  last_used_at: z.string().nullable().describe("To the minute"),
+  revoked_at: z.string().nullable(),
+});
+export type ViewLink = z.infer<typeof viewLinkSchema>;
+
+export const createdViewLinkSchema = viewLinkSchema.extend({
+  url: z.string().describe("Where the dashboard opens. It has the only copy of the token, behind `#`"),
+});
+
+export type CreatedViewLink = z.infer<typeof createdViewLinkSchema>;
+
+export const viewLinkListSchema = z.object({
+  links: z.array(viewLinkSchema).describe("The newest first; of those that have ended the newest 100"),
+});
+
+export const embedThemeSchema = z.strictObject({
+  mode: z.enum(["light", "dark", "system"]).default("system"),
+  accent: z
+    .string()
+    .regex(/^#[0-9a-fA-F]{6}$/, "must be a colour such as #0f766e")
+    .optional()
+    .describe(
+      "In place of this service's own colour, of series and of what has the focus; made darker or lighter until it can be seen",
+    ),
+});
+export type EmbedTheme = z.infer<typeof embedThemeSchema>;
+
+/** As a browser writes it, so that it can stand in a header as it is: in one, `*` would be any host and a space another origin. */
+const webOrigin = /^https?:\/\/(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(?::\d{1,5})?$/;
+const originSchema = z
+  .string()
+  .max(300)
+  .refine(
+    (text) => webOrigin.test(text) && URL.canParse(text) && new URL(text).origin === text,
+    "must be an origin such as https://app.example.com, without a path",
+  );
+
+export const createEmbedTokenSchema = z.strictObject({
+  node: shownNodeSchema,
+  expires_in_minutes: z.int().min(1).max(embedMinutes.most).default(embedMinutes.usual),
+  theme: embedThemeSchema.optional(),
+  origins: z
+    .array(originSchema)
+    .max(maxOrigins)
+    .default([])
+    .describe(
+      "Whose pages may frame the dashboard and hand it the next token; none: nobody's. `http:` only where this service is reached by it, or of the page's own machine",
+    ),
+});
+export type CreateEmbedToken = z.infer<typeof createEmbedTokenSchema>;
+
+export const embedTokenSchema = z.object({
+  token: z.string().describe("For `postMessage` to a frame that is open"),
+  url: z.string().describe("The `src` of the frame, with the token behind `#`"),
+  expires_at: z.string(),
+});
