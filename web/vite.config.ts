@@ -17,6 +17,7 @@ export default defineConfig({
     emptyOutDir: true,
     // The content policy allows no data: addresses, so nothing may be inlined into one.
     assetsInlineLimit: 0,
+    rollupOptions: { input: { index: here("index.html"), shared: here("shared.html") } },
     // Told by ship-assets.
     reportCompressedSize: false,
     modulePreload: { polyfill: false },

@@ -9,7 +9,9 @@
       return null;
     }
   };
-  const choice = stored("tidemark-theme");
+  // A page that embeds a dashboard chooses for it.
+  const asked = location.pathname === "/embed" ? new URLSearchParams(location.search).get("theme") : null;
+  const choice = asked ?? stored("tidemark-theme");
   const isDark = choice === "dark" || (choice !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
   document.documentElement.dataset.theme = isDark ? "dark" : "light";
   document.documentElement.dataset.density = stored("tidemark-density") === "compact" ? "compact" : "roomy";

@@ -150,8 +150,11 @@ export function viewLinksRoutes(deps: ViewLinksRoutesDeps): OpenAPIHono<HttpEnv>
     const expiresMs = now() + minutes * minuteMs;
     const token = await embedTokens.sign({ view: view.id, node, key: actor.id, expiresMs, theme });
     c.header("cache-control", "no-store");
-    const frame = origins.length === 0 ? "" : `?frame=${await embedTokens.signOrigins(origins)}`;
-    const url = `${publicUrl}/embed${frame}#${token}`;
+    const search = new URLSearchParams({
+      ...(theme && theme.mode !== "system" && { theme: theme.mode }),
+      ...(origins.length > 0 && { frame: await embedTokens.signOrigins(origins) }),
+    });
+    const url = `${publicUrl}/embed${search.size > 0 ? `?${search}` : ""}#${token}`;
     return c.json({ token, url, expires_at: new Date(expiresMs).toISOString() }, 201);
   });
 

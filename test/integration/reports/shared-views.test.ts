@@ -296,7 +296,7 @@ test("an embedding shows one node to whoever has its token, for some minutes, as
   const minutes = (Date.parse(made.expires_at) - Date.now()) / 60_000;
   expect(minutes).toBeGreaterThan(14);
   expect(minutes).toBeLessThanOrEqual(15);
-  expect(made.url).toBe(`${world.deps.publicUrl}/embed#${made.token}`);
+  expect(made.url).toBe(`${world.deps.publicUrl}/embed?theme=dark#${made.token}`);
   const { open, figures } = stranger();
   expect(await open(made.token)).toMatchObject({
     status: 200,

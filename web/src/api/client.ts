@@ -155,6 +155,12 @@ import type {
   userSchema,
 } from "@contract/users.ts";
 import type {
+  createdViewLinkSchema,
+  createViewLinkSchema,
+  viewLinkListSchema,
+  viewLinkSchema,
+} from "@contract/view-links.ts";
+import type {
   changeViewSchema,
   createViewSchema,
   viewListSchema,
@@ -173,6 +179,12 @@ export const api = {
   getView: get("/v1/views/{id}").answers<typeof viewSchema>(),
   updateView: patch("/v1/views/{id}").answers<typeof viewSchema, Body<typeof changeViewSchema>>(),
   deleteView: del("/v1/views/{id}").answersNothing(),
+  listViewLinks: get("/v1/views/{id}/links").answers<typeof viewLinkListSchema>(),
+  createViewLink: post("/v1/views/{id}/links").answers<
+    typeof createdViewLinkSchema,
+    Body<typeof createViewLinkSchema>
+  >(),
+  revokeViewLink: del("/v1/views/{id}/links/{link}").answers<typeof viewLinkSchema>(),
   listAnnotations: get("/v1/annotations").answers<typeof annotationListSchema, Query<typeof annotationQuerySchema>>(),
   createAnnotation: post("/v1/annotations").answers<typeof annotationSchema, Body<typeof createAnnotationSchema>>(),
   updateAnnotation: patch("/v1/annotations/{id}").answers<

@@ -25,7 +25,7 @@ type PathOf<Path extends string> = [PathNames<Path>] extends [never]
   ? unknown
   : { path: Record<PathNames<Path>, string> };
 
-type Options = Pick<RequestOptions, "signal" | "ifMatch" | "idempotencyKey" | "isSignIn">;
+type Options = Pick<RequestOptions, "signal" | "ifMatch" | "idempotencyKey" | "isSignIn" | "isAnonymous">;
 type Asked<Path extends string, Takes> = PathOf<Path> & Takes & Options;
 /** What need not be said may be left out altogether. */
 type Arguments<Full> = Record<never, never> extends Full ? [asked?: Full] : [asked: Full];

@@ -70,11 +70,22 @@ export interface RequestOptions {
   ifMatch?: string | undefined;
   /** Sent with each try of one and the same write, so that it happens once. */
   idempotencyKey?: string | undefined;
+  /** No cookie goes along, whoever is signed in. */
+  isAnonymous?: boolean;
 }
 
 /** Where the answer has no body, or is not JSON. */
 export async function request(method: string, address: string, options: RequestOptions = {}): Promise<Response> {
-  const { body, csv, accept = "application/json", signal, isSignIn = false, ifMatch, idempotencyKey } = options;
+  const {
+    body,
+    csv,
+    accept = "application/json",
+    signal,
+    isSignIn = false,
+    ifMatch,
+    idempotencyKey,
+    isAnonymous,
+  } = options;
   const type = csv === undefined ? (body ? "application/json" : undefined) : "text/csv; charset=utf-8";
   let response: Response;
   try {
@@ -88,6 +99,7 @@ export async function request(method: string, address: string, options: RequestO
       },
       ...(csv === undefined ? body && { body: JSON.stringify(body) } : { body: csv }),
       ...(signal ? { signal } : {}),
+      ...(isAnonymous && { credentials: "omit" }),
     });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;

@@ -1,11 +1,10 @@
 /** Turns an answer of GET /v1/usage into what a chart draws and what a sentence says of it, pure. */
-import type { MeterSummary } from "@contract/meters.ts";
 import { dateIn } from "@contract/ranges.ts";
 import type { Figure, MeterUsage, UsageAnswer, UsagePoint, WindowKind } from "@contract/usage.ts";
 import { describeDays, isRunning } from "../state/range.ts";
 import { dateFormat, formatFigure, formatTime, withUnit } from "../words/format.ts";
 import { type Look, looksOf, looksOfKeys, otherLook } from "./looks.ts";
-import { drawnAs, titleOf } from "./meters.ts";
+import { type ChartedMeter, drawnAs, titleOf } from "./meters.ts";
 import { comparedPoints } from "./usage-table.ts";
 
 export interface ChartSeries {
@@ -85,7 +84,7 @@ export interface GroupsShown {
 /** Every meter of an answer has the same windows, so the first one's stand for all. */
 export function chartContent(
   answer: UsageAnswer,
-  all: readonly MeterSummary[],
+  all: readonly ChartedMeter[],
   nowMs: number,
   { only, groups, notes = {} }: { only?: string | undefined; groups?: GroupsShown; notes?: ChartNotes } = {},
 ): ChartContent {
@@ -121,7 +120,7 @@ export function chartContent(
   };
 }
 
-function seriesOfMeter(usage: MeterUsage, all: readonly MeterSummary[], look: Look): ChartSeries {
+function seriesOfMeter(usage: MeterUsage, all: readonly ChartedMeter[], look: Look): ChartSeries {
   const { meter, unit, series } = usage;
   return {
     ...{ key: meter, title: titleOf(meter, all), look, kind: drawnAs(meter, all) },
@@ -246,7 +245,7 @@ export function windowTitle(
 }
 
 /** What the chart shows, in a sentence: `Participation minutes: 1,234.5 minutes in all; highest: Sat, 21 Nov 2026.` */
-export function chartSummary(answer: UsageAnswer, all: readonly MeterSummary[]): string {
+export function chartSummary(answer: UsageAnswer, all: readonly ChartedMeter[]): string {
   return answer.meters
     .map(({ meter, unit, total, series, comparison }) => {
       const title = titleOf(meter, all);

@@ -2,7 +2,7 @@
  * How a meter or an entity looks wherever it is drawn. Its colour and its cue (dash, marker, hatching) belong to it: they
  * follow from what it is, not from what is drawn beside it.
  */
-import type { MeterSummary } from "@contract/meters.ts";
+import type { ChartedMeter } from "./meters.ts";
 
 export interface Look {
   /** A colour token, 1 to 8. */
@@ -20,7 +20,7 @@ export const otherLook: Look = { color: colors, cue: 0 };
  * The look of each chosen meter. One that is built in has that of its place in the catalog, always; one that a user made has
  * that of its name, and the next cue where a chosen one looks like it already.
  */
-export function looksOf(chosen: readonly string[], all: readonly MeterSummary[]): ReadonlyMap<string, Look> {
+export function looksOf(chosen: readonly string[], all: readonly ChartedMeter[]): ReadonlyMap<string, Look> {
   const builtIn = all.filter(({ node }) => node === null).map(({ meter }) => meter);
   const looks = new Map<string, Look>();
   const taken = new Set<number>();

@@ -18,12 +18,17 @@ class Theme {
   }
 
   choose(choice: ThemeChoice): void {
-    this.choice = choice;
+    this.wear(choice);
     try {
       localStorage.setItem(storageKey, choice);
     } catch {
       // Storage may be denied; the choice then lasts as long as the page.
     }
+  }
+
+  /** For this page alone, as long as it is open. */
+  wear(choice: ThemeChoice): void {
+    this.choice = choice;
     this.#apply();
   }
 

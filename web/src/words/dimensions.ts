@@ -1,4 +1,7 @@
 /** What figures may be grouped and filtered by, in words. */
+import { nodeAddress } from "@contract/node-address.ts";
+import { formatLanguage } from "./format.ts";
+
 const labels: Record<string, string> = {
   partner: "Partner",
   reseller: "Reseller",
@@ -28,6 +31,16 @@ export const media = [
   { key: "audio", label: "Audio only" },
   { key: "screenshare", label: "Screenshare" },
 ] as const;
+
+/** What the group of a dimension is called that has this key; `nameOfNode` gives a node's name by its address. */
+export function groupTitle(dimension: string, key: string, nameOfNode: (address: string) => string): string {
+  if (key === "") return "Not given";
+  if (dimension === "partner" || dimension === "reseller" || dimension === "organization")
+    return nameOfNode(nodeAddress(dimension, key));
+  if (dimension === "language") return formatLanguage(key);
+  if (dimension === "medium") return media.find((one) => one.key === key)?.label ?? key;
+  return key;
+}
 
 /** What lies below a dimension: whoever looks into a reseller sees its organizations next. */
 export const nextDimension: Record<string, string> = {
