@@ -274,7 +274,7 @@ test("a table of nodes is tried before it is taken, and a node moves to another 
   ).toBe(true);
   await choose("kind,id,parent\norganization,beta,reseller:r2\n");
   await page.getByRole("button", { name: "Import 1 node" }).click();
-  await page.getByText("1 node made; 0 nodes were there already.").waitFor();
+  await page.getByText("1 node created; 0 nodes were there already.").waitFor();
   await page.getByRole("button", { name: "Done" }).click();
 
   await page.getByLabel("Search", { exact: true }).fill("beta");

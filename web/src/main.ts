@@ -1,7 +1,8 @@
 import { mount } from "svelte";
 import App from "./App.svelte";
 import "./app.css";
+import { speakLanguage } from "./texts/speak.ts";
 
 const target = document.getElementById("app");
 if (!target) throw new Error("index.html has no element #app");
-mount(App, { target });
+speakLanguage().then(() => mount(App, { target }));

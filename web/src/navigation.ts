@@ -24,10 +24,11 @@ import SlidersHorizontal from "@lucide/svelte/icons/sliders-horizontal";
 import Sparkles from "@lucide/svelte/icons/sparkles";
 import Users from "@lucide/svelte/icons/users";
 import type { Component } from "svelte";
+import { shellTexts as t } from "./texts/en/shell.ts";
 
 interface NavigationPage {
   path: string;
-  label: string;
+  name: keyof typeof t.pageNames;
   Icon: Component<{ size?: number; class?: string; "aria-hidden"?: "true" }>;
   /** What one must be allowed to do, at one node at least. */
   action: Action;
@@ -38,70 +39,73 @@ interface NavigationPage {
 }
 
 interface NavigationGroup {
-  label: string;
+  name: keyof typeof t.pageGroups;
   pages: readonly NavigationPage[];
 }
 
 const navigation: readonly NavigationGroup[] = [
   {
-    label: "Usage",
+    name: "usage",
     pages: [
-      { path: "/", label: "Live", Icon: Radio, action: "read", isMain: true, key: "L" },
-      { path: "/period", label: "This period", Icon: Gauge, action: "read", isMain: true, key: "P" },
-      { path: "/usage", label: "Usage", Icon: ChartColumn, action: "read", isMain: true, key: "U" },
-      { path: "/dashboards", label: "Dashboards", Icon: LayoutGrid, action: "read", key: "D" },
-      { path: "/ingest", label: "Ingest", Icon: Inbox, action: "read", key: "I" },
+      { path: "/", name: "live", Icon: Radio, action: "read", isMain: true, key: "L" },
+      { path: "/period", name: "thisPeriod", Icon: Gauge, action: "read", isMain: true, key: "P" },
+      { path: "/usage", name: "usage", Icon: ChartColumn, action: "read", isMain: true, key: "U" },
+      { path: "/dashboards", name: "dashboards", Icon: LayoutGrid, action: "read", key: "D" },
+      { path: "/ingest", name: "ingest", Icon: Inbox, action: "read", key: "I" },
     ],
   },
   {
-    label: "Customers",
+    name: "customers",
     pages: [
-      { path: "/overview", label: "Overview", Icon: LayoutDashboard, action: "read", isMain: true, key: "O" },
-      { path: "/activity", label: "Activity", Icon: Activity, action: "read" },
-      { path: "/organizations", label: "Organizations", Icon: Building, action: "read", key: "C" },
-      { path: "/models", label: "Custom models", Icon: Sparkles, action: "read" },
-      { path: "/tree", label: "Account tree", Icon: Network, action: "read", key: "T" },
+      { path: "/overview", name: "overview", Icon: LayoutDashboard, action: "read", isMain: true, key: "O" },
+      { path: "/activity", name: "activity", Icon: Activity, action: "read" },
+      { path: "/organizations", name: "organizations", Icon: Building, action: "read", key: "C" },
+      { path: "/models", name: "customModels", Icon: Sparkles, action: "read" },
+      { path: "/tree", name: "accountTree", Icon: Network, action: "read", key: "T" },
     ],
   },
   {
-    label: "Alerts",
+    name: "alerts",
     pages: [
-      { path: "/alerts", label: "Alerts", Icon: BellRing, action: "read", key: "A" },
-      { path: "/rules", label: "Rules", Icon: SlidersHorizontal, action: "read" },
-      { path: "/channels", label: "Channels", Icon: Send, action: "read" },
+      { path: "/alerts", name: "alerts", Icon: BellRing, action: "read", key: "A" },
+      { path: "/rules", name: "rules", Icon: SlidersHorizontal, action: "read" },
+      { path: "/channels", name: "channels", Icon: Send, action: "read" },
     ],
   },
   {
-    label: "Reports",
+    name: "reports",
     pages: [
-      { path: "/reports", label: "Reports", Icon: FileText, action: "read", key: "R" },
-      { path: "/schedules", label: "Schedules", Icon: CalendarClock, action: "read" },
-      { path: "/branding", label: "Branding", Icon: Palette, action: "nodes:write" },
+      { path: "/reports", name: "reports", Icon: FileText, action: "read", key: "R" },
+      { path: "/schedules", name: "schedules", Icon: CalendarClock, action: "read" },
+      { path: "/branding", name: "branding", Icon: Palette, action: "nodes:write" },
     ],
   },
   {
-    label: "Billing",
+    name: "billing",
     pages: [
-      { path: "/plans", label: "Plans", Icon: Layers, action: "read" },
-      { path: "/subscriptions", label: "Subscriptions", Icon: CalendarSync, action: "read" },
-      { path: "/statements", label: "Statements", Icon: ReceiptText, action: "read", key: "S" },
-      { path: "/what-if", label: "What if", Icon: Calculator, action: "prices:read" },
+      { path: "/plans", name: "plans", Icon: Layers, action: "read" },
+      { path: "/subscriptions", name: "subscriptions", Icon: CalendarSync, action: "read" },
+      { path: "/statements", name: "statements", Icon: ReceiptText, action: "read", key: "S" },
+      { path: "/what-if", name: "whatIf", Icon: Calculator, action: "prices:read" },
     ],
   },
   {
-    label: "Settings",
+    name: "settings",
     pages: [
-      { path: "/keys", label: "API keys", Icon: KeyRound, action: "keys:write" },
-      { path: "/people", label: "People", Icon: Users, action: "users:write" },
-      { path: "/audit", label: "Audit", Icon: ScrollText, action: "audit:read" },
+      { path: "/keys", name: "apiKeys", Icon: KeyRound, action: "keys:write" },
+      { path: "/people", name: "people", Icon: Users, action: "users:write" },
+      { path: "/audit", name: "audit", Icon: ScrollText, action: "audit:read" },
     ],
   },
 ];
 
 /** Those that the caller may open somewhere, by group; a group without any is left out. */
-export function pagesFor(may: (action: Action) => boolean): NavigationGroup[] {
+export function pagesFor(may: (action: Action) => boolean) {
   return navigation
-    .map(({ label, pages }) => ({ label, pages: pages.filter(({ action }) => may(action)) }))
+    .map(({ name, pages }) => ({
+      label: t.pageGroups[name],
+      pages: pages.filter(({ action }) => may(action)).map((page) => ({ ...page, label: t.pageNames[page.name] })),
+    }))
     .filter(({ pages }) => pages.length > 0);
 }
 

@@ -3,6 +3,7 @@
  * the contract, of which only the types are imported: pages and server cannot disagree about a name or a shape.
  */
 import type { z } from "zod";
+import { shellTexts as t } from "../texts/en/shell.ts";
 import { ApiError, type RequestOptions, request } from "./request.ts";
 
 type QueryValue = string | number | boolean | readonly string[] | undefined;
@@ -78,7 +79,7 @@ async function readJson(response: Response, signal: AbortSignal | undefined): Pr
     return await response.json();
   } catch {
     if (signal?.aborted) throw new DOMException("aborted", "AbortError");
-    throw new ApiError("unexpected_answer", "The response was incomplete or not JSON.", { status: response.status });
+    throw new ApiError("unexpected_answer", t.responseWasIncomplete, { status: response.status });
   }
 }
 

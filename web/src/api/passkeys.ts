@@ -8,6 +8,7 @@ import {
   startRegistration,
   WebAuthnAbortService,
 } from "@simplewebauthn/browser";
+import { shellTexts as t } from "../texts/en/shell.ts";
 import { api } from "./client.ts";
 import { ApiError } from "./request.ts";
 
@@ -47,16 +48,15 @@ export function stopPasskeys(): void {
 
 /** In words; undefined where another question to the browser took the place of this one. */
 export function whyNoPasskey(thrown: unknown): string | undefined {
-  if (thrown instanceof ApiError)
-    return thrown.status === 401 ? "This passkey is not known here, or it took too long. Try again." : thrown.message;
+  if (thrown instanceof ApiError) return thrown.status === 401 ? t.thisPasskeyIsNotKnown : thrown.message;
   switch (thrown instanceof Error ? thrown.name : "") {
     case "AbortError":
       return undefined;
     case "NotAllowedError":
-      return "The passkey was cancelled or took too long.";
+      return t.passkeyWasCancelledOrTook;
     case "InvalidStateError":
-      return "This device has a passkey for your account already.";
+      return t.thisDeviceHasPasskey;
     default:
-      return "Your browser or device does not support this.";
+      return t.yourBrowserOrDeviceDoes;
   }
 }

@@ -3,14 +3,13 @@
  * in words, whether trying again can help, and the id under which the server logged it.
  */
 import type { Problem, ProblemCode } from "@contract/problem.ts";
+import { shellTexts as t } from "../texts/en/shell.ts";
 
 type ApiErrorCode = ProblemCode | "unreachable" | "unexpected_answer";
 
 /** What `thrown` says to a person, whatever it is. */
 export function asApiError(thrown: unknown): ApiError {
-  return thrown instanceof ApiError
-    ? thrown
-    : new ApiError("unexpected_answer", "The server gave an unclear response.");
+  return thrown instanceof ApiError ? thrown : new ApiError("unexpected_answer", t.serverGaveUnclearResponse);
 }
 
 export class ApiError extends Error {
@@ -103,7 +102,7 @@ export async function request(method: string, address: string, options: RequestO
     });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new ApiError("unreachable", "The server cannot be reached. It may be restarting, or the network is down.");
+    throw new ApiError("unreachable", t.serverCannotBeReached);
   }
   if (response.ok) return response;
   const error = await apiError(response);
@@ -123,7 +122,7 @@ async function apiError(response: Response): Promise<ApiError> {
     () => undefined,
   );
   if (problem?.code === undefined)
-    return new ApiError("unexpected_answer", `The server responded with ${response.status} and no reason.`, known);
+    return new ApiError("unexpected_answer", t.serverRespondedWithAndNo(response.status), known);
   return new ApiError(problem.code, problem.detail, {
     ...known,
     problem,

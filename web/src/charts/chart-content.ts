@@ -2,6 +2,7 @@
 import { dateIn } from "@contract/ranges.ts";
 import type { Figure, MeterUsage, UsageAnswer, UsagePoint, WindowKind } from "@contract/usage.ts";
 import { describeDays, isRunning } from "../state/range.ts";
+import { chartsTexts as t } from "../texts/en/charts.ts";
 import { dateFormat, formatFigure, formatTime, withUnit } from "../words/format.ts";
 import { type Look, looksOf, looksOfKeys, otherLook } from "./looks.ts";
 import { type ChartedMeter, drawnAs, titleOf } from "./meters.ts";
@@ -136,7 +137,7 @@ function seriesOfGroups(
   const looks = looksOfKeys(groups.filter((group) => !group.is_other).map(({ key }) => key));
   return groups.map(({ key, is_other: isOther = false, series }) => ({
     key: isOther ? otherKey : key,
-    title: isOther ? "Other" : nameOf(key),
+    title: isOther ? t.other : nameOf(key),
     look: isOther ? otherLook : (looks.get(key) ?? otherLook),
     kind,
     compared: [],
@@ -144,13 +145,16 @@ function seriesOfGroups(
   }));
 }
 
+/** What stands in place of a figure that is not known. */
+export const noData = (): string => t.noData;
+
 /** No dimension has a value that begins with a space. */
 export const otherKey = " other";
 
 const figuresOf = (series: readonly UsagePoint[], unit: string) => ({
   unit,
   values: series.map(({ value }) => drawn(value)),
-  texts: series.map(({ value }) => (value === null ? "no data" : withUnit(formatFigure(value), unit))),
+  texts: series.map(({ value }) => (value === null ? t.noData : withUnit(formatFigure(value), unit))),
 });
 
 /** The days of the range compared with, as the server chose them: `1 – 7 Mar 2026`. */
@@ -234,7 +238,7 @@ export function windowTitle(
     case "hour":
       return formatTime(start, tz, { ...day, hour: "2-digit", minute: "2-digit" });
     case "week":
-      return `Week of ${dateFormat(tz, { day: "numeric", month: "short", year: day.year }).format(start)}`;
+      return t.weekOf(dateFormat(tz, { day: "numeric", month: "short", year: day.year }).format(start));
     case "month":
       return dateFormat(tz, { month: "long", year: "numeric" }).format(start);
     case "day":
@@ -253,13 +257,17 @@ export function chartSummary(answer: UsageAnswer, all: readonly ChartedMeter[]):
       const [first] = used;
       // Corrections make figures below zero, which are usage too.
       const highest = first && used.reduce((best, one) => (Number(one.value) > Number(best.value) ? one : best), first);
-      if (!highest) return `${title}: none.`;
+      if (!highest) return t.noneTitle(title);
       const of = withUnit(formatFigure(total), unit);
       const when = windowTitle(highest, answer.window, answer.tz);
-      const before = comparison
-        ? `; ${comparedName({ meters: [{ meter, unit, total, series, comparison }], tz: answer.tz })}: ${withUnit(formatFigure(comparison.total), unit)}`
-        : "";
-      return `${title}: ${of} ${drawnAs(meter, all) === "bar" ? "in all" : "over the range"}${before}; highest: ${when}.`;
+      const sum = drawnAs(meter, all) === "bar" ? t.sumInAll(title, of) : t.sumOverRange(title, of);
+      const parts = comparison
+        ? [
+            sum,
+            `${comparedName({ meters: [{ meter, unit, total, series, comparison }], tz: answer.tz })}: ${withUnit(formatFigure(comparison.total), unit)}`,
+          ]
+        : [sum];
+      return `${[...parts, t.highestAt(when)].join("; ")}.`;
     })
     .join(" ");
 }

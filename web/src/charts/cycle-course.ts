@@ -1,6 +1,7 @@
 /** How a billing cycle fills up against a limit, and where it is expected to end, pure. */
 import type { Period, Quota } from "@contract/quotas.ts";
 import type { UsageAnswer } from "@contract/usage.ts";
+import { billingTexts as t } from "../texts/en/billing.ts";
 import { formatFigure, withUnit } from "../words/format.ts";
 import { type ChartNotes, runningTotals } from "./chart-content.ts";
 
@@ -33,7 +34,7 @@ export function courseNotes(quota: Quota, answer: UsageAnswer, endMs: number, no
   const { limit, unit, projected, used } = quota;
   const windows = answer.meters[0]?.series ?? [];
   const limits =
-    limit === null ? [] : [{ value: limit, unit, text: `Limit ${withUnit(formatFigure(plainLimit(limit)), unit)}` }];
+    limit === null ? [] : [{ value: limit, unit, text: t.limitLimit(withUnit(formatFigure(plainLimit(limit)), unit)) }];
   if (!projected || endMs <= nowMs) return { limits };
   const towards = (end: string) =>
     windows.map((window) => {
@@ -45,7 +46,7 @@ export function courseNotes(quota: Quota, answer: UsageAnswer, endMs: number, no
     limits,
     band: {
       unit,
-      text: projected.low === null ? "At this pace" : "In 8 of 10 cycles",
+      text: projected.low === null ? t.paceLine : t.in8Of10Cycles,
       low: towards(projected.low ?? projected.value),
       high: towards(projected.high ?? projected.value),
     },

@@ -1,5 +1,6 @@
 /** What a chart says of one window: the values of all its series, beside those compared with; pure. */
 import type { UsagePoint } from "@contract/usage.ts";
+import { chartsTexts as t } from "../texts/en/charts.ts";
 import { formatFigure, formatPercent, withUnit } from "../words/format.ts";
 import type { ChartContent, ChartMark, ChartSeries } from "./chart-content.ts";
 import type { Look } from "./looks.ts";
@@ -19,7 +20,7 @@ export interface ReadoutRow {
 export interface Readout {
   /** `Sat, 21 Nov 2026`. */
   title: string;
-  note: string;
+  note: ChartContent["notes"][number];
   /** The window compared with; empty where nothing stands beside. */
   comparedTitle: string;
   /** The largest first where all have one unit; else as they are drawn. */
@@ -42,7 +43,7 @@ export interface Change {
 export function changeOf(value: number | null, before: number | null): Change | undefined {
   if (value === null || before === null) return undefined;
   const direction = Math.sign(value - before) as Change["direction"];
-  if (before === 0) return value === 0 ? { direction, text: "±0 %" } : { direction, text: "new" };
+  if (before === 0) return value === 0 ? { direction, text: "±0 %" } : { direction, text: t.new };
   const share = ((value - before) / Math.abs(before)) * 100;
   return { direction, text: `${direction > 0 ? "+" : direction < 0 ? "" : "±"}${formatPercent(share)}` };
 }
@@ -58,7 +59,7 @@ export function readoutOf(content: ChartContent, window: number): Readout {
     const before = one.compared[window];
     return {
       ...{ key: one.key, title: one.title, look: one.look, kind: one.kind },
-      text: one.texts[window] ?? "no data",
+      text: one.texts[window] ?? t.noData,
       before: one.compared.length === 0 ? undefined : beforeText(before, one.unit),
       change: changeOf(one.values[window] ?? null, numberOf(before)),
       value: one.values[window] ?? Number.NEGATIVE_INFINITY,
@@ -78,7 +79,7 @@ export function readoutOf(content: ChartContent, window: number): Readout {
     limits: content.limits.map(({ text }) => text),
     band:
       band && low !== null && high !== null
-        ? `${band.text}: ${amount(low)} to ${withUnit(amount(high), band.unit)}`
+        ? t.toHigh(band.text, amount(low), withUnit(amount(high), band.unit))
         : undefined,
     marks: content.marks[window] ?? [],
   };
@@ -90,8 +91,8 @@ const numberOf = (point: UsagePoint | null | undefined) =>
   point === null || point === undefined || point.value === null ? null : Number(point.value);
 
 function beforeText(point: UsagePoint | null | undefined, unit: string): string {
-  if (!point) return "nothing beside it";
-  return point.value === null ? "no data" : withUnit(formatFigure(point.value), unit);
+  if (!point) return t.nothingBesideIt;
+  return point.value === null ? t.noData : withUnit(formatFigure(point.value), unit);
 }
 
 /** The same as a sentence for screen readers, with the zone; of `only` alone where one series is followed. */
@@ -103,8 +104,8 @@ export function sayReadout(content: ChartContent, window: number, only?: string)
       const beside = before === undefined ? "" : `, ${comparedTitle || "before"}: ${before}`;
       return `${name}: ${text}${beside}${change ? `, ${change.text}` : ""}`;
     });
-  const all = whole !== undefined && only === undefined ? [`all: ${whole}`] : [];
+  const all = whole !== undefined && only === undefined ? [t.allWhole(whole)] : [];
   const happened = marks.map(({ text }) => text);
   const ahead = band === undefined ? [] : [band];
-  return `${title}, ${content.tz}${note ? `, ${note}` : ""}. ${[...said, ...all, ...ahead, ...happened].join("; ")}.`;
+  return `${title}, ${content.tz}${note ? `, ${t.windowNotes[note]}` : ""}. ${[...said, ...all, ...ahead, ...happened].join("; ")}.`;
 }

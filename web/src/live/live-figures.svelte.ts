@@ -6,10 +6,10 @@ import { Loaded } from "../state/loaded.svelte.ts";
 import { LiveFeed } from "./live.svelte.ts";
 
 export const counters = [
-  { name: "live_participants", label: "Live participants", testid: "live-participants" },
-  { name: "live_sessions", label: "Live sessions", testid: "live-sessions" },
-  { name: "active_recordings", label: "Active recordings", testid: "active-recordings" },
-] as const satisfies readonly { name: keyof LiveLevels; label: string; testid: string }[];
+  { name: "live_participants", testid: "live-participants" },
+  { name: "live_sessions", testid: "live-sessions" },
+  { name: "active_recordings", testid: "active-recordings" },
+] as const satisfies readonly { name: keyof LiveLevels; testid: string }[];
 const halfHourMs = 30 * 60_000;
 
 export class LiveFigures {

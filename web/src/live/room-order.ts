@@ -1,5 +1,6 @@
 /** The order in which live rooms stand, pure. */
 import type { LiveRoom } from "@contract/live.ts";
+import { language } from "../texts/locale.ts";
 
 export const roomColumns = ["room", "organization", "participants", "age"] as const;
 export type RoomColumn = (typeof roomColumns)[number];
@@ -46,4 +47,4 @@ export function orderedRooms(
   return [...rooms].sort((a, b) => sign * compare[by](a, b));
 }
 
-const names = new Intl.Collator("en", { numeric: true });
+const names = new Intl.Collator(language.dates, { numeric: true });

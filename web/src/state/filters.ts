@@ -1,11 +1,7 @@
 /** Filters of figures as people put them together and as the address says them, pure. */
 import type { Filter } from "@contract/usage-question.ts";
 
-export const operators = [
-  { value: "is", label: "is" },
-  { value: "not", label: "is not" },
-  { value: "prefix", label: "starts with" },
-] as const satisfies readonly { value: Filter["operator"]; label: string }[];
+export const operators = ["is", "not", "prefix"] as const satisfies readonly Filter["operator"][];
 
 /** Undefined without filters. */
 export function formatWhere(filters: readonly Filter[]): string | undefined {

@@ -1,5 +1,6 @@
 import { tick } from "svelte";
 import { type ApiError, asApiError } from "../api/request.ts";
+import { uiTexts as t } from "../texts/en/ui.ts";
 
 /** The saving of a form: what the server does not take is said at its field, which gets the focus. */
 export class FormSave {
@@ -16,12 +17,10 @@ export class FormSave {
     this.#save = save;
   }
 
-  /** Where `thing` was changed by somebody else meanwhile, that is said; undefined while a field says it all. */
-  problemOf(thing: string): string | undefined {
+  /** What went wrong; that somebody else saved meanwhile, where that is it. Undefined while a field says it all. */
+  get problem(): string | undefined {
     if (!this.error || this.#isPlaced) return undefined;
-    return this.error.code === "precondition_failed"
-      ? `Somebody else changed the ${thing} in the meantime. Leave this form and open it again.`
-      : this.error.message;
+    return this.error.code === "precondition_failed" ? t.somebodyElseChangedIt : this.error.message;
   }
 
   /**

@@ -3,6 +3,7 @@
  * that may pass is tried again by itself.
  */
 import { ApiError } from "../api/request.ts";
+import { uiTexts as t } from "../texts/en/ui.ts";
 
 /** Shorter waits show nothing: a skeleton that flashes is worse than none. */
 const skeletonAfterMs = 150;
@@ -100,8 +101,7 @@ export class Loaded<Value> {
   }
 
   #fail(error: unknown): void {
-    this.error =
-      error instanceof ApiError ? error : new ApiError("unexpected_answer", "The response could not be read.");
+    this.error = error instanceof ApiError ? error : new ApiError("unexpected_answer", t.responseCouldNotBeRead);
     if (!this.error.isPassing) return;
     this.#failures += 1;
     const askedMs = (this.error.retryAfterSeconds ?? 0) * 1_000;

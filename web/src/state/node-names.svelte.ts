@@ -6,6 +6,7 @@ import { parseNode } from "@contract/node-address.ts";
 import type { Node } from "@contract/nodes.ts";
 import { SvelteMap } from "svelte/reactivity";
 import { api } from "../api/client.ts";
+import { uiTexts as t } from "../texts/en/ui.ts";
 import { knownNodes } from "./directory.svelte.ts";
 
 const askedAtOnce = 4;
@@ -30,7 +31,7 @@ export function nodeAt(address: string): Node | undefined {
 
 /** Its name, else its id; reactive. */
 export function nodeName(address: string): string {
-  if (address === "all") return "All organizations";
+  if (address === "all") return t.allOrganizations;
   const node = nodeAt(address);
   if (node) return node.name;
   const parsed = parseNode(address);

@@ -4,13 +4,10 @@
  */
 import type { PlanFeature, PlanTermsInput, PlanVersion, PriceLevel, Pricing } from "@contract/plans.ts";
 import { newId } from "../api/new-id.ts";
+import { plansTexts as t } from "../texts/en/plans.ts";
 
 /** Who pays, from the bottom up. */
-export const levelNames: Record<PriceLevel, string> = {
-  organization: "Organization",
-  reseller: "Reseller",
-  partner: "Partner",
-};
+export const levelNames: Record<PriceLevel, string> = t.levels;
 export const levels = Object.keys(levelNames) as PriceLevel[];
 
 /** Which prices a plan of this node may name. The server has the rule; the form leaves out what it would refuse. */

@@ -2,21 +2,24 @@
 import { dayMs } from "@contract/durations.ts";
 import { addDays, dateIn, monthAfter, type PresetId, type Range, type Span, usualPreset } from "@contract/ranges.ts";
 import type { UsagePoint } from "@contract/usage.ts";
+import { rangesTexts as t } from "../texts/en/ranges.ts";
 import { dateFormat, formatTime } from "../words/format.ts";
 
 export const presets = [
-  { id: "today", label: "Today", key: "D" },
-  { id: "yesterday", label: "Yesterday", key: "E" },
-  { id: "24h", label: "Last 24 hours", key: "H" },
-  { id: "7d", label: "Last 7 days", key: "W" },
-  { id: "28d", label: "Last 28 days", key: "F" },
-  { id: "30d", label: "Last 30 days", key: "T" },
-  { id: "90d", label: "Last 90 days", key: undefined },
-  { id: "month", label: "This month", key: "M" },
-  { id: "last-month", label: "Last month", key: "P" },
-  { id: "year", label: "This year", key: "Y" },
-  { id: "12m", label: "Last 12 months", key: "L" },
-] as const satisfies readonly { id: PresetId; label: string; key: string | undefined }[];
+  { id: "today", key: "D" },
+  { id: "yesterday", key: "E" },
+  { id: "24h", key: "H" },
+  { id: "7d", key: "W" },
+  { id: "28d", key: "F" },
+  { id: "30d", key: "T" },
+  { id: "90d", key: undefined },
+  { id: "month", key: "M" },
+  { id: "last-month", key: "P" },
+  { id: "year", key: "Y" },
+  { id: "12m", key: "L" },
+] as const satisfies readonly { id: PresetId; key: string | undefined }[];
+
+export const presetName = (id: PresetId): string => t.presets[id];
 
 /** `1 – 30 Nov 2026`; of an exact range with its times: `21 Nov 2026, 10:00 – 16:00`. */
 export function describeSpan({ from, to, firstDay, lastDay }: Span, tz: string, nowMs: number): string {

@@ -18,7 +18,8 @@ import type {
   ThresholdWindow,
 } from "@contract/rules.ts";
 import { newId } from "../api/new-id.ts";
-import { billingConditions, customerConditions, scopeFor, systemConditions, weekdays } from "../words/rules.ts";
+import { weekdays } from "../words/calendar.ts";
+import { billingConditions, customerConditions, scopeFor, systemConditions } from "../words/rules.ts";
 
 export interface MuteDraft {
   /** Tells windows apart while they are alike. */

@@ -1,4 +1,5 @@
 /** What just happened, said at the foot of the page for a while; with a way to undo it, until somebody dismisses it. */
+import { uiTexts as t } from "../texts/en/ui.ts";
 
 interface Toast {
   id: number;
@@ -25,7 +26,7 @@ class Toasts {
 
   async undo({ id, undo }: Toast): Promise<void> {
     this.dismiss(id);
-    await undo?.().catch(() => this.say("Could not be undone: the server refused it."));
+    await undo?.().catch(() => this.say(t.couldNotBeUndoneServer));
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { addDays, instantOf, isDate, type Range } from "@contract/ranges.ts";
 import { parseDateTime } from "@internationalized/date";
-import { presets } from "./range.ts";
+import { presetName, presets } from "./range.ts";
 
 /** Whole days, the last one included. */
 type Days = [from: string, through: string];
@@ -10,7 +10,7 @@ type Days = [from: string, through: string];
 /** Undefined where it says no range, or one that ends before it begins. */
 export function readTyped(text: string, tz: string, nowMs: number): Range | undefined {
   const typed = text.trim().toLowerCase().replaceAll(/\s+/g, " ");
-  const preset = presets.find(({ id, label }) => id === typed || label.toLowerCase() === typed);
+  const preset = presets.find(({ id }) => id === typed || presetName(id).toLowerCase() === typed);
   if (preset) return { preset: preset.id };
   const length = /^(?:last )?(\d{1,5}) ?(m|min|minutes?|h|hours?|d|days?|w|weeks?)$/.exec(typed);
   if (length) return exact(`now-${length[1]}${length[2]?.charAt(0)}`, "now", nowMs);

@@ -6,6 +6,7 @@ import type { Period } from "@contract/quotas.ts";
 import { api } from "../api/client.ts";
 import type { ChartMark, ChartNotes } from "../charts/chart-content.ts";
 import { plainLimit } from "../charts/cycle-course.ts";
+import { usageTexts as t } from "../texts/en/usage.ts";
 import { formatExact, formatFigure, formatMoment, withUnit } from "../words/format.ts";
 import { Loaded } from "./loaded.svelte.ts";
 
@@ -73,7 +74,7 @@ export class UsageNotes {
     return (this.period?.quotas ?? []).flatMap(({ meter, unit, limit, projected }) =>
       limit === null || projected !== null || !meters.includes(meter) || !meter.startsWith("max_")
         ? []
-        : [{ value: limit, unit, text: `Limit ${withUnit(formatFigure(plainLimit(limit)), unit)}` }],
+        : [{ value: limit, unit, text: t.limitLimit(withUnit(formatFigure(plainLimit(limit)), unit)) }],
     );
   }
 
@@ -92,7 +93,7 @@ export class UsageNotes {
     return parts.flatMap(({ plan, version, name, from }, place) => {
       const before = parts[place - 1];
       if (!before || (before.plan === plan && before.version === version)) return [];
-      return [{ at: from, text: `Plan: ${name}, version ${version}`, kind: "plan" as const }];
+      return [{ at: from, text: t.planVersion(name, version), kind: "plan" as const }];
     });
   }
 
@@ -100,7 +101,7 @@ export class UsageNotes {
     return (this.#alerts.value ?? []).flatMap(({ id, fired_at: at, rule_name: name, explanation }) =>
       at === null
         ? []
-        : [{ at, text: `Alert: ${name}. ${explanation}`, kind: "alert" as const, href: `/alerts/${id}` }],
+        : [{ at, text: t.alertExplanation(name, explanation), kind: "alert" as const, href: `/alerts/${id}` }],
     );
   }
 
@@ -110,11 +111,11 @@ export class UsageNotes {
     return [
       ...corrected.map(({ start: at, events, last_at: lastAt }) => ({
         ...{ at, kind: "correction" as const },
-        text: `Corrected: ${count(events)} of this day, last ${formatMoment(Date.parse(lastAt), tz)}`,
+        text: t.correctedOfThisDayLast(count(events), formatMoment(Date.parse(lastAt), tz)),
       })),
       ...(late ?? []).map(({ start: at, events }) => ({
         ...{ at, kind: "late" as const },
-        text: `Late data: ${count(events)} of days before arrived`,
+        text: t.lateDataOfDaysBefore(count(events)),
       })),
     ];
   }

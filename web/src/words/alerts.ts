@@ -3,34 +3,21 @@ import type { Alert, AlertState } from "@contract/alerts.ts";
 import type { ChannelKind } from "@contract/channels.ts";
 import type { DeliveryKind, DeliveryState, MessageType } from "@contract/deliveries.ts";
 import type { RuleKind, Severity } from "@contract/rules.ts";
+import { alertWordsTexts as t } from "../texts/en/alert-words.ts";
+import { featureName, type MeterLookup } from "./features.ts";
 import { formatExact, withUnit } from "./format.ts";
-import { featureName, type MeterLookup } from "./plans.ts";
 
 type Tone = "neutral" | "accent" | "good" | "warn" | "bad";
 
-export const kindNames: Record<RuleKind, string> = {
-  quota: "Quota",
-  threshold: "Threshold",
-  unusual: "Unusual usage",
-  low_usage: "Low usage",
-  no_data: "No data",
-  system: "Service",
-  customers: "Customers",
-  billing: "Billing",
-};
+export const kindNames: Record<RuleKind, string> = t.kinds;
 
 export const ruleKinds = Object.keys(kindNames) as RuleKind[];
 
-export const severityNames: Record<Severity, string> = { info: "Info", warning: "Warning", critical: "Critical" };
+export const severityNames: Record<Severity, string> = t.severities;
 export const severities = Object.keys(severityNames) as Severity[];
 export const severityTones: Record<Severity, Tone> = { info: "accent", warning: "warn", critical: "bad" };
 
-export const stateNames: Record<AlertState, string> = {
-  pending: "pending",
-  firing: "firing",
-  resolved: "resolved",
-  no_data: "no data",
-};
+export const stateNames: Record<AlertState, string> = t.states;
 export const alertStates = Object.keys(stateNames) as AlertState[];
 export const stateTones: Record<AlertState, Tone> = {
   pending: "neutral",
@@ -39,24 +26,14 @@ export const stateTones: Record<AlertState, Tone> = {
   no_data: "warn",
 };
 
-export const channelKindNames: Record<ChannelKind, string> = {
-  email: "E-mail",
-  webhook: "Webhook",
-  slack: "Slack",
-  sms: "SMS",
-};
+export const channelKindNames: Record<ChannelKind, string> = t.deliveryKinds;
 
 /** Deliveries go to more places than channels. */
-export const deliveryKindNames: Record<DeliveryKind, string> = { ...channelKindNames, bucket: "The reports' bucket" };
+export const deliveryKindNames: Record<DeliveryKind, string> = t.deliveryKinds;
 
-export const channelKinds = Object.keys(channelKindNames) as ChannelKind[];
+export const channelKinds: readonly ChannelKind[] = ["email", "webhook", "slack", "sms"];
 
-export const deliveryStateNames: Record<DeliveryState, string> = {
-  waiting: "waiting",
-  sent: "sent",
-  failed: "failed so far",
-  given_up: "given up",
-};
+export const deliveryStateNames: Record<DeliveryState, string> = t.deliveryStates;
 export const deliveryStateTones: Record<DeliveryState, Tone> = {
   waiting: "neutral",
   sent: "good",
@@ -64,14 +41,7 @@ export const deliveryStateTones: Record<DeliveryState, Tone> = {
   given_up: "bad",
 };
 
-export const messageTypeNames: Record<MessageType, string> = {
-  "alert.firing": "Alert",
-  "alert.resolved": "Resolved",
-  "alert.reminder": "Reminder",
-  "channel.test": "Test",
-  report: "Report",
-  digest: "Digest",
-};
+export const messageTypeNames: Record<MessageType, string> = t.messageTypes;
 
 /** What the figure of an alert is of; undefined where it is about no figure. */
 export function subjectOf({ feature, meter }: Pick<Alert, "feature" | "meter">, meterOf: MeterLookup) {
@@ -89,7 +59,7 @@ export function amountText(figure: string, meter: string | null, meterOf: MeterL
 export function boundText(alert: Pick<Alert, "kind" | "threshold" | "meter">, meterOf: MeterLookup) {
   const { kind, threshold, meter } = alert;
   if (threshold === null) return undefined;
-  if (kind === "quota") return `${threshold} % of the limit`;
+  if (kind === "quota") return t.percentOfLimit(threshold);
   return amountText(String(threshold), meter, meterOf);
 }
 

@@ -1,15 +1,21 @@
-/** The states of a reseller's customers in words. */
+/** The states of a reseller's customers. */
+
 import type { OrganizationSort } from "@contract/organizations.ts";
 import type { QuotaStatus } from "@contract/quota-status.ts";
+import { customersTexts as t } from "../texts/en/customers.ts";
 
 type Tone = "neutral" | "accent" | "good" | "warn" | "bad";
 
-export const quotaWords: Record<QuotaStatus, { label: string; tone: Tone; bar: string; hint: string }> = {
-  under: { label: "Under", tone: "good", bar: "bg-good", hint: "below 50 % of the limit" },
-  moderate: { label: "Moderate", tone: "accent", bar: "bg-accent", hint: "50 to 80 %" },
-  high: { label: "High", tone: "warn", bar: "bg-warn", hint: "80 to 95 %" },
-  over: { label: "At or over", tone: "bad", bar: "bg-bad", hint: "from 95 % on" },
+export const quotaLooks: Record<QuotaStatus, { tone: Tone; bar: string }> = {
+  under: { tone: "good", bar: "bg-good" },
+  moderate: { tone: "accent", bar: "bg-accent" },
+  high: { tone: "warn", bar: "bg-warn" },
+  over: { tone: "bad", bar: "bg-bad" },
 };
+
+export const quotaNames: Record<QuotaStatus, string> = t.quotaStatuses;
+/** From which share of a limit on. */
+export const quotaHints: Record<QuotaStatus, string> = t.quotaHints;
 
 /** Which way a column is sorted when it is first asked for. */
 export const firstOrder: Record<OrganizationSort, "asc" | "desc"> = {

@@ -1,8 +1,10 @@
 /** How figures and times are written for people. Decimal strings are formatted as they are, never through a float. */
 import { percentText } from "@contract/percent-text.ts";
 import type { Figure } from "@contract/usage.ts";
+import { timeTexts as t } from "../texts/en/time.ts";
+import { language } from "../texts/locale.ts";
 
-const locale = "en";
+const locale = language.numbers;
 
 const exact = new Intl.NumberFormat(locale, { maximumFractionDigits: 6 });
 const amount = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
@@ -48,6 +50,16 @@ export function formatShare(share: number | null): string {
   return formatPercent(share === null ? null : share * 100);
 }
 
+const lists = {
+  and: new Intl.ListFormat(language.dates, { type: "conjunction" }),
+  or: new Intl.ListFormat(language.dates, { type: "disjunction" }),
+};
+
+/** `a, b and c`, or with `or`. */
+export function formatList(parts: readonly string[], joinedBy: keyof typeof lists = "and"): string {
+  return lists[joinedBy].format(parts);
+}
+
 const currencies = new Map<string, Intl.NumberFormat>();
 
 /** `€49.00`, `€0.0004`, `¥300`: all decimals that were given, and at least those of the currency's minor unit. */
@@ -73,17 +85,17 @@ export function withUnit(text: string, unit: string): string {
 /** An age in its largest whole unit: `now`, `2 s`, `4 min`, `3 h`, `2 d`. */
 export function formatAge(ms: number): string {
   const seconds = Math.floor(ms / 1000);
-  if (seconds < 1) return "now";
-  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 1) return t.now;
+  if (seconds < 60) return t.seconds(seconds);
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min`;
+  if (minutes < 60) return t.minutes(minutes);
   const hours = Math.floor(minutes / 60);
-  return hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} d`;
+  return hours < 48 ? t.hours(hours) : t.days(Math.floor(hours / 24));
 }
 
 /** `2 h ago`; `just now` of what a slow clock puts ahead, too. */
 export function formatAgo(sinceMs: number): string {
-  return sinceMs < 1_000 ? "just now" : `${formatAge(sinceMs)} ago`;
+  return sinceMs < 1_000 ? t.justNow : t.ago(formatAge(sinceMs));
 }
 
 /** How long something has been running: `0:42`, `12:05`, `3 h 07`. */
@@ -93,8 +105,8 @@ export function formatRunning(ms: number): string {
   if (seconds < 3600) return `${Math.floor(seconds / 60)}:${two(seconds % 60)}`;
   const hours = Math.floor(seconds / 3600);
   return hours < 48
-    ? `${hours} h ${two(Math.floor((seconds % 3600) / 60))}`
-    : `${Math.floor(hours / 24)} d ${hours % 24} h`;
+    ? t.hoursMinutes(hours, two(Math.floor((seconds % 3600) / 60)))
+    : t.daysHours(Math.floor(hours / 24), hours % 24);
 }
 
 const clocks = new Map<string, Intl.DateTimeFormat>();
@@ -138,7 +150,7 @@ function offsetAt(ms: number, tz: string): string {
 
 export function dateFormat(tz: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
   const key = `${tz} ${JSON.stringify(options)}`;
-  const known = clocks.get(key) ?? new Intl.DateTimeFormat("en-GB", { timeZone: tz, ...options });
+  const known = clocks.get(key) ?? new Intl.DateTimeFormat(language.dates, { timeZone: tz, ...options });
   clocks.set(key, known);
   return known;
 }

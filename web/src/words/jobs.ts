@@ -1,5 +1,6 @@
 /** The steps of transcription jobs in words. */
 import type { JobStep } from "@contract/jobs.ts";
+import { jobsTexts as t } from "../texts/en/jobs.ts";
 
 export const jobStepTones = {
   completed: "good",
@@ -7,9 +8,4 @@ export const jobStepTones = {
   started: "accent",
   requested: "neutral",
 } as const satisfies Record<JobStep, string>;
-export const jobStepWords: Record<JobStep, string> = {
-  completed: "completed",
-  failed: "failed",
-  started: "in progress",
-  requested: "waiting",
-};
+export const jobStepWords: Record<JobStep, string> = t.steps;

@@ -1,6 +1,7 @@
 /** Nodes of the account tree in words, and where their pages are. */
 import { addressOf, type NodeKind, nodeAddress, parseNode } from "@contract/node-address.ts";
 import type { NodeStatus } from "@contract/nodes.ts";
+import { nodeWordsTexts as t } from "../texts/en/node-words.ts";
 
 export const nodeStatusTones: Record<NodeStatus, "neutral" | "good" | "warn" | "bad"> = {
   trial: "warn",
@@ -12,13 +13,7 @@ export const nodeStatuses = Object.keys(nodeStatusTones) as NodeStatus[];
 
 type AnyKind = NodeKind | "all";
 
-export const kindNames: Record<AnyKind, string> = {
-  all: "All organizations",
-  partner: "Partner",
-  reseller: "Reseller",
-  organization: "Organization",
-  agent: "Agent",
-};
+export const kindNames: Record<AnyKind, string> = t.kinds;
 
 /** Organizations stand in their list, everything else in the account tree. */
 export function pageOf(node: string): string {
@@ -40,24 +35,16 @@ export function nodeOfPath(organization: string, node: string): string | undefin
 export const hasCustomers = (kind: AnyKind): boolean => kind !== "organization" && kind !== "agent";
 
 const nodeTabs = [
-  { id: "overview", label: "Overview" },
-  { id: "customers", label: "Customers" },
-  { id: "people", label: "People" },
-  { id: "sessions", label: "Sessions" },
-  { id: "features", label: "Features" },
-  { id: "documents", label: "Documents" },
-  { id: "subscription", label: "Subscription" },
-  { id: "statements", label: "Statements" },
-  { id: "alerts", label: "Alerts" },
-  { id: "reports", label: "Reports" },
-] as const;
-export type NodeTab = (typeof nodeTabs)[number]["id"];
+  ...(["overview", "customers", "people", "sessions", "features", "documents"] as const),
+  ...(["subscription", "statements", "alerts", "reports"] as const),
+];
+export type NodeTab = (typeof nodeTabs)[number];
 
 /** What a node's page shows. An agent is billed with its organization; customers are of those above organizations. */
 export function tabsOf(kind: AnyKind): { id: NodeTab; label: string }[] {
   const left: readonly NodeTab[] =
     kind === "agent" ? ["customers", "subscription", "statements"] : hasCustomers(kind) ? [] : ["customers"];
   return nodeTabs
-    .filter(({ id }) => !left.includes(id))
-    .map(({ id, label }) => ({ id, label: id === "subscription" && hasCustomers(kind) ? "Subscriptions" : label }));
+    .filter((id) => !left.includes(id))
+    .map((id) => ({ id, label: id === "subscription" && hasCustomers(kind) ? t.subscriptions : t.tabs[id] }));
 }

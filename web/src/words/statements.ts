@@ -1,8 +1,9 @@
 /** Statements in words. */
 import type { PaymentStatus } from "@contract/payment-status.ts";
 import type { Statement, StatementKind, StatementLine } from "@contract/statements.ts";
+import { statementsTexts as t } from "../texts/en/statements.ts";
+import { featureName, type MeterLookup } from "./features.ts";
 import { formatExact, formatMoney } from "./format.ts";
-import { featureName, type MeterLookup } from "./plans.ts";
 import { formatEnd, formatStart } from "./zone-days.ts";
 
 export const paymentTones: Record<PaymentStatus, "neutral" | "accent" | "good" | "warn" | "bad"> = {
@@ -13,11 +14,7 @@ export const paymentTones: Record<PaymentStatus, "neutral" | "accent" | "good" |
   refunded: "warn",
 };
 
-export const kindNames: Record<StatementKind, string> = {
-  subscription: "Subscription",
-  summary: "Summary",
-  correction: "Correction",
-};
+export const kindNames: Record<StatementKind, string> = t.kinds;
 
 /** `1 Mar 2026 through 31 Mar 2026`; a correction has no span of its own. */
 export function periodText({
@@ -42,8 +39,8 @@ export function spanText({ from, to }: { from: string; to: string }): string {
 export function lineText(line: StatementLine, meterOf: MeterLookup): string {
   const { kind, feature, meter, tier, node } = line;
   if (kind === "statement") return node;
-  if (feature === null) return "Fixed fee";
-  return featureName({ key: feature, meter }, meterOf) + (tier === null ? "" : `, tier ${tier}`);
+  if (feature === null) return t.fixedFee;
+  return featureName({ key: feature, meter }, meterOf) + (tier === null ? "" : t.tierTier(tier));
 }
 
 /** `1,000 × €0.05`, with what is charged once; of a whole statement nothing. */
@@ -60,7 +57,7 @@ export function moneyText(amount: string | null, currency: string): string {
 
 /** `+€4.00`, `−€4.00`, `the same`. */
 export function differenceText(difference: string, currency: string): string {
-  if (Number(difference) === 0) return "the same";
+  if (Number(difference) === 0) return t.same;
   const isLess = difference.startsWith("-");
   return `${isLess ? "−" : "+"}${formatMoney(isLess ? difference.slice(1) : difference, currency)}`;
 }

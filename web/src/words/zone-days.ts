@@ -2,6 +2,7 @@
 
 import { addDays, dateIn } from "@contract/ranges.ts";
 import { parseDate } from "@internationalized/date";
+import { timeTexts as t } from "../texts/en/time.ts";
 import { dateFormat, formatMoment } from "./format.ts";
 
 /** The first instant of a date, as RFC 3339 in UTC. */
@@ -28,8 +29,14 @@ export function formatDay(date: string): string {
 
 /** `through 30 Nov 2026`, or `until 30 Nov 2026, 14:00` where a day is cut. */
 export function formatEnd(end: string, tz: string): string {
+  const last = formatLastMoment(end, tz);
+  return lastDayBefore(end, tz) === undefined ? t.untilEnd(last) : t.throughLastDay(last);
+}
+
+/** The last day of what is over at `end`, or the instant itself where a day is cut: `30 Nov 2026`. */
+export function formatLastMoment(end: string, tz: string): string {
   const lastDay = lastDayBefore(end, tz);
-  return lastDay === undefined ? `until ${formatMoment(Date.parse(end), tz)}` : `through ${formatDay(lastDay)}`;
+  return lastDay === undefined ? formatMoment(Date.parse(end), tz) : formatDay(lastDay);
 }
 
 /** `from 21 Nov 2026`, with the time where it is not the first instant of a day. */

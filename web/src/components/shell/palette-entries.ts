@@ -24,6 +24,7 @@ import { session } from "../../state/session.svelte.ts";
 import { shortcuts } from "../../state/shortcuts.svelte.ts";
 import { theme } from "../../state/theme.svelte.ts";
 import { toasts } from "../../state/toasts.svelte.ts";
+import { paletteTexts as t } from "../../texts/en/palette.ts";
 import { pageOf } from "../../words/nodes.ts";
 
 export interface PaletteEntry {
@@ -54,60 +55,59 @@ export function pageEntries(): PaletteEntry[] {
   const pages = pagesFor((action) => session.may(action)).flatMap(({ label: group, pages: inGroup }) =>
     inGroup.map(({ path, label, Icon }) => ({ id: `page ${path}`, label, note: group, Icon, run: () => goTo(path) })),
   );
-  const account = { id: "page /account", label: "Your account", words: ["password", "passkey", "sessions"] };
+  const account = { id: "page /account", label: t.yourAccount, words: [t.password, t.passkey, t.sessions] };
   return [...pages, { ...account, Icon: CircleUser, run: () => goTo("/account") }];
 }
 
-const made: readonly { label: string; words: readonly string[]; path: string; action: Action }[] = [
-  {
-    label: "New organization",
-    words: ["create customer"],
-    path: "/organizations?new=organization",
-    action: "nodes:write",
-  },
-  { label: "New subscription", words: ["create plan customer"], path: "/subscriptions/new", action: "plans:write" },
-  { label: "New plan", words: ["create price"], path: "/plans/new", action: "plans:write" },
-  { label: "New alert rule", words: ["create threshold quota"], path: "/rules/new", action: "rules:write" },
-  { label: "New report", words: ["create export"], path: "/reports/new", action: "reports:write" },
-  { label: "New schedule", words: ["create report mail"], path: "/schedules/new", action: "reports:write" },
-  { label: "Invite a person", words: ["add user people"], path: "/people", action: "users:write" },
-  { label: "Create an API key", words: ["new token"], path: "/keys", action: "keys:write" },
+/** What can be made, and the words that mean it too. */
+const made: readonly { what: keyof typeof t.made; path: string; action: Action }[] = [
+  { what: "organization", path: "/organizations?new=organization", action: "nodes:write" },
+  { what: "subscription", path: "/subscriptions/new", action: "plans:write" },
+  { what: "plan", path: "/plans/new", action: "plans:write" },
+  { what: "rule", path: "/rules/new", action: "rules:write" },
+  { what: "report", path: "/reports/new", action: "reports:write" },
+  { what: "schedule", path: "/schedules/new", action: "reports:write" },
+  { what: "person", path: "/people", action: "users:write" },
+  { what: "key", path: "/keys", action: "keys:write" },
 ];
 
 export function actionEntries(): PaletteEntry[] {
   const forms = made
     .filter(({ action }) => session.may(action))
-    .map(({ label, words, path }) => ({ id: `new ${label}`, label, words, Icon: Plus, run: () => goTo(path) }));
+    .map(({ what, path }) => {
+      const { label, words } = t.made[what];
+      return { id: `new ${what}`, label, words: [words], Icon: Plus, run: () => goTo(path) };
+    });
   const copyLink = async () => {
     const isCopied = await copyText(location.href);
-    toasts.say(isCopied ? "Link copied." : "Your browser blocked copying. Copy the link from the address bar.");
+    toasts.say(isCopied ? t.linkCopied : t.yourBrowserBlockedCopyingCopy);
   };
   return [
     ...forms,
-    { id: "copy", label: "Copy the link to this page", words: ["share url address"], Icon: Link, run: copyLink },
-    { id: "light", label: "Light theme", words: ["appearance"], Icon: Sun, run: () => theme.choose("light") },
-    { id: "dark", label: "Dark theme", words: ["appearance night"], Icon: Moon, run: () => theme.choose("dark") },
-    { id: "system", label: "System theme", words: ["appearance"], Icon: Monitor, run: () => theme.choose("system") },
+    { id: "copy", label: t.copyLinkToThisPage, words: [t.shareUrlAddress], Icon: Link, run: copyLink },
+    { id: "light", label: t.lightTheme, words: [t.appearance], Icon: Sun, run: () => theme.choose("light") },
+    { id: "dark", label: t.darkTheme, words: [t.appearanceNight], Icon: Moon, run: () => theme.choose("dark") },
+    { id: "system", label: t.systemTheme, words: [t.appearance], Icon: Monitor, run: () => theme.choose("system") },
     {
       id: "density",
-      label: density.isCompact ? "Roomy rows" : "Compact rows",
-      words: ["density appearance"],
+      label: density.isCompact ? t.roomyRows : t.compactRows,
+      words: [t.densityAppearance],
       Icon: Rows4,
       run: () => density.choose(!density.isCompact),
     },
     {
       id: "shortcuts",
-      label: "Keyboard shortcuts",
+      label: t.keyboardShortcuts,
       note: "?",
       Icon: Keyboard,
       run: () => (shortcuts.isSheetOpen = true),
     },
-    { id: "out", label: "Sign out", words: ["log out leave"], Icon: LogOut, run: signOut },
+    { id: "out", label: t.signOut, words: [t.logOutLeave], Icon: LogOut, run: signOut },
   ];
 }
 
 function signOut(): void {
-  session.signOut().catch(() => toasts.say("Signing out failed: try again."));
+  session.signOut().catch(() => toasts.say(t.signingOutFailedTryAgain));
 }
 
 /** Each leads to its page. */
@@ -120,7 +120,7 @@ export function meterEntries(): PaletteEntry[] {
   return (knownMeters.value ?? []).map(({ meter, title }) => ({
     id: `meter ${meter}`,
     label: title,
-    note: "usage",
+    note: t.usageInSentence,
     words: [meter],
     Icon: ChartColumn,
     run: () => goTo(`/usage?${new URLSearchParams({ meters: meter })}`),

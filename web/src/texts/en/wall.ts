@@ -1,0 +1,10 @@
+import { area } from "../area.ts";
+
+export const wallTexts = area("wall", {
+  liveNow: ", live now",
+  esc: "Esc",
+  exitFullScreen: "Exit full screen",
+  timesIn: (tz: string) => `Times in ${tz}`,
+  liveFiguresAreRefused: (refusal: string) => `Live figures are refused: ${refusal}`,
+  liveRooms: "Live rooms",
+});
