@@ -135,6 +135,7 @@ async function signedIn(browser: Browser, url: string, email: string, password: 
 async function checkLooks(browser: Browser, signed: Signed, findings: Findings): Promise<void> {
   const { storageState } = signed;
   const context = await browser.newContext({ viewport: desk, reducedMotion: "reduce", storageState });
+  const opened = new Map(sizes.map((size) => [size, new Set<string>()]));
   const wantedLooks = Object.entries(looks).filter(([name]) => isWanted(name, env.LOOKS));
   await eachPlace(context, signed, { name: "much" }, findings, async (page, place, at) => {
     const inLooks = async (where: string) => {
@@ -150,7 +151,8 @@ async function checkLooks(browser: Browser, signed: Signed, findings: Findings):
     for (const size of sizes) {
       const where = await at(size);
       await inLooks(where);
-      if (size.width < 1920) await inspectOpened(page, scope, (label) => inLooks(`${where}, ${label} open`));
+      const known = opened.get(size) ?? new Set();
+      if (size.width < 1920) await inspectOpened(page, scope, known, (label) => inLooks(`${where}, ${label} open`));
     }
   });
   console.log(

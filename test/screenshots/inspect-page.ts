@@ -58,23 +58,31 @@ const opened = "[role=dialog]:visible, dialog[open]";
 /** What opens nothing within it is no opener, whatever it is called. */
 const opensWithinMs = 3_000;
 
-/** Opens what opens within `scope`, one by one, and looks at each; of many alike, such as a menu in each row, at the first. */
+/**
+ * Opens what opens within `scope`, one by one, and looks at each; of many alike, such as a menu in each row, at the first. `known`:
+ * the pickers and menus that were looked at on other pages, which are not opened again.
+ */
 export async function inspectOpened(
   page: Page,
   scope: "body" | "main",
+  known: Set<string>,
   look: (label: string) => Promise<void>,
 ): Promise<void> {
   const openers = openersIn(scope);
-  const labels = await page.locator(openers).evaluateAll((buttons) =>
+  const found = await page.locator(openers).evaluateAll((buttons) =>
     buttons.map((button) => {
-      const label = button.getAttribute("aria-label") ?? button.getAttribute("data-testid") ?? button.textContent ?? "";
-      const isShown = button.getBoundingClientRect().width > 0;
-      return isShown && !(button as HTMLButtonElement).disabled ? label.trim().split(/\s+/)[0] : undefined;
+      const label = button.getAttribute("data-testid") ?? button.getAttribute("aria-label") ?? button.textContent ?? "";
+      const isShown = button.getBoundingClientRect().width > 0 && !(button as HTMLButtonElement).disabled;
+      return { label: label.trim(), isShown, isPicker: button.hasAttribute("aria-haspopup") };
     }),
   );
   const address = page.url();
-  for (const [place, label] of labels.entries()) {
-    if (label === undefined || labels.indexOf(label) !== place) continue;
+  const seen = new Set<string>();
+  for (const [place, { label, isShown, isPicker }] of found.entries()) {
+    // Two buttons of two rows begin alike.
+    const kind = isPicker ? label : (label.split(/\s+/)[0] ?? "");
+    if (!isShown || seen.has(kind) || (isPicker && known.has(kind))) continue;
+    (isPicker ? known : seen).add(kind);
     await page.locator(openers).nth(place).click();
     const panel = page.locator(opened).first();
     const isOpen = await panel.waitFor({ timeout: opensWithinMs }).then(
@@ -83,7 +91,7 @@ export async function inspectOpened(
     );
     if (isOpen) {
       await comeToRest(page);
-      await look(label);
+      await look(kind);
       await page.keyboard.press("Escape");
       await panel.waitFor({ state: "hidden" });
     } else {
