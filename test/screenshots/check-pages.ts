@@ -78,10 +78,7 @@ function listen(page: Page, where: () => string, findings: Findings, logsFailure
 
 type Check = (page: Page, place: Place, at: (size: { width: number; height: number }) => Promise<string>) => unknown;
 
-/**
- * Each page anew; what one throws is a finding, and the next is looked at. The context stays open until the browser ends: the
- * packaged Chromium, which is one process, ends with it.
- */
+/** Each page anew; what one throws is a finding, and the next is looked at. */
 async function eachPlace(
   context: BrowserContext,
   { url, all }: Signed,
@@ -111,7 +108,7 @@ async function eachPlace(
     }
     console.log(`  ${place.name}, ${name}: ${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
   }
-  await page.close();
+  await context.close();
 }
 
 interface Signed {
@@ -128,7 +125,7 @@ async function signedIn(browser: Browser, url: string, email: string, password: 
   await page.getByTestId("live-status").waitFor();
   const all = [...places, ...(await detailPlaces(context, url))].filter(({ name }) => isWanted(name, env.PAGES));
   const storageState = await context.storageState();
-  await page.close();
+  await context.close();
   return { url, storageState, all: partOf(all) };
 }
 

@@ -64,7 +64,7 @@ async function takeAll(
     wanted.some((start) => name.startsWith(start)),
   );
   const storageState = await signedOut.storageState();
-  await first.close();
+  await signedOut.close();
   const faults: string[] = [];
   for (const { name: look, ...options } of looks) {
     const context = await browser.newContext({ ...options, reducedMotion: "reduce", storageState });
@@ -73,7 +73,7 @@ async function takeAll(
       const found = await take(page, url + path, join(folder, `${name}-${look}.png`));
       faults.push(...found.map((fault) => `${name}-${look}: ${fault}`));
     }
-    await page.close();
+    await context.close();
     console.log(`${all.length} pages, ${look}`);
   }
   for (const fault of faults) console.error(fault);

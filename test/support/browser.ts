@@ -15,6 +15,16 @@ const quiet = [
   "--disable-component-update",
   "--disable-sync",
 ];
+/**
+ * With which the packaged one is no browser as people have it: pages send no `Origin`, and it ends with the first context that is
+ * closed.
+ */
+const unlike = new Set([
+  "--disable-web-security",
+  "--single-process",
+  "--no-zygote",
+  "--allow-running-insecure-content",
+]);
 const systemBrowsers = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
 /** Its pages wait for `patienceMs` unless a wait says otherwise. */
@@ -33,7 +43,10 @@ async function installedBrowser(): Promise<{ executablePath: string; args: strin
   const installed = systemBrowsers.find((path) => existsSync(path));
   if (installed) return { executablePath: installed, args: quiet };
   const { default: packaged } = await import("@sparticuz/chromium");
-  return { executablePath: await packaged.executablePath(), args: [...packaged.args, ...quiet] };
+  return {
+    executablePath: await packaged.executablePath(),
+    args: [...packaged.args.filter((one) => !unlike.has(one)), ...quiet],
+  };
 }
 
 /** Fills in the page on which somebody signs in; what comes after it is for the caller to wait for. */
