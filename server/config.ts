@@ -317,8 +317,11 @@ function bucketOf(settings: Settings): BucketSettings | undefined {
   const prefix = path.replace(/\/*$/, "");
   const token = settings.AWS_SESSION_TOKEN;
   return {
-    ...{ kind: "s3", bucket, prefix: prefix === "" ? "" : `${prefix}/` },
-    ...{ endpoint: settings.AWS_ENDPOINT_URL, region: settings.AWS_REGION },
+    kind: "s3",
+    bucket,
+    prefix: prefix === "" ? "" : `${prefix}/`,
+    endpoint: settings.AWS_ENDPOINT_URL,
+    region: settings.AWS_REGION,
     credentials: {
       accessKeyId: settings.AWS_ACCESS_KEY_ID ?? "",
       secretAccessKey: settings.AWS_SECRET_ACCESS_KEY ?? "",

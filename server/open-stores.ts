@@ -26,10 +26,7 @@ export function awaitStores(config: Config, waits: Waits, log: Logger, signal: A
     setting: string,
     url: string,
     isUnavailable: (error: unknown) => boolean,
-  ) => ({
-    ...{ name, setting, isUnavailable },
-    place: new URL(url).host,
-  });
+  ) => ({ name, setting, isUnavailable, place: new URL(url).host });
   return {
     postgres: (work) => {
       if (!config.databaseUrl) return work();

@@ -34,7 +34,11 @@ export function evaluateQuota(
       const percent = figure === undefined || limit === null ? null : percentUsed(figure, limit);
       const holds = figure !== undefined && limit !== null && hasReached(figure, limit, threshold);
       return {
-        ...{ node, feature, meter, threshold, period },
+        node,
+        feature,
+        meter,
+        threshold,
+        period,
         subject: `${feature} ${threshold}`,
         once: `${feature} ${threshold} ${period.startMs}${condition.on === "projected" ? " projected" : ""}`,
         value: figure,

@@ -20,7 +20,8 @@ export function evaluateThreshold(
   const spans = { "1m": "minute", "5m": "5 minutes", "15m": "15 minutes", "1h": "hour", day: "day", cycle: "cycle" };
   const span = window === "day" || window === "cycle" ? `in this ${spans[window]}` : `in the last ${spans[window]}`;
   return {
-    ...{ node, meter },
+    node,
+    meter,
     subject: "",
     once: null,
     threshold: bound,

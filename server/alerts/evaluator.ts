@@ -206,7 +206,12 @@ export class Evaluator {
     const { state, watermark, changed } = run;
     const atMs = watermark.getTime();
     await evaluateQuotas(this.#source, this.#costly, {
-      ...{ state, atMs, sweptMs: sweptAt.getTime(), costlyUntilMs: costlyUntil.getTime(), changed, open },
+      state,
+      atMs,
+      sweptMs: sweptAt.getTime(),
+      costlyUntilMs: costlyUntil.getTime(),
+      changed,
+      open,
       rules: rulesOfTurn(run.enabled, "batch"),
       held: (rule, nodes) => this.#held(run, rule, nodes),
       record: (rule, evaluation) => this.#record(rule, evaluation, watermark),
@@ -236,7 +241,9 @@ export class Evaluator {
 
   async #evaluateSweeps(run: Run, sweptAt: Date, open: OpenNodes | undefined): Promise<void> {
     await this.#sweeps.work(sweepsMs, {
-      ...{ ...run, sweptAt, isBegun: run.changed === undefined },
+      ...run,
+      sweptAt,
+      isBegun: run.changed === undefined,
       openNodes: async () => open ?? (await this.#openNodes()),
       allHeld: (rule) => this.#allHeld(run, rule),
       record: (rule, evaluation) => this.#record(rule, evaluation, run.watermark),

@@ -82,15 +82,13 @@ async function mailTo(
   const isOne = rows.length === 1;
   await enqueueMail(tx, tree, {
     // Nobody but who sees everything sees to whom it went.
-    ...{
-      type,
-      node: "all",
-      about: aboutOf(rows),
-      isSystem: first.kind === "system",
-      to: [email],
-      list: mailListOf(id),
-      attachments: [],
-    },
+    type,
+    node: "all",
+    about: aboutOf(rows),
+    isSystem: first.kind === "system",
+    to: [email],
+    list: mailListOf(id),
+    attachments: [],
     ...(isOne ? { subject: subjectOf(first), lines: [lineOf(first)], alerts: [first.id] } : together(rows)),
     url: isOne ? describeAlert(first, publicUrl).url : `${publicUrl}/alerts?rule=${first.ruleId}`,
     button: isOne ? "Open the alert" : "Open the alerts",

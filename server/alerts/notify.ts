@@ -128,7 +128,10 @@ async function notifyTogether(
   const type = rows[0]?.due;
   if (!type) return [];
   const ids = await notifyPeople(tx, await recipientsOf(tx, source.tree, rows), {
-    ...{ type, at, tree: source.tree, publicUrl: source.publicUrl },
+    type,
+    at,
+    tree: source.tree,
+    publicUrl: source.publicUrl,
     lineOf: (row) => lineOf(source, row, type),
     together: (own) => togetherOf(source, rule, own, type),
     subjectOf: (row) => subjectOf(source, rule, row, type),
@@ -173,9 +176,13 @@ async function sendTogether(
     // A channel of a former owner still gets what was its owner's: of its own node, since the other stands elsewhere.
     const aboutOf = (row: AlertRecord) => (source.tree.isWithin(row.node, node) ? row.node : node);
     const messageOf = (row: AlertRecord, wanted: string[]): AlertMessage => ({
-      ...{ type, channels: wanted, alert: describeAlert({ ...row, due: null }, source.publicUrl) },
-      ...{ subject: subjectOf(source, rule, row, type), lines: [lineOf(source, row, type)] },
-      ...{ about: aboutOf(row), once: `${row.id} ${type} ${row.dueSince?.getTime()}` },
+      type,
+      channels: wanted,
+      alert: describeAlert({ ...row, due: null }, source.publicUrl),
+      subject: subjectOf(source, rule, row, type),
+      lines: [lineOf(source, row, type)],
+      about: aboutOf(row),
+      once: `${row.id} ${type} ${row.dueSince?.getTime()}`,
     });
     const [first, ...others] = own;
     if (!first) return [];

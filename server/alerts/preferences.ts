@@ -58,7 +58,10 @@ export async function readOwnPreferences(db: Queries, userId: string): Promise<O
 
 /** What an `ETag` of them is made of. */
 export const stateOfPreferences = ({ choices, digestAt, digestTz, isUnsubscribed }: OwnPreferences): object => ({
-  ...{ choices, digestAt, digestTz, isUnsubscribed },
+  choices,
+  digestAt,
+  digestTz,
+  isUnsubscribed,
 });
 
 export function describePreferences(preferences: OwnPreferences, nowMs: number): NotificationPreferences {

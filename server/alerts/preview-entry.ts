@@ -15,8 +15,13 @@ export function wouldOf(
   atMs: number,
 ): Would {
   return {
-    ...{ node, at: new Date(atMs).toISOString(), explanation },
-    ...{ value: value ?? null, limit: limit ?? null, threshold: threshold ?? null },
-    ...{ feature: feature ?? null, meter: meter ?? null },
+    node,
+    at: new Date(atMs).toISOString(),
+    explanation,
+    value: value ?? null,
+    limit: limit ?? null,
+    threshold: threshold ?? null,
+    feature: feature ?? null,
+    meter: meter ?? null,
   };
 }

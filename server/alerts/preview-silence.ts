@@ -16,13 +16,14 @@ import { awaitedMs, readKeys } from "./read-silence.ts";
 const silencesOf = defineQuery(
   "silences",
   z.object({
-    ...{ organization: z.string(), agent: z.string(), silent_ms: z.number(), most: z.number() },
-    ...{ from_ms: z.number(), to_ms: z.number() },
+    organization: z.string(),
+    agent: z.string(),
+    silent_ms: z.number(),
+    most: z.number(),
+    from_ms: z.number(),
+    to_ms: z.number(),
   }),
-  z.object({
-    ...{ key: z.string(), first_ms: numberColumn },
-    ...{ last_ms: numberColumn, next_ms: numberColumn },
-  }),
+  z.object({ key: z.string(), first_ms: numberColumn, last_ms: numberColumn, next_ms: numberColumn }),
 );
 
 /** ms since 1970, UTC. */

@@ -40,8 +40,11 @@ function sizeAt({ meterOf, condition, span }: PreviewAsked, node: NodeAddress): 
   const meter = name ? meterOf(name, node, span.toMs - 1) : undefined;
   if (!meter) return series * windows;
   return sizeOfAnswer({
-    ...{ meters: Array.from({ length: series }, () => [meter]), window: "hour", lengthMs: windows * hourMs },
-    ...{ groups: undefined, comparedWindows: 0 },
+    meters: Array.from({ length: series }, () => [meter]),
+    window: "hour",
+    lengthMs: windows * hourMs,
+    groups: undefined,
+    comparedWindows: 0,
   });
 }
 

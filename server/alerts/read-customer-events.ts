@@ -101,7 +101,10 @@ function nearing(
 ): Finding {
   const subject = `${what} ${id}`;
   return {
-    ...{ node, subject, once: `${subject} ${endMs}`, threshold: daysBefore },
+    node,
+    subject,
+    once: `${subject} ${endMs}`,
+    threshold: daysBefore,
     finding: endMs - atMs <= daysBefore * dayMs && atMs < endMs ? "holds" : "clears",
     explanation: `${words} on ${momentText(endMs, tz)}.`,
   };
@@ -140,7 +143,9 @@ async function changesSince(
     .from(auditEntries)
     .where(
       and(
-        ...[top === "all" ? undefined : arrayContains(path, [top]), gte(at, new Date(fromMs)), or(...wanted)],
+        top === "all" ? undefined : arrayContains(path, [top]),
+        gte(at, new Date(fromMs)),
+        or(...wanted),
         readUntil === undefined ? undefined : gt(sequence, readUntil),
       ),
     )
@@ -156,7 +161,9 @@ async function shownChanges({ db }: Postgres, ruleId: string, fromMs: number) {
     .from(alerts)
     .where(
       and(
-        ...[eq(alerts.ruleId, ruleId), ne(alerts.state, "resolved"), like(subject, `${ofChange}%`)],
+        eq(alerts.ruleId, ruleId),
+        ne(alerts.state, "resolved"),
+        like(subject, `${ofChange}%`),
         gte(alerts.at, new Date(fromMs)),
       ),
     );
@@ -220,7 +227,9 @@ export const isMovedAway =
 function unpaid(row: typeof statements.$inferSelect, subject: string, words: string): Finding {
   const { id, node, path, cycleStart, cycleEnd, paymentAt, tz } = row;
   return {
-    ...{ node, subject: `${subject} ${id}`, once: `${subject} ${id} ${paymentAt.getTime()}` },
+    node,
+    subject: `${subject} ${id}`,
+    once: `${subject} ${id} ${paymentAt.getTime()}`,
     owners: path,
     finding: "holds",
     explanation: `${words} the statement from ${dayText(cycleStart.getTime(), tz)} to ${dayText(cycleEnd.getTime() - 1, tz)}.`,

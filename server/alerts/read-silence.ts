@@ -23,12 +23,18 @@ const lastEventsOfKeys = defineQuery(
 const lastEventsOfAgents = defineQuery(
   "last_events_of_agents",
   z.object({
-    ...{ organizations: z.array(z.string()), agents: z.array(z.string()) },
-    ...{ after: z.number(), settled: z.number(), from_ms: z.number() },
+    organizations: z.array(z.string()),
+    agents: z.array(z.string()),
+    after: z.number(),
+    settled: z.number(),
+    from_ms: z.number(),
   }),
   z.object({
-    ...{ organization: z.string(), agent: z.string(), key: z.string() },
-    ...{ first_ms: numberColumn, last_ms: numberColumn },
+    organization: z.string(),
+    agent: z.string(),
+    key: z.string(),
+    first_ms: numberColumn,
+    last_ms: numberColumn,
   }),
 );
 

@@ -78,7 +78,11 @@ async function hourUntil(
   atMs: number,
 ): Promise<{ value: string; hour: UnusualHour | undefined }> {
   const span = (end: number) => ({
-    ...{ meters: [meter], fromMs: end - hourMs, toMs: end, window: "total" as const, tz: "UTC" },
+    meters: [meter],
+    fromMs: end - hourMs,
+    toMs: end,
+    window: "total" as const,
+    tz: "UTC",
     windows: [{ startMs: end - hourMs, endMs: end, isPartial: false } satisfies Window],
   });
   const ends = Array.from({ length: seasonWeeks + 1 }, (_, week) => endMs - week * weekMs);
@@ -178,7 +182,10 @@ export async function readLowUsage(
           source,
           node,
           comparedSpans(period, atMs).map((span) => ({
-            ...{ meters: [meter], ...span, window: "total" as const, tz: period.tz },
+            meters: [meter],
+            ...span,
+            window: "total" as const,
+            tz: period.tz,
           })),
           atMs,
         );
@@ -191,7 +198,11 @@ export async function readLowUsage(
   const what = byPlan ? "the plan" : "what the same part of the cycles before came to";
   return [
     {
-      ...{ node, meter: meter.meter, threshold: condition.below_percent, value: used, limit },
+      node,
+      meter: meter.meter,
+      threshold: condition.below_percent,
+      value: used,
+      limit,
       ...(condition.feature !== undefined && { feature: condition.feature }),
       ...(percent !== null && { percent }),
       period: { startMs, endMs },

@@ -247,14 +247,15 @@ function figuresOf(one: Finding) {
 function newAlert(rule: RuleRecord, one: Finding, lifecycle: Lifecycle, watermark: Date): NewAlert {
   const { node, subject, period } = one;
   return {
-    ...{
-      id: newId("alr"),
-      key: keyOf(rule, one, String(lifecycle.atMs)),
-      node,
-      place: nodeWithoutAgent(node),
-      subject,
-    },
-    ...{ ruleId: rule.id, ruleName: rule.name, kind: rule.kind, severity: rule.severity },
+    id: newId("alr"),
+    key: keyOf(rule, one, String(lifecycle.atMs)),
+    node,
+    place: nodeWithoutAgent(node),
+    subject,
+    ruleId: rule.id,
+    ruleName: rule.name,
+    kind: rule.kind,
+    severity: rule.severity,
     ...figuresOf(one),
     owners: one.owners ? [...one.owners] : null,
     periodStart: period ? new Date(period.startMs) : null,
@@ -281,7 +282,9 @@ function edited(
     ...(lifecycle.state === "resolved" && {
       explanation: resolvedBecause(one.explanation, lifecycleOf(row), watermark),
     }),
-    ...{ ruleName: rule.name, severity: rule.severity, watermark },
+    ruleName: rule.name,
+    severity: rule.severity,
+    watermark,
     // An alert that the message about a higher threshold covered stays covered, unless that message was never sent.
     ...(lifecycle.due === "alert.firing" && { passedWith: null }),
   };

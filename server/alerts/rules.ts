@@ -66,7 +66,9 @@ export async function listRulesBelow(
     .from(rules)
     .where(
       and(
-        ...[rowsWithin(rules.node, tops, tree), kind && eq(rules.kind, kind), behind],
+        rowsWithin(rules.node, tops, tree),
+        kind && eq(rules.kind, kind),
+        behind,
         enabled === undefined ? undefined : eq(rules.enabled, enabled),
       ),
     )
@@ -99,7 +101,11 @@ const longParts = ({ mute, condition }: LongParts): LongParts => ({ mute, condit
 /** All rules of all tenants are held in memory and looked at again and again. `replaced`: the rule as it was. */
 async function checkRuleBytes(tx: Queries, tree: Tree, node: NodeAddress, rule: LongParts, replaced?: LongParts) {
   await checkBytes(tx, tree, node, {
-    ...{ what: "rules", field: "condition", added: longParts(rule), most, ofTenant: bytesOfTenant },
+    what: "rules",
+    field: "condition",
+    added: longParts(rule),
+    most,
+    ofTenant: bytesOfTenant,
     ...(replaced && { replaced: longParts(replaced) }),
     async heldBy(within) {
       const { mute, condition } = rules;

@@ -77,13 +77,21 @@ async function mailDigest(
     return { title, text: explanation, about: `${tree.get(row.node)?.name ?? row.node}, ${moments}`, url };
   };
   const parts = ordered.map((row, index) => ({
-    ...{ alerts: [row.id], node: row.node, lines: [], isFiring: isFiring(row) },
+    alerts: [row.id],
+    node: row.node,
+    lines: [],
+    isFiring: isFiring(row),
     ...(index < listedInMail && { row: rowOf(row) }),
   }));
   await enqueueMail(tx, tree, {
-    ...{ type: "digest", node: "all", to: [email], list: mailListOf(id), attachments: [] },
+    type: "digest",
+    node: "all",
+    to: [email],
+    list: mailListOf(id),
+    attachments: [],
     ...combinedMessage({ of: "digest" }, parts),
-    ...{ url: `${publicUrl}/alerts`, button: "Open the alerts" },
+    url: `${publicUrl}/alerts`,
+    button: "Open the alerts",
   });
 }
 

@@ -24,8 +24,13 @@ const clocks = new LRUCache<string, Intl.DateTimeFormat>({
   max: 100,
   memoMethod: (tz) =>
     new Intl.DateTimeFormat("en-GB", {
-      ...{ timeZone: tz, hourCycle: "h23" },
-      ...{ day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" },
+      timeZone: tz,
+      hourCycle: "h23",
+      day: "numeric",
+      month: "short",
+      year: "numeric",
+      hour: "2-digit",
+      minute: "2-digit",
     }),
 });
 

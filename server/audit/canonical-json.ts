@@ -2,8 +2,18 @@
 
 /** Names of this service's columns and members whose values nobody may read, wherever they stand. */
 const secretNames: ReadonlySet<string> = new Set([
-  ...["secret", "secrets", "password", "passwords", "token", "tokens"],
-  ...["passwordHash", "keyHash", "tokenHash", "totpSecret", "recoveryHashes", "recoveryCodes"],
+  "secret",
+  "secrets",
+  "password",
+  "passwords",
+  "token",
+  "tokens",
+  "passwordHash",
+  "keyHash",
+  "tokenHash",
+  "totpSecret",
+  "recoveryHashes",
+  "recoveryCodes",
 ]);
 /** The members of these are named by users: a field `token` is no more of a secret there than `region`. */
 const namedByUsers: ReadonlySet<string> = new Set(["fields", "properties"]);

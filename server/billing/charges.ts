@@ -59,7 +59,9 @@ function linesOf(segment: ChargedSegment, { startMs, endMs }: Cycle, tz: string,
       : [
           {
             kind: "fixed_fee",
-            ...{ feature: null, meter: null, tier: null },
+            feature: null,
+            meter: null,
+            tier: null,
             ...about,
             quantity: shown(share),
             unit_price: fee,

@@ -100,7 +100,11 @@ const limit = { what: "plans", table: plans, ...counts };
 
 async function checkTermsBytes(tx: Queries, tree: Tree, node: NodeAddress, terms: PlanTerms, field: string) {
   await checkBytes(tx, tree, node, {
-    ...{ what: "plans", field, added: terms, most, ofTenant: bytesOfTenant },
+    what: "plans",
+    field,
+    added: terms,
+    most,
+    ofTenant: bytesOfTenant,
     async heldBy(within) {
       const held = tx.select({ id: plans.id }).from(plans).where(within(plans.node));
       const [counted] = await tx

@@ -131,16 +131,18 @@ export const isOfJobs = ({ rule }: Meter): boolean => traitsOf(rule).isOfJobs;
 
 /** Which rollups of whole organizations have the figures of a rule: slots of levels, counters of events, or none. */
 const rollups = {
-  ...({ minutes: "slots", starts: "slots", peak: "slots", level: "slots" } as const),
-  ...({ count: "counters", sum: "counters" } as const),
-  ...({
-    session_peak: null,
-    distinct: null,
-    events: null,
-    turnaround: null,
-    value_level: null,
-    derived: null,
-  } as const),
+  minutes: "slots",
+  starts: "slots",
+  peak: "slots",
+  level: "slots",
+  count: "counters",
+  sum: "counters",
+  session_peak: null,
+  distinct: null,
+  events: null,
+  turnaround: null,
+  value_level: null,
+  derived: null,
 } satisfies Record<RuleKind, "slots" | "counters" | null>;
 
 type KindsOf<Rollup> = { [Kind in RuleKind]: (typeof rollups)[Kind] extends Rollup ? Kind : never }[RuleKind];

@@ -277,7 +277,8 @@ function streamsOf(client: ClickHouseClient): Pick<ClickHouse, "selectBytes" | "
         http_headers: { "content-type": `multipart/form-data; boundary=${boundary}` },
         clickhouse_settings: {
           ...pinnedSettings,
-          ...{ [`${name}_structure`]: structure, [`${name}_format`]: "JSONCompactEachRow" },
+          [`${name}_structure`]: structure,
+          [`${name}_format`]: "JSONCompactEachRow",
           wait_end_of_query: 1,
         },
       });

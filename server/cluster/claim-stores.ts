@@ -86,7 +86,11 @@ export async function knownStores(tx: Queries): Promise<KnownStores> {
         }
       : undefined,
     nodes: nodes.map(({ row, silentMs }) => ({
-      ...{ name: row.name, folder: row.folder, host: row.host, process: row.process, url: row.url },
+      name: row.name,
+      folder: row.folder,
+      host: row.host,
+      process: row.process,
+      url: row.url,
       hasLeft: row.leftAt !== null,
       isAlive: row.leftAt === null && Number(silentMs) < aliveMs,
     })),

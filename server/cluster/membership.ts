@@ -134,7 +134,12 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
 
   await refresh();
   return {
-    ...{ name, process, nodeNumber, refresh, ownerElsewhere: owners.ownerElsewhere, epoch: lease.epoch },
+    name,
+    process,
+    nodeNumber,
+    refresh,
+    ownerElsewhere: owners.ownerElsewhere,
+    epoch: lease.epoch,
     silentMs: () => performance.now() - readAtMs,
     nodes: () => view.nodes.filter((node) => !node.hasLeft),
     materializer: () =>

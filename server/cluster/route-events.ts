@@ -215,7 +215,11 @@ async function keep(
       request,
       { ...checked, warnings: [...checked.warnings] },
       {
-        ...{ receivedAtMs, isAtomic, sendingKey, tree, existing: deps.tree },
+        receivedAtMs,
+        isAtomic,
+        sendingKey,
+        tree,
+        existing: deps.tree,
         claim: ({ identity }) => ({ verdict: conflicting.has(identity) ? "conflict" : "new", isChecked: false }),
       },
     );

@@ -94,7 +94,13 @@ export async function runNode(deps: NodeDeps, ingest: Ingest, accepting: Accepti
   const { hold, release, releaseAll } = createHolds(flush);
   const settledBatch = () => Math.min(sent.settledBatch, ...others().map((node) => node.settledBatch));
   return {
-    ...{ membership, peers, ingest, taking, settledBatch, hold, release },
+    membership,
+    peers,
+    ingest,
+    taking,
+    settledBatch,
+    hold,
+    release,
     take: (events, sender) => routeEvents(taking, events, sender),
     watermark: () => new Date(Math.min(own().watermarkMs, ...others().map(({ watermarkMs }) => watermarkMs))),
     flush: {

@@ -52,7 +52,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { postgres, url, secret, log } = options;
   const membership = await joinCluster({
     ...options.process,
-    ...{ postgres, url, log, secretProof: proofOfSecret(secret), onLost: options.onLost },
+    postgres,
+    url,
+    log,
+    secretProof: proofOfSecret(secret),
+    onLost: options.onLost,
   });
   const peers = createPeers(secret, Date.now, url);
   let here: LevelMaterializer | undefined;

@@ -103,7 +103,8 @@ export function describeDefinitionLimits(): z.infer<typeof definitionLimitsSchem
   } = definitionLimits;
   const counts = (of: { ofNode: number; ofTenant: number }) => ({ max_of_node: of.ofNode, max_of_tenant: of.ofTenant });
   const bytes = (of: { bytes: number; bytesOfTenant: number }) => ({
-    ...{ max_bytes: of.bytes, max_bytes_of_tenant: of.bytesOfTenant },
+    max_bytes: of.bytes,
+    max_bytes_of_tenant: of.bytesOfTenant,
   });
   return {
     nodes: { max_of_tenant: nodes.ofTenant },

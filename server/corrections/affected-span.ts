@@ -17,8 +17,12 @@ import { ownersWithin } from "../tree/past-owners.ts";
 const sessionSpan = defineQuery(
   "session_span",
   z.object({
-    ...{ organization: z.string(), session: z.string(), level: z.string(), interval: z.string() },
-    ...{ takes_end: z.number(), alive_within_ms: z.number() },
+    organization: z.string(),
+    session: z.string(),
+    level: z.string(),
+    interval: z.string(),
+    takes_end: z.number(),
+    alive_within_ms: z.number(),
   }),
   z.object({ first_ms: numberColumn, last_ms: numberColumn, alive_until_ms: numberColumn }),
 );

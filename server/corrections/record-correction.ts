@@ -113,7 +113,9 @@ function changesOf(
 ) {
   const { organization, id: subject, reason, by } = request;
   const about = (place: string) => ({
-    ...{ by, subject, node: nodeAddress("organization", place) },
+    by,
+    subject,
+    node: nodeAddress("organization", place),
     alsoOf: spans.filter((span) => span.organization === place).flatMap((span) => ownersOf(tree, span)),
   });
   const shown = { before: eventOfRow(before), after: after && { ...eventOfRow(after), reason } };

@@ -56,7 +56,12 @@ export async function createChannel(
     const [made] = await tx
       .insert(channels)
       .values({
-        ...{ id, node, name, kind, enabled, sealed },
+        id,
+        node,
+        name,
+        kind,
+        enabled,
+        sealed,
         to: "to" in wanted ? wanted.to : null,
         monthlyCap: wanted.kind === "sms" ? wanted.monthly_cap : null,
       })
@@ -237,7 +242,14 @@ export function stateOfChannel(row: ChannelRow, vault: Vault): object {
   const { node, name, kind, enabled, disabledBecause, to, monthlyCap, oldSecretUntil, sealed } = row;
   const secrets = sealed && (vault.open(sealed, row.id) as ChannelSecrets | undefined);
   return {
-    ...{ node, name, kind, enabled, disabledBecause, to, monthlyCap, oldSecretUntil },
+    node,
+    name,
+    kind,
+    enabled,
+    disabledBecause,
+    to,
+    monthlyCap,
+    oldSecretUntil,
     ...(secrets && { url: urlWithoutSecret(secrets.url), secret: secrets.url, secrets: secrets.signing }),
   };
 }

@@ -84,7 +84,10 @@ export async function enqueueDeliveries(
     const { subject, lines, parts, heading, once } = said;
     const hearing = found.filter((one) => wanted.includes(one.id) && one.enabled && tree.isWithin(about, one.node));
     const message: DeliveryMessage = {
-      ...{ subject, lines: [...lines], url: alert.url, data: parts ? null : alert },
+      subject,
+      lines: [...lines],
+      url: alert.url,
+      data: parts ? null : alert,
       button: parts ? "Open the alerts" : "Open the alert",
       ...(parts && { parts }),
       ...(heading && { heading }),
@@ -123,7 +126,14 @@ export async function enqueueMail(
     tx,
     tree,
     addresses.map((address) => ({
-      ...{ type, node, aboutNode: about, kind: "email" as const, to: address, list, message, isSystem },
+      type,
+      node,
+      aboutNode: about,
+      kind: "email" as const,
+      to: address,
+      list,
+      message,
+      isSystem,
       ...(once !== undefined && { once: `${once} ${address}` }),
     })),
   );
@@ -194,7 +204,11 @@ function deliveriesTo(
   return to.flatMap(({ id: channel, node, kind }) =>
     (recipientsOf.get(channel) ?? []).map((recipient) => ({
       ...same,
-      ...{ node, channel, kind, to: recipient, list: kind === "email" ? channel : null },
+      node,
+      channel,
+      kind,
+      to: recipient,
+      list: kind === "email" ? channel : null,
       ...(once !== undefined && { once: [once, channel, ...(recipient === null ? [] : [recipient])].join(" ") }),
     })),
   );
@@ -213,8 +227,11 @@ async function insertDeliveries(tx: Queries, tree: Tenants, rows: readonly NewDe
       .insert(deliveries)
       .values(
         some.map((row) => ({
-          ...{ ...row, id: newId("dlv"), dueAt: sql`now()` },
-          ...{ alerts: alertsOf(row.message), tenant: tenantOf(row.aboutNode, tree) },
+          ...row,
+          id: newId("dlv"),
+          dueAt: sql`now()`,
+          alerts: alertsOf(row.message),
+          tenant: tenantOf(row.aboutNode, tree),
         })),
       )
       .onConflictDoNothing()

@@ -69,7 +69,14 @@ export async function describeDeliveries(
   for (const { delivery, at, status, ms, excerpt } of attempts)
     attemptsOf.get(delivery)?.push({ at: at.toISOString(), status, ms, excerpt });
   return rows.map(({ id, type, node, channel, kind, to, alert, message, state, dueAt, createdAt, sentAt }) => ({
-    ...{ id, type, node, channel, kind, to, alert, state },
+    id,
+    type,
+    node,
+    channel,
+    kind,
+    to,
+    alert,
+    state,
     channel_name: (channel !== null && nameOf.get(channel)) || null,
     subject: wasWithin(node, createdAt) ? oneLine(message.subject) : "A message of before",
     attempts: attemptsOf.get(id) ?? [],

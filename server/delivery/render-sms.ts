@@ -12,8 +12,22 @@ const septets = new Map([
 ]);
 /** Typographic characters would switch the message to UCS-2 and cost more than half of it. */
 const plainer: Record<string, string> = {
-  ...{ "“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "–": "-", "—": "-", "…": "...", "×": "x", "−": "-" },
-  ...{ "\u00a0": " ", "\u202f": " ", "\u2009": " ", "→": "->", "≥": ">=", "≤": "<=" },
+  "“": '"',
+  "”": '"',
+  "„": '"',
+  "‘": "'",
+  "’": "'",
+  "–": "-",
+  "—": "-",
+  "…": "...",
+  "×": "x",
+  "−": "-",
+  "\u00a0": " ",
+  "\u202f": " ",
+  "\u2009": " ",
+  "→": "->",
+  "≥": ">=",
+  "≤": "<=",
 };
 
 /** The subject, as much of it as there is room for, and the link where half of the message is left for the subject. */

@@ -24,7 +24,9 @@ export async function testChannel(
         retryAfterSeconds: 60,
       });
     const ids = await writeDeliveries(tx, tree, [channel], {
-      ...{ type: "channel.test", aboutNode: channel.node, alert: null },
+      type: "channel.test",
+      aboutNode: channel.node,
+      alert: null,
       message: testMessage(channel, publicUrl, new Date()),
     });
     if (ids.length === 0) throw new ProblemError("conflict", "everybody has unsubscribed from it", { field: "id" });
@@ -37,10 +39,29 @@ function testMessage({ id, name, node }: ChannelRow, publicUrl: string, at: Date
   const explanation = `This is a test of the channel “${name}”. Alerts of ${node} and of what stands below it can reach you here.`;
   const now = at.toISOString();
   const data = {
-    ...{ id: "alr_test", rule: null, rule_name: "Test", kind: "quota", node, severity: "info", state: "firing" },
-    ...{ feature: null, meter: null, threshold: null, value: null, limit: null, percent: null },
-    ...{ period: { start: now, end: now }, at: now, fired_at: now, resolved_at: null, acknowledged: null },
-    ...{ snoozed_until: null, explanation, watermark: now, url, channel: id },
+    id: "alr_test",
+    rule: null,
+    rule_name: "Test",
+    kind: "quota",
+    node,
+    severity: "info",
+    state: "firing",
+    feature: null,
+    meter: null,
+    threshold: null,
+    value: null,
+    limit: null,
+    percent: null,
+    period: { start: now, end: now },
+    at: now,
+    fired_at: now,
+    resolved_at: null,
+    acknowledged: null,
+    snoozed_until: null,
+    explanation,
+    watermark: now,
+    url,
+    channel: id,
   };
   return { subject: `Test of the channel “${name}”`, lines: [explanation], url, button: "Open the channel", data };
 }

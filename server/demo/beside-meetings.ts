@@ -85,7 +85,9 @@ function transcribeUpload(
   const accuracy = Number((98.6 - 1.5 * random()).toFixed(2));
   const length = Math.round(minutes * 130);
   add("transcription.completed", atMs + Math.round(minutes * 0.1 * minuteMs), {
-    ...{ user, job, value: minutes.toFixed(2) },
+    user,
+    job,
+    value: minutes.toFixed(2),
     properties: { ...properties, accuracy, length },
   });
   add("custom_model.used", atMs, { user, properties: { model, language } });

@@ -59,8 +59,11 @@ async function missingYearBefore(api: UsageApi, demonstration: Demonstration) {
   const events = eventsOfYearBefore(demonstration);
   const { firstMs } = demonstration;
   const answer = await api.usage({
-    ...{ meter: "documents", node: "all", window: "total" },
-    ...{ from: new Date(firstMs - (yearBeforeDays + 1) * dayMs).toISOString(), to: new Date(firstMs).toISOString() },
+    meter: "documents",
+    node: "all",
+    window: "total",
+    from: new Date(firstMs - (yearBeforeDays + 1) * dayMs).toISOString(),
+    to: new Date(firstMs).toISOString(),
   });
   const wanted = events.filter(({ type }) => type === "transcription.completed").length;
   return Number(answer.meters[0]?.total) < wanted ? events : undefined;
@@ -157,8 +160,12 @@ function readSettings(): DemoSettings {
     process.exit(2);
   }
   return {
-    ...{ url: url.replace(/\/+$/, ""), key, webhookUrl, size },
-    ...{ mailsUrl: mailsUrl || undefined, password: password || undefined },
+    url: url.replace(/\/+$/, ""),
+    key,
+    webhookUrl,
+    size,
+    mailsUrl: mailsUrl || undefined,
+    password: password || undefined,
   };
 }
 

@@ -51,8 +51,14 @@ function meetingOf(
   return [
     ...presence.flat(),
     {
-      ...{ ...common, id: `${session}.transcript`, type: "transcription.completed", time: at(endMs + 5 * minuteMs) },
-      ...{ user: "ada.abel.1", job: `${session}.transcription`, value: minutes, properties },
+      ...common,
+      id: `${session}.transcript`,
+      type: "transcription.completed",
+      time: at(endMs + 5 * minuteMs),
+      user: "ada.abel.1",
+      job: `${session}.transcription`,
+      value: minutes,
+      properties,
     },
   ];
 }

@@ -196,7 +196,9 @@ export class Emitter {
     const timer = setInterval(alive, aliveEveryMs);
     timer.unref();
     const presence = {
-      ...{ interval, alive, timer },
+      interval,
+      alive,
+      timer,
       left: () => {
         if (!this.#presences.delete(presence)) return;
         clearInterval(timer);

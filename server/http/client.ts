@@ -22,10 +22,24 @@ export interface Peer {
 
 /** Headers that proxies, balancers and content networks add by default; programs that connect by themselves send none of them. */
 const forwardingHeaders = [
-  ...["forwarded", "via", "x-forwarded", "x-real-ip", "client-ip", "x-client-ip", "x-cluster-client-ip"],
+  "forwarded",
+  "via",
+  "x-forwarded",
+  "x-real-ip",
+  "client-ip",
+  "x-client-ip",
+  "x-cluster-client-ip",
   ...["for", "host", "proto", "port", "prefix", "server", "by", "ssl", "scheme"].map((part) => `x-forwarded-${part}`),
-  ...["x-original-forwarded-for", "x-original-host", "x-envoy-external-address", "x-envoy-original-path"],
-  ...["true-client-ip", "cf-connecting-ip", "cf-ray", "cdn-loop", "fastly-client-ip", "x-appengine-user-ip"],
+  "x-original-forwarded-for",
+  "x-original-host",
+  "x-envoy-external-address",
+  "x-envoy-original-path",
+  "true-client-ip",
+  "cf-connecting-ip",
+  "cf-ray",
+  "cdn-loop",
+  "fastly-client-ip",
+  "x-appengine-user-ip",
 ];
 export const isLoopback = parseAddressRanges("127.0.0.0/8, ::1") as AddressRanges;
 

@@ -42,7 +42,8 @@ export function strangersCounter({
       if (accounts.get(address)?.roles.some(({ node }) => isWithinReach(actor, tree, node))) continue;
       if (!(await mailLimits.mayList({ id: actor.id, tenant }, address)))
         throw new ProblemError("too_fast", "too many addresses without an account were added within an hour", {
-          ...{ field, retryAfterSeconds: 3_600 },
+          field,
+          retryAfterSeconds: 3_600,
         });
     }
   };

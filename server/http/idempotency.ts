@@ -128,7 +128,8 @@ async function claimOrRead(
   const row = await answers.read(wanted.keyHash);
   if (!row && !mayUse)
     throw new ProblemError("too_fast", "too many keys were used within a day: send it later, or without a key", {
-      ...{ field: "Idempotency-Key", retryAfterSeconds: 3_600 },
+      field: "Idempotency-Key",
+      retryAfterSeconds: 3_600,
     });
   if (row && row.requestHash !== wanted.requestHash)
     throw new ProblemError("idempotency_key_reused", "the key was used for another request, or with other rights", {

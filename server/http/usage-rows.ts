@@ -128,8 +128,14 @@ function longTable(answer: UsageAnswer | NodesUsageAnswer, isCompared: boolean):
   const columns = ["node", "meter", "of", "group", "is_other", "start", "end", "partial", "value", "at"];
   return {
     columns: tableColumns([...columns, ...(isCompared ? beside : [])], {
-      ...{ ...instants, at: "instant", is_other: "boolean", partial: "boolean" },
-      ...{ value: "decimal", compared_value: "decimal", delta: "decimal", percent: "percent" },
+      ...instants,
+      at: "instant",
+      is_other: "boolean",
+      partial: "boolean",
+      value: "decimal",
+      compared_value: "decimal",
+      delta: "decimal",
+      percent: "percent",
     }),
     rows: longRows(answer, isCompared),
   };

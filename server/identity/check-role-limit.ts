@@ -10,7 +10,9 @@ import type { NodeTree } from "../tree/node-tree.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
 
 const limit: RowLimit = {
-  ...{ what: "roles of users, with those that are offered", field: "roles", table: userRoles },
+  what: "roles of users, with those that are offered",
+  field: "roles",
+  table: userRoles,
   ...definitionLimits.roles,
   async others(tx, within) {
     const held = within(sql`offered ->> 'node'`) ?? sql`true`;

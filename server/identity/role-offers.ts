@@ -157,8 +157,12 @@ export async function recordOffer(
     offer && { email: offer.email, name: offer.name, roles: rolesAt(offer.roles, node) };
   for (const node of nodes)
     await recordChange(tx, {
-      ...{ by, node, action, subject: (after ?? before)?.id ?? "" },
-      ...{ before: at(before, node), after: at(after, node) },
+      by,
+      node,
+      action,
+      subject: (after ?? before)?.id ?? "",
+      before: at(before, node),
+      after: at(after, node),
     });
 }
 

@@ -97,7 +97,9 @@ export async function readSessions(
     before_organization: beforeOrganization,
     before_session: beforeSession,
     most,
-    ...{ max_spans: 0, spans_from_ms: 0, spans_after: 0 },
+    max_spans: 0,
+    spans_from_ms: 0,
+    spans_after: 0,
   });
   return rows.map((row) => ({
     summary: summaryOf(row, node.agent !== "", nowMs),
@@ -134,7 +136,9 @@ export async function readSession(
     before_organization: "",
     before_session: "",
     most: 1,
-    ...{ max_spans: limit + 1, spans_from_ms: fromMs, spans_after: shown },
+    max_spans: limit + 1,
+    spans_from_ms: fromMs,
+    spans_after: shown,
   });
   if (!row) return undefined;
   const page = row.spans.slice(0, limit);

@@ -105,7 +105,9 @@ export class FollowedLevels implements DerivationListener {
   #leaveOut(kept: LiveLevels): void {
     const { tenantOf } = this.#deps;
     const all = [...kept.heldByOrganization()].map(([organization, held]) => ({
-      ...{ organization, held, tenant: tenantOf(organization) },
+      organization,
+      held,
+      tenant: tenantOf(organization),
     }));
     kept.leaveOut(beyondShare(all, keptOfMost * this.#maxHeld));
     this.#tooMany();

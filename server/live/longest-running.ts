@@ -25,7 +25,10 @@ export function longestRunning(all: Iterable<Running>): LiveRoom[] {
     if (last) found.pop();
   }
   return found.map(({ session: { organization, room, session }, startedMs, participants }) => ({
-    ...{ organization, room, session, participants },
+    organization,
+    room,
+    session,
+    participants,
     started_at: new Date(startedMs).toISOString(),
   }));
 }

@@ -348,7 +348,10 @@ export class CustomMeters {
 
 async function checkMeterBytes(tx: Queries, tree: Tree, node: NodeAddress, definition: MeterDefinition): Promise<void> {
   await checkBytes(tx, tree, node, {
-    ...{ what: "meters", added: definition, most, ofTenant: bytesOfTenant },
+    what: "meters",
+    added: definition,
+    most,
+    ofTenant: bytesOfTenant,
     field: definition.events ? "events" : "formula",
     async heldBy(within) {
       const bytes = sql<number>`coalesce(sum(octet_length(${customMeters.definition}::text)), 0)::float8`;

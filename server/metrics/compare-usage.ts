@@ -33,7 +33,10 @@ export async function answerComparedUsage(
       return {
         ...usage,
         comparison: {
-          ...{ from, to, ...figures, ...compareFigures(usage.total, figures.total) },
+          from,
+          to,
+          ...figures,
+          ...compareFigures(usage.total, figures.total),
           series: besideEach(series, pairs, question.fill),
         },
       };

@@ -31,7 +31,10 @@ export async function countLateEvents(
   if (!first || !last) return new Map();
   const rows = await lateReceipts(clickhouse, {
     ...nodeFilter(node),
-    ...{ from_ms: first.startMs, to_ms: last.endMs, bounds: windows.map(({ startMs }) => startMs), reasons },
+    from_ms: first.startMs,
+    to_ms: last.endMs,
+    bounds: windows.map(({ startMs }) => startMs),
+    reasons,
   });
   return new Map(rows.map(({ window_ms: startMs, events }) => [startMs, events]));
 }

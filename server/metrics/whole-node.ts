@@ -119,24 +119,40 @@ export function wholeNode(
   const rulesOf = ({ ranges }: MergedRange) => ranges.flatMap((range) => (asked.get(range) ?? []).flatMap(rulesBehind));
   const readLevels = once((merged: MergedRange) =>
     levelWindows(clickhouse, {
-      ...{ kind, node, levels: unique(rulesOf(merged).flatMap(levelOf)), gap_ms: merged.longestGap.fromMs },
-      ...{ bounds: [...merged.bounds], gap_starts: [...merged.gapStarts], ...stepsOf(merged, minuteMs) },
+      kind,
+      node,
+      levels: unique(rulesOf(merged).flatMap(levelOf)),
+      gap_ms: merged.longestGap.fromMs,
+      bounds: [...merged.bounds],
+      gap_starts: [...merged.gapStarts],
+      ...stepsOf(merged, minuteMs),
     }),
   );
   const readCounters = once((merged: MergedRange) => {
     const { ranges, bounds } = merged;
     return counterWindows(clickhouse, {
-      ...{ kind, node, types: unique(rulesOf(merged).flatMap(countedTypes)), bounds: [...bounds] },
-      ...{ ...stepsOf(merged, bucketMs), ...wholeEnd(ranges.at(-1)?.toMs ?? 0, bounds) },
+      kind,
+      node,
+      types: unique(rulesOf(merged).flatMap(countedTypes)),
+      bounds: [...bounds],
+      ...stepsOf(merged, bucketMs),
+      ...wholeEnd(ranges.at(-1)?.toMs ?? 0, bounds),
     });
   });
   const readThings = once((merged: MergedRange, thing: string, levels: string) => {
     const { ranges, bounds, gapStarts, longestGap } = merged;
     return nodeDistinctWindows(clickhouse, {
-      ...{ kind, node, thing, levels: levels.split(" "), bounds: [...bounds], gap_starts: [...gapStarts] },
+      kind,
+      node,
+      thing,
+      levels: levels.split(" "),
+      bounds: [...bounds],
+      gap_starts: [...gapStarts],
       range_starts: ranges.map(({ fromMs }) => fromMs),
-      ...{ from_ms: ranges[0]?.fromMs ?? 0, to_ms: ranges.at(-1)?.toMs ?? 0 },
-      ...{ gap_from_ms: longestGap.fromMs, gap_to_ms: longestGap.toMs },
+      from_ms: ranges[0]?.fromMs ?? 0,
+      to_ms: ranges.at(-1)?.toMs ?? 0,
+      gap_from_ms: longestGap.fromMs,
+      gap_to_ms: longestGap.toMs,
     });
   });
   return {

@@ -144,7 +144,11 @@ function stateOf(rows: Rows, sequence: number, before: { rows: Rows; state: Acco
   const isSame = (part: keyof Rows) => before !== undefined && before.rows[part] === rows[part];
   const ofUsers = before && isSame("roles") ? before.state : usersOf(rows.roles);
   return {
-    ...{ sequence, terms, planNames, users: ofUsers.users, userCounts: ofUsers.userCounts },
+    sequence,
+    terms,
+    planNames,
+    users: ofUsers.users,
+    userCounts: ofUsers.userCounts,
     subscriptions: before && isSame("subscriptions") ? before.state.subscriptions : [...rows.subscriptions.values()],
     models: before && isSame("models") ? before.state.models : [...rows.models.values()],
   };

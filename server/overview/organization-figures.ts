@@ -36,8 +36,13 @@ const maxTenants = 10_000;
 
 /** Tenants whose standings are read at once, of each tenant one reading. */
 const readingTurns = {
-  ...{ most: 4, maxWithFirst: 8, maxOfTenant: 1, maxOfCaller: 1, patienceMs: 600_000 },
-  ...{ maxWaitingOfCaller: Number.POSITIVE_INFINITY, maxWaitingOfTenant: Number.POSITIVE_INFINITY },
+  most: 4,
+  maxWithFirst: 8,
+  maxOfTenant: 1,
+  maxOfCaller: 1,
+  patienceMs: 600_000,
+  maxWaitingOfCaller: Number.POSITIVE_INFINITY,
+  maxWaitingOfTenant: Number.POSITIVE_INFINITY,
 };
 
 /** Nodes that one line of the log names. */

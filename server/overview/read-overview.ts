@@ -152,7 +152,10 @@ async function readGrowth(
       return { from, to, total: compared, ...compareFigures(total, compared) };
     };
     return {
-      ...{ meter: one.meter, title: one.title, unit: one.unit, total },
+      meter: one.meter,
+      title: one.title,
+      unit: one.unit,
+      total,
       month_over_month: growth(previous, then),
       year_over_year: growth(year, aYearAgo),
     };

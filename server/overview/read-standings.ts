@@ -144,7 +144,12 @@ function unmeasuredOf(
   const limited = counted ? limitedFeatures(source, counted, terms) : [];
   const { planId, version } = planAt(subscription, nowMs);
   return {
-    ...{ node: subscription.node, subscription, planId, version, cycle, counted },
+    node: subscription.node,
+    subscription,
+    planId,
+    version,
+    cycle,
+    counted,
     status: statusOf(subscription, nowMs),
     segments: segmentsOf(subscription, cycle),
     features: limited.map((one) => ({ ...one, used: "0" })),

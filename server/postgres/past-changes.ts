@@ -81,7 +81,10 @@ export async function visiblePastChanges(
     .orderBy(asc(pastChanges.number))
     .limit(most);
   return rows.map(({ number, node, meter, fromAt, toAt }) => ({
-    ...{ number, node, fromMs: fromAt.getTime(), toMs: toAt?.getTime() ?? null },
+    number,
+    node,
+    fromMs: fromAt.getTime(),
+    toMs: toAt?.getTime() ?? null,
     ...(meter !== null && { meter }),
   }));
 }

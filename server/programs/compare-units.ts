@@ -47,7 +47,9 @@ type Unit = "minutes" | "seconds";
 function callOf({ id, organization, startMs, endMs }: Flight, unit: Unit): UsageEvent {
   const seconds = (endMs - startMs) / 1000;
   return {
-    ...{ id: `${id}.${unit}`, type: "call.completed", organization: `${organization}-${unit}` },
+    id: `${id}.${unit}`,
+    type: "call.completed",
+    organization: `${organization}-${unit}`,
     time: new Date(endMs).toISOString(),
     ...(unit === "seconds" ? { seconds: String(seconds) } : { value: String(seconds / 60) }),
   };

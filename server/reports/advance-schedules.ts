@@ -179,7 +179,11 @@ async function startRun(
   const run = await createRun(
     tx,
     {
-      ...{ ...report, ...covered, reportNode: report.node ?? null, tz: slot.tz, formats: schedule.formats },
+      ...report,
+      ...covered,
+      reportNode: report.node ?? null,
+      tz: slot.tz,
+      formats: schedule.formats,
       reach: reachOf(tree, { grants }, { kind: report.kind, ...covered }, nowMs),
       // In the schedule's name, so that it takes turns with others and nobody's own runs wait for it.
       requestedBy: { id: schedule.id, name: schedule.authorName },

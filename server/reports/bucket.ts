@@ -93,11 +93,15 @@ function s3Bucket({ bucket, prefix, endpoint, region, credentials }: S3Settings)
   const connect = async () => {
     const { S3Client } = await load();
     return new S3Client({
-      ...{ region, credentials, ...(endpoint !== undefined && { endpoint, forcePathStyle: true }) },
+      region,
+      credentials,
+      ...(endpoint !== undefined && { endpoint, forcePathStyle: true }),
       // A stream is read once; the outbox tries again with a new one, and says so.
-      ...{ maxAttempts: 1, logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} } },
+      maxAttempts: 1,
+      logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
       // Stores other than AWS know the older checksums only.
-      ...{ requestChecksumCalculation: "WHEN_REQUIRED", responseChecksumValidation: "WHEN_REQUIRED" },
+      requestChecksumCalculation: "WHEN_REQUIRED",
+      responseChecksumValidation: "WHEN_REQUIRED",
       requestHandler: { connectionTimeout: connectionMs, socketTimeout: silentMs },
     });
   };
@@ -109,7 +113,10 @@ function s3Bucket({ bucket, prefix, endpoint, region, credentials }: S3Settings)
       });
       const [{ PutObjectCommand }, open] = [await load(), await client];
       const command = new PutObjectCommand({
-        ...{ Bucket: bucket, Key: `${prefix}${path}`, ContentType: contentType, ContentLength: bytes },
+        Bucket: bucket,
+        Key: `${prefix}${path}`,
+        ContentType: contentType,
+        ContentLength: bytes,
         // The store refuses what arrived otherwise.
         ChecksumSHA256: Buffer.from(sha256, "hex").toString("base64"),
         Body: Readable.from(content, { objectMode: false }),

@@ -66,8 +66,16 @@ export function customQuestion(
   if (groupBy !== undefined && !shared.has(groupBy))
     throw refuse("group_by", `${groupBy} is not a dimension of every asked meter`);
   const asked: UsageQuestion = {
-    ...{ meters, node, fromMs, toMs, window, tz },
-    ...{ anchor: 1, cycles, fill: "zero", filters: filtersOf(options.filter ?? {}, shared) },
+    meters,
+    node,
+    fromMs,
+    toMs,
+    window,
+    tz,
+    anchor: 1,
+    cycles,
+    fill: "zero",
+    filters: filtersOf(options.filter ?? {}, shared),
     groupBy: groupBy === undefined ? undefined : { dimension: groupBy, limit },
   };
   try {

@@ -43,8 +43,19 @@ function differencesIn(section: string, before: NamedRows, now: NamedRows): Diff
 
 /** The columns that say what a row is about, of which a section has some. */
 const namingColumns = new Set([
-  ...["meter", "key", "start", "node", "id", "currency", "level", "payment_status", "quota_status", "feature"],
-  ...["sequence", "action", "is_other"],
+  "meter",
+  "key",
+  "start",
+  "node",
+  "id",
+  "currency",
+  "level",
+  "payment_status",
+  "quota_status",
+  "feature",
+  "sequence",
+  "action",
+  "is_other",
 ]);
 
 /** Sections whose rows have a name of their own, whatever became of the rest: a statement its id, an organization its node. */

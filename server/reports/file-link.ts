@@ -40,7 +40,8 @@ export function createFileLinks({ db }: Pick<Postgres, "db">): FileLinks {
       const expires = String(Math.floor(expiresMs / 1000));
       const query = new URLSearchParams({
         ...(file.section !== undefined && { section: file.section }),
-        ...{ expires, signature: await signature(file, expires) },
+        expires,
+        signature: await signature(file, expires),
       });
       return `/v1/report-runs/${encodeURIComponent(file.run)}/files/${file.format}?${query}`;
     },

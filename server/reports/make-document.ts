@@ -14,7 +14,10 @@ export async function makeDocument(
   const { meters, sections } = await askReport({ source, question, nowMs, watermark, signal });
   const { report, name, kind, node, fromMs, toMs, tz } = question;
   return {
-    ...{ report, name, kind, node },
+    report,
+    name,
+    kind,
+    node,
     node_name: source.tree.get(node)?.name ?? node,
     from: formatInstant(fromMs, tz),
     to: formatInstant(toMs, tz),

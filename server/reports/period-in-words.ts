@@ -2,8 +2,18 @@
 import { dateAt } from "../metrics/zone-dates.ts";
 
 const monthNames = [
-  ...["January", "February", "March", "April", "May", "June"],
-  ...["July", "August", "September", "October", "November", "December"],
+  "January",
+  "February",
+  "March",
+  "April",
+  "May",
+  "June",
+  "July",
+  "August",
+  "September",
+  "October",
+  "November",
+  "December",
 ];
 
 /** Such as `1 March 2026 to 31 March 2026`, by the dates of `tz`: `toMs` is exclusive. */

@@ -136,8 +136,10 @@ export async function* readFile(db: Queries, { run, format, section, bytes }: Fi
       .from(reportFileParts)
       .where(
         and(
-          ...[eq(reportFileParts.run, run), eq(reportFileParts.format, format)],
-          ...[eq(reportFileParts.section, section), eq(reportFileParts.number, number)],
+          eq(reportFileParts.run, run),
+          eq(reportFileParts.format, format),
+          eq(reportFileParts.section, section),
+          eq(reportFileParts.number, number),
         ),
       );
     if (!part) throw new Error("the file was removed while it was read");

@@ -44,9 +44,21 @@ export async function createRun(db: Queries, wanted: NewRun, nowMs: number): Pro
   const row = {
     id: newId("run"),
     onceKey: onceKey ?? null,
-    ...{ report, name, kind, options, reportNode, node, tz, reach: reach && [...reach] },
-    ...{ fromAt: new Date(fromMs), toAt: new Date(toMs), formats: [...formats], state: "queued" as const },
-    ...{ requestedAt: new Date(nowMs), requestedById: requestedBy.id, requestedByName: requestedBy.name },
+    report,
+    name,
+    kind,
+    options,
+    reportNode,
+    node,
+    tz,
+    reach: reach && [...reach],
+    fromAt: new Date(fromMs),
+    toAt: new Date(toMs),
+    formats: [...formats],
+    state: "queued" as const,
+    requestedAt: new Date(nowMs),
+    requestedById: requestedBy.id,
+    requestedByName: requestedBy.name,
     expiresAt: new Date(nowMs + keptDays * dayMs),
   };
   const [made] = await db
@@ -135,10 +147,12 @@ export async function listRuns(
   const behind =
     after && at && or(lt(reportRuns.requestedAt, at), and(eq(reportRuns.requestedAt, at), lt(reportRuns.id, after.id)));
   const conditions = [
-    ...[rowsWithin(reportRuns.node, [node], tree), visibleKinds(reader, reportRuns.kind, reportRuns.node, tree)],
+    rowsWithin(reportRuns.node, [node], tree),
+    visibleKinds(reader, reportRuns.kind, reportRuns.node, tree),
     report === undefined ? undefined : eq(reportRuns.report, report),
     state && eq(reportRuns.state, state),
-    ...[gt(reportRuns.expiresAt, new Date(nowMs)), behind],
+    gt(reportRuns.expiresAt, new Date(nowMs)),
+    behind,
   ];
   return await db
     .select()
@@ -315,10 +329,19 @@ export function describeRun(
   const { report, name } = seesReport ? run : { report: kind, name: kind };
   const options = seesReport ? run.options : {};
   return {
-    ...{ id, report, name, kind, options, node },
+    id,
+    report,
+    name,
+    kind,
+    options,
+    node,
     from: formatInstant(run.fromAt.getTime(), tz),
     to: formatInstant(run.toAt.getTime(), tz),
-    ...{ tz, formats, state, progress, error },
+    tz,
+    formats,
+    state,
+    progress,
+    error,
     watermark: run.watermark?.toISOString() ?? null,
     made_at: run.madeAt?.toISOString() ?? null,
     requested_at: run.requestedAt.toISOString(),

@@ -143,8 +143,10 @@ export async function listReports(
     .from(reports)
     .where(
       and(
-        ...[rowsWithin(reports.node, [node], tree), visibleKinds(reader, reports.kind, reports.node, tree)],
-        ...[kind && eq(reports.kind, kind), behind],
+        rowsWithin(reports.node, [node], tree),
+        visibleKinds(reader, reports.kind, reports.node, tree),
+        kind && eq(reports.kind, kind),
+        behind,
       ),
     )
     .orderBy(asc(reports.name), asc(reports.id))

@@ -87,7 +87,10 @@ export async function removeView(postgres: Postgres, id: string, { by, check }: 
     check(stateOfView(before));
     await tx.delete(views).where(eq(views.id, id));
     await recordChange(tx, {
-      ...{ by, node: before.node, action: "view.removed", subject: id },
+      by,
+      node: before.node,
+      action: "view.removed",
+      subject: id,
       before: stateOfView(before),
     });
   });

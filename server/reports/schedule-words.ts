@@ -11,8 +11,18 @@ const weekdayNames = {
   sun: "Sunday",
 } as const;
 const monthNames = [
-  ...["January", "February", "March", "April", "May", "June"],
-  ...["July", "August", "September", "October", "November", "December"],
+  "January",
+  "February",
+  "March",
+  "April",
+  "May",
+  "June",
+  "July",
+  "August",
+  "September",
+  "October",
+  "November",
+  "December",
 ];
 
 type Said = Pick<Schedule, "every" | "at" | "tz" | "weekday" | "day" | "fiscal_start_month">;

@@ -80,7 +80,7 @@ function timingRow({
 /** The row of the author's choices. */
 function rowOf(wanted: WantedSchedule) {
   const { weekday: _weekday, day: _day, fiscal_start_month: _month, when_missed, when_empty, ...same } = wanted;
-  return { ...same, ...timingRow(wanted), ...{ whenMissed: when_missed, whenEmpty: when_empty } };
+  return { ...same, ...timingRow(wanted), whenMissed: when_missed, whenEmpty: when_empty };
 }
 
 /** What a schedule with these choices would do. Throws `invalid_request` for one that the period does not have. */
@@ -92,7 +92,7 @@ export async function previewSchedule(
 ): Promise<SchedulePreview> {
   const { node, every, at, tz, weekday = null, day = null, fiscal_start_month = null } = given;
   checkTiming(given, every);
-  const row = { ...{ node, every, at, tz }, ...timingRow({ every, weekday, day, fiscal_start_month }) };
+  const row = { node, every, at, tz, ...timingRow({ every, weekday, day, fiscal_start_month }) };
   const next = nextSlots(await timingOf(db, tree, row), nowMs, 3);
   return {
     in_words: inWords({ ...row, fiscal_start_month: row.fiscalStartMonth }),
@@ -109,9 +109,20 @@ export function wantedOf(record: ScheduleRecord): WantedSchedule {
   const { report, node, every, at, tz, weekday, day, fiscalStartMonth, formats, recipients, channels, subject } =
     record;
   return {
-    ...{ report, node, every, at, tz, weekday, day, fiscal_start_month: fiscalStartMonth },
-    ...{ formats, recipients, channels, subject },
-    ...{ when_missed: record.whenMissed, when_empty: record.whenEmpty },
+    report,
+    node,
+    every,
+    at,
+    tz,
+    weekday,
+    day,
+    fiscal_start_month: fiscalStartMonth,
+    formats,
+    recipients,
+    channels,
+    subject,
+    when_missed: record.whenMissed,
+    when_empty: record.whenEmpty,
   };
 }
 
@@ -158,8 +169,10 @@ export async function listSchedules(
     .leftJoin(reports, eq(reports.id, schedules.report))
     .where(
       and(
-        ...[rowsWithin(schedules.node, [node], tree), visibleKinds(reader, kind, schedules.node, tree)],
-        ...[report === undefined ? undefined : eq(schedules.report, report), behind],
+        rowsWithin(schedules.node, [node], tree),
+        visibleKinds(reader, kind, schedules.node, tree),
+        report === undefined ? undefined : eq(schedules.report, report),
+        behind,
       ),
     )
     .orderBy(asc(schedules.createdAt), asc(schedules.id))
@@ -182,7 +195,10 @@ export async function createSchedule(
     const [made] = await tx
       .insert(schedules)
       .values({
-        ...{ ...row, id: newId("sch"), people: await peopleAmong(tx, row.recipients), ...authored(by) },
+        ...row,
+        id: newId("sch"),
+        people: await peopleAmong(tx, row.recipients),
+        ...authored(by),
         ...(await fromPastOn(tx, tree, row, { pastPeriods, nowMs })),
         createdAt: new Date(nowMs),
       })
@@ -275,7 +291,10 @@ export async function describeSchedule(
   const shown = { ...said, weekday: record.weekday };
   const next = paused ? [] : nextSlots(await timingOf(db, tree, record), nowMs, 3);
   return {
-    ...{ id, report_name: reportName, ...shown, paused },
+    id,
+    report_name: reportName,
+    ...shown,
+    paused,
     in_words: inWords(shown),
     next: next.map(({ atMs }) => formatInstant(atMs, tz)),
     last,

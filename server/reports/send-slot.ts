@@ -89,14 +89,22 @@ export async function sendSlot(
   const brand = branding && brandOfMail(branding);
   const once = `report ${slot.id}`;
   const mailed = await enqueueMail(tx, tree, {
-    ...{ type: "report", node: schedule.node, to: addresses, list: schedule.id, once },
-    ...{ ...texts, attachments },
+    type: "report",
+    node: schedule.node,
+    to: addresses,
+    list: schedule.id,
+    once,
+    ...texts,
+    attachments,
     ...(brand && { brand }),
   });
   const kept = channels.length > 0 ? await keepAttachments(tx, attachments) : [];
   const data = dataOf(document, slot, run, linked);
   const channelled = await writeDeliveries(tx, tree, channels, {
-    ...{ type: "report", aboutNode: schedule.node, alert: null, once },
+    type: "report",
+    aboutNode: schedule.node,
+    alert: null,
+    once,
     message: { ...texts, data, attachments: kept, ...(brand && { brand }) },
   });
   const isPut = hasBucket && author && !isTest;
@@ -106,7 +114,9 @@ export async function sendSlot(
   const unwanted = addresses.filter((address) => !reached.has(address));
   await moveSlot(tx, slot.id, {
     ...(written.length > 0 ? { state: "sent", sentAt: new Date(nowMs) } : { state: "skipped", reason: "nobody" }),
-    ...{ deliveries: written, withheld: [...withheld, ...unwanted], isLate },
+    deliveries: written,
+    withheld: [...withheld, ...unwanted],
+    isLate,
   });
 }
 
@@ -264,8 +274,19 @@ function linesOf(
 function dataOf(document: ReportDocument, slot: SlotRecord, run: RunRecord, linked: readonly LinkedFile[]) {
   const { report, name, kind, node, node_name, from, to, tz, watermark, made_at } = document;
   return {
-    ...{ schedule: slot.schedule, slot: slot.id, run: run.id },
-    ...{ report, name, kind, node, node_name, from, to, tz, watermark, made_at },
+    schedule: slot.schedule,
+    slot: slot.id,
+    run: run.id,
+    report,
+    name,
+    kind,
+    node,
+    node_name,
+    from,
+    to,
+    tz,
+    watermark,
+    made_at,
     figures: keyFigures(document),
     files: linked,
   };

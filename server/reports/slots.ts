@@ -130,7 +130,8 @@ export async function createTest(
       .from(scheduleSlots)
       .where(
         and(
-          ...[eq(scheduleSlots.schedule, schedule.id), ne(scheduleSlots.test, "")],
+          eq(scheduleSlots.schedule, schedule.id),
+          ne(scheduleSlots.test, ""),
           inArray(scheduleSlots.state, ["waiting", "running"]),
         ),
       );
@@ -143,9 +144,15 @@ export async function createTest(
     const [made] = await tx
       .insert(scheduleSlots)
       .values({
-        ...{ id, schedule: schedule.id, fromAt: new Date(fromMs), toAt: new Date(toMs), dueAt: new Date(nowMs) },
+        id,
+        schedule: schedule.id,
+        fromAt: new Date(fromMs),
+        toAt: new Date(toMs),
+        dueAt: new Date(nowMs),
         tz,
-        ...{ test: id, testTo: to, state: "waiting" as const },
+        test: id,
+        testTo: to,
+        state: "waiting" as const,
       })
       .returning();
     if (!made) throw new Error("the test was not stored");
@@ -205,11 +212,16 @@ export function describeSlot(
 ): ScheduleSlot {
   const { id, fromAt, toAt, dueAt, state, reason, run, deliveries, withheld, sentAt, isLate } = slot;
   return {
-    ...{ id, schedule: slot.schedule },
+    id,
+    schedule: slot.schedule,
     from: formatInstant(fromAt.getTime(), slot.tz),
     to: formatInstant(toAt.getTime(), slot.tz),
     at: formatInstant(dueAt.getTime(), schedule.tz),
-    ...{ state, reason, run, deliveries, withheld },
+    state,
+    reason,
+    run,
+    deliveries,
+    withheld,
     sent_at: sentAt?.toISOString() ?? null,
     late: isLate || (state === "waiting" && isLateAt({ slot, schedule }, nowMs)),
     test: slot.test !== "",

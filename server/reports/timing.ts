@@ -20,8 +20,12 @@ export async function timingOf(
   const { node, every, at, tz, weekday, day, fiscalStartMonth } = schedule;
   const [hours, minutes] = at.split(":").map(Number) as [number, number];
   return {
-    ...{ every, tz, atMinutes: hours * 60 + minutes },
-    ...{ weekday: weekdays.indexOf(weekday ?? "mon") + 1, day: day ?? 1, fiscalStartMonth: fiscalStartMonth ?? 1 },
+    every,
+    tz,
+    atMinutes: hours * 60 + minutes,
+    weekday: weekdays.indexOf(weekday ?? "mon") + 1,
+    day: day ?? 1,
+    fiscalStartMonth: fiscalStartMonth ?? 1,
     cycles: every === "cycle" ? await readCycleSpans(db, tree, node) : [],
   };
 }

@@ -50,9 +50,15 @@ export async function createViewLink(
     const [link] = await tx
       .insert(viewLinks)
       .values({
-        ...{ id: newId("lnk"), view: view.id, node: wanted.node, tokenHash: hashSecret(token) },
-        ...{ makerKind: by.kind, makerId: by.id, makerName: by.name },
-        ...{ createdAt: now, expiresAt: new Date(nowMs + wanted.days * dayMs) },
+        id: newId("lnk"),
+        view: view.id,
+        node: wanted.node,
+        tokenHash: hashSecret(token),
+        makerKind: by.kind,
+        makerId: by.id,
+        makerName: by.name,
+        createdAt: now,
+        expiresAt: new Date(nowMs + wanted.days * dayMs),
       })
       .returning();
     if (!link) throw new Error("the link was not stored");

@@ -112,7 +112,9 @@ class LocalMaterializer implements LevelMaterializer {
     this.#held = new RunningSessions(options.maxHeldIntervals);
     this.#known = createKnownSessions(clickhouse);
     this.#turns = new DerivationTurns({
-      ...{ nextVersion, currentEpoch, invalidate: () => this.#invalidate() },
+      nextVersion,
+      currentEpoch,
+      invalidate: () => this.#invalidate(),
       enterEpoch: () => this.#known.forget(),
       undo: async (epoch, since) => {
         await undoDerivations(clickhouse, epoch, nextVersion(), since);

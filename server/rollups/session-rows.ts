@@ -102,9 +102,18 @@ const edgeColumns = (edges: readonly Edge[]) => ({
 /** The lists of a row, as they are written. */
 export const listsOf = ({ span_level, span_interval, span_user, span_agent, span_dims, ...row }: SessionRow) =>
   renderLists({
-    ...{ span_level, span_interval, span_user, span_agent, span_dims },
-    ...{ span_start_ms: row.span_start_ms, span_end_ms: row.span_end_ms, span_timed_out: row.span_timed_out },
-    ...{ edge_level: row.edge_level, edge_ms: row.edge_ms, edge_delta: row.edge_delta, edge_starts: row.edge_starts },
+    span_level,
+    span_interval,
+    span_user,
+    span_agent,
+    span_dims,
+    span_start_ms: row.span_start_ms,
+    span_end_ms: row.span_end_ms,
+    span_timed_out: row.span_timed_out,
+    edge_level: row.edge_level,
+    edge_ms: row.edge_ms,
+    edge_delta: row.edge_delta,
+    edge_starts: row.edge_starts,
   });
 
 export function renderSessionRow(row: SessionHead, lists: SpanLists & EdgeLists): string {

@@ -55,7 +55,13 @@ export function mergeSummaries(summaries: readonly SpanSummary[]): SpanSummary {
 }
 
 const nothing: SpanSummary = {
-  ...{ startedMs: undefined, leftMs: 0, openPresences: 0, openSpans: 0, timedOut: 0, deadlineMs: 0, lastEndMs: 0 },
+  startedMs: undefined,
+  leftMs: 0,
+  openPresences: 0,
+  openSpans: 0,
+  timedOut: 0,
+  deadlineMs: 0,
+  lastEndMs: 0,
   days: [],
 };
 

@@ -104,7 +104,9 @@ function requestMetrics({ histogram }: Instruments): Pick<Telemetry, "requestAns
     "tidemark_http_request_duration_seconds",
     requestBuckets,
     "Time to the head of the answer, by route as it was declared; none: no route takes the path",
-    ...(["method", "route", "status"] as const),
+    "method",
+    "route",
+    "status",
   );
   return {
     requestAnswered({ method, route, status, seconds }) {
@@ -182,7 +184,8 @@ function storeMetrics({ counter, histogram }: Instruments): Pick<Telemetry, "cli
     "tidemark_clickhouse_statement_duration_seconds",
     stageBuckets,
     "Statements to ClickHouse; unavailable: no answer or not now, refused: an answer that will not change",
-    ...(["kind", "outcome"] as const),
+    "kind",
+    "outcome",
   );
   const postgresFailures = counter(
     "tidemark_postgres_errors_total",
@@ -204,7 +207,8 @@ function workMetrics({
     "tidemark_job_duration_seconds",
     stageBuckets,
     "Runs of periodic jobs; left_out: the last run still went on, here or in another process",
-    ...(["job", "outcome"] as const),
+    "job",
+    "outcome",
   );
   const evaluations = counter(
     "tidemark_rule_evaluations_total",
@@ -214,7 +218,8 @@ function workMetrics({
   const deliveryAttempts = counter(
     "tidemark_delivery_attempts_total",
     "Attempts to deliver a message; again: to be tried again, never: given up",
-    ...(["kind", "result"] as const),
+    "kind",
+    "result",
   );
   return {
     deliveryAttempted: (kind, result) => deliveryAttempts.inc({ kind, result }),

@@ -38,7 +38,9 @@ export async function startHttp(
   });
   if (ingest)
     followed.follow({
-      ...{ materializer: ingest.materializer, epoch: ingest.epoch, watermark },
+      materializer: ingest.materializer,
+      epoch: ingest.epoch,
+      watermark,
       onTimedOut: () => jobs.runHere("intervals-expire"),
     });
   const exchange =
@@ -94,8 +96,22 @@ function appOf(
   live: Pick<Parameters<typeof createApp>[0], "heldLive" | "health" | "changedNodes">,
 ) {
   return createApp({
-    ...{ clickhouse, postgres, tree, keys, users, sessions, authenticator, mailer, mailLimits, customMeters },
-    ...{ ingest, corrections, watermark, settledBatch, telemetry, log },
+    clickhouse,
+    postgres,
+    tree,
+    keys,
+    users,
+    sessions,
+    authenticator,
+    mailer,
+    mailLimits,
+    customMeters,
+    ingest,
+    corrections,
+    watermark,
+    settledBatch,
+    telemetry,
+    log,
     ...live,
     oidc: config.oidc && createOidc(config.oidc),
     publicUrl: config.publicUrl,

@@ -36,7 +36,9 @@ export async function startIngesting(boot: Boot, stores: Stores, directory: Dire
     await alone?.release(isAllStored);
   });
   const followed = new FollowedLevels({
-    ...{ clickhouse, log, onChanged: (nodes) => viewers.announce(nodes) },
+    clickhouse,
+    log,
+    onChanged: (nodes) => viewers.announce(nodes),
     tenantOf: (organization) => tenantOf(nodeAddress("organization", organization), tree),
   });
   started.push(async () => followed.close());
@@ -66,10 +68,14 @@ export async function startIngesting(boot: Boot, stores: Stores, directory: Dire
   const { watermark, settledBatch } = visibilityOf(ingest, running, redis, log, started);
   const changing = changingStore(ingest, running);
   const corrections = createCorrections({
-    ...{ postgres, clickhouse, tree, ingest: changing },
+    postgres,
+    clickhouse,
+    tree,
+    ingest: changing,
     isCarriedOnFor: (type, nodes) => customMeters.isCarriedOnFor(type, nodes),
     others: running && {
-      ...{ isHere: running.isMaterializer, watermark },
+      isHere: running.isMaterializer,
+      watermark,
       applyThere: () => running?.runThere("corrections-apply") ?? Promise.resolve(),
     },
   });
@@ -81,8 +87,15 @@ async function joinOthers({ config, log, onFatal }: Boot, { postgres, clickhouse
   const cluster =
     config.cluster && claimant
       ? await startCluster({
-          ...{ ...config.cluster, process: claimant, onLost: onFatal },
-          ...{ dataDir: config.dataDir, walMaxBytes: config.walMaxBytes, postgres, clickhouse, onFatal, log },
+          ...config.cluster,
+          process: claimant,
+          onLost: onFatal,
+          dataDir: config.dataDir,
+          walMaxBytes: config.walMaxBytes,
+          postgres,
+          clickhouse,
+          onFatal,
+          log,
         })
       : undefined;
   return { claimant, cluster };
@@ -96,7 +109,13 @@ function ingestOptions(
 ): Omit<Parameters<typeof startIngest>[0], "listener" | "watchers" | "shared"> {
   const { dataDir, walMaxBytes, eventsPerSecond } = config;
   return {
-    ...{ dataDir, walMaxBytes, eventsPerSecond, clickhouse, onFatal, logger: log, observer: telemetry },
+    dataDir,
+    walMaxBytes,
+    eventsPerSecond,
+    clickhouse,
+    onFatal,
+    logger: log,
+    observer: telemetry,
     placementsWithin: (organization, fromMs, toMs) => tree.placementsWithin(organization, fromMs, toMs),
     announce: (organizations, levels) => viewers.announce(nodesAround(tree, organizations, levels)),
   };
@@ -107,7 +126,9 @@ function changingStore(ingest: Ingest | undefined, cluster: RunningCluster | und
   if (!ingest || !cluster) return ingest;
   const { log, materializer, sequence, flush } = ingest;
   return {
-    ...{ log, materializer, sequence },
+    log,
+    materializer,
+    sequence,
     flush: {
       exclusive: cluster.flush.exclusive,
       whenStored: (position) => flush.whenStored(position),

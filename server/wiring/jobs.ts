@@ -28,7 +28,12 @@ export async function prepareJobs(
 ) {
   const { publicUrl, roles, redisUrl } = config;
   const statements: StatementSource = {
-    ...{ clickhouse, postgres, tree, watermark, settledBatch, log },
+    clickhouse,
+    postgres,
+    tree,
+    watermark,
+    settledBatch,
+    log,
     meterOf: (...asked) => customMeters.find(...asked),
   };
   const reportMaker = roles.has("worker")
@@ -38,24 +43,37 @@ export async function prepareJobs(
   await beginAlerts(postgres);
   const jobNotes = createJobNotes(postgres, log);
   const evaluator = new Evaluator({
-    ...{ ...statements, tree, publicUrl, onEvaluated: telemetry.rulesEvaluated },
-    failedJobs: () =>
-      readFailedJobs(
-        postgres,
-        table.map(({ name }) => name),
-      ),
+    ...statements,
+    tree,
+    publicUrl,
+    onEvaluated: telemetry.rulesEvaluated,
+    failedJobs: () => readFailedJobs(postgres, namesOf(table)),
     backlogShare: () => readBacklogShare(postgres),
   });
   telemetry.read("alertLagSeconds", () => evaluator.lagSeconds);
   const schedules = {
-    ...{ postgres, tree, watermark, publicUrl, links: createFileLinks(postgres), log },
+    ...statements,
+    tree,
+    log,
+    publicUrl,
+    links: createFileLinks(postgres),
     hasBucket: config.reportsBucket !== undefined,
     wake: () => void reportMaker?.tick().catch((err: unknown) => log.warn({ err }, "report runs could not be claimed")),
   };
-  const digests = { postgres, tree, publicUrl };
   const table = allJobs({
-    ...{ clickhouse, postgres, tree, ingest: changing, corrections, statements, evaluator, digests, reportMaker },
-    ...{ schedules, delivery, announce: (nodes) => viewers.announce(nodes), log },
+    clickhouse,
+    postgres,
+    tree,
+    ingest: changing,
+    corrections,
+    statements,
+    evaluator,
+    digests: { postgres, tree, publicUrl },
+    reportMaker,
+    schedules,
+    delivery,
+    announce: (nodes) => viewers.announce(nodes),
+    log,
   });
   const led = running ? onMaterializer(table, running) : undefined;
   return {
@@ -67,7 +85,11 @@ export async function prepareJobs(
     runJob: led?.runJob,
     async start() {
       const jobs = await startJobs({
-        ...{ jobs: led?.jobs ?? table, roles, databaseUrl: postgresStore.url, redisUrl, log },
+        jobs: led?.jobs ?? table,
+        roles,
+        databaseUrl: postgresStore.url,
+        redisUrl,
+        log,
         onRun: (job, outcome, seconds) => {
           telemetry.jobRan(job, outcome, seconds);
           if (outcome !== "left_out") void jobNotes.note(job, outcome);
@@ -77,6 +99,8 @@ export async function prepareJobs(
     },
   };
 }
+
+const namesOf = (jobs: readonly { name: string }[]) => jobs.map(({ name }) => name);
 
 function reportSource(statements: StatementSource, tree: NodeTree): ReportSource {
   const source = { ...statements, tree, clickhouse: askedFor(statements.clickhouse) };

@@ -85,7 +85,12 @@ export async function openDirectory({ config, log, started }: Boot, { postgres, 
   const delivery = await startDelivery(
     config,
     {
-      ...{ postgres, tree, mailer, mailLimits, log, onAttempt: telemetry.deliveryAttempted },
+      postgres,
+      tree,
+      mailer,
+      mailLimits,
+      log,
+      onAttempt: telemetry.deliveryAttempted,
       whyNotTo: (row) => refusalOfPerson({ postgres }, row),
       unseenBy: (row) => unseenByPerson({ postgres, tree }, row),
       putReport: bucket && ((row) => putReport({ postgres, log }, bucket, row)),

@@ -76,7 +76,10 @@ const joinOf = (watched: Watched): Partial<UsageEvent> => {
   return {
     id: `${organization}-${number}`,
     type: "participant.joined",
-    ...{ organization, session: "live", user: `user-${number}`, interval: `interval-${number}` },
+    organization,
+    session: "live",
+    user: `user-${number}`,
+    interval: `interval-${number}`,
   };
 };
 
@@ -106,7 +109,9 @@ async function openViewers(service: TestService, name: string, viewers: number, 
 
 async function openViewer(service: TestService, watched: Watched, lagsMs: number[]): Promise<Socket> {
   const socket: Socket<ServerToClientEvents, ClientToServerEvents> = io(service.url, {
-    ...{ transports: ["websocket"], forceNew: true, auth: { token: watched.key } },
+    transports: ["websocket"],
+    forceNew: true,
+    auth: { token: watched.key },
   });
   socket.on("live:changed", ({ levels }) => {
     const nowMs = performance.now();

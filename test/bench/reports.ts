@@ -36,8 +36,11 @@ async function send(of: string, count: number, organization: (place: number) => 
       Array.from({ length: Math.min(eventsAtOnce, count - start) }, (_, index) => {
         const place = start + index;
         return {
-          ...{ id: `${of}-${place}`, type: "transcription.completed", organization: organization(place) },
-          ...{ time: new Date(firstMs + Math.floor((place * spanMs) / count)).toISOString(), value: "1.25" },
+          id: `${of}-${place}`,
+          type: "transcription.completed",
+          organization: organization(place),
+          time: new Date(firstMs + Math.floor((place * spanMs) / count)).toISOString(),
+          value: "1.25",
           properties: { language: "en", model: "standard" },
         };
       }),

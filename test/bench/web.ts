@@ -23,7 +23,9 @@ function madeUp(points: number, windowMs: number): UsageAnswer {
   const fromMs = Date.UTC(2026, 2, 1);
   const at = (place: number) => new Date(fromMs + place * windowMs).toISOString();
   const series = Array.from({ length: points }, (_, place) => ({
-    ...{ start: at(place), end: at(place + 1), partial: false },
+    start: at(place),
+    end: at(place + 1),
+    partial: false,
     value: place % 97 === 0 ? null : ((place * 7919) % 1000) + Math.round(500 * Math.sin(place / 60)),
   }));
   const [from, to] = [at(0), at(points)];
@@ -141,7 +143,9 @@ async function timeUntilData(browser: Browser, signed: Signed): Promise<void> {
 
 async function twelveCharts(context: BrowserContext, service: TestService): Promise<void> {
   const panels = Array.from({ length: 12 }, (_, place) => ({
-    ...{ title: `Panel ${place + 1}`, query: "meters=chat_posts", width: "half" },
+    title: `Panel ${place + 1}`,
+    query: "meters=chat_posts",
+    width: "half",
   }));
   const answer = await fetch(`${service.url}/v1/views`, {
     method: "POST",

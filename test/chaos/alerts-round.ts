@@ -96,7 +96,12 @@ function evaluate(
   kills: Record<string, number>,
 ): AlertsRoundFigures {
   const figures: AlertsRoundFigures = {
-    ...{ kills, crossings: acceptedAtMs.size, missing: [], doubled: [], repeats: 0, latenessMs: [] },
+    kills,
+    crossings: acceptedAtMs.size,
+    missing: [],
+    doubled: [],
+    repeats: 0,
+    latenessMs: [],
   };
   for (const [organization, acceptedMs] of acceptedAtMs) {
     const own = firing.filter(({ node }) => node === `organization:${organization}`);

@@ -316,12 +316,12 @@ test("leads from a group to its sessions, to who was in one, and to the events",
 test("shows which media consumed minutes are of, by pointer, with the focus and at a tap", async () => {
   const session = randomUUID();
   const now = Date.now();
-  const time = (minutesAgo: number) => new Date(now - minutesAgo * 60_000).toISOString();
   const consumed = (medium: string, interval: string) =>
-    (["started", "stopped"] as const).map((what, place) => ({
-      ...{ type: `consumption.${what}`, organization: "media", session, user: "u1", interval },
-      ...{ time: time(30 - 10 * place), properties: { medium } },
-    }));
+    ["started", "stopped"].map((what, place) => {
+      const time = new Date(now - (30 - 10 * place) * 60_000).toISOString();
+      const consumption = { organization: "media", session, user: "u1", interval, properties: { medium } };
+      return { ...consumption, type: `consumption.${what}`, time };
+    });
   await post(...consumed("video_audio", "a"), ...consumed("audio", "b"));
   const page = await open("/usage?from=now-2h&to=now&window=hour&meters=consumed_minutes&node=organization%3Amedia");
   const figure = page.getByTestId("split-consumed_minutes");

@@ -55,17 +55,26 @@ async function figures(
 describe("the story of the demonstration", () => {
   test("has every kind of usage, of meetings and of agents, with custom models and meters of its own", async () => {
     const meters = [
-      ...["participation_minutes", "recorded_minutes", "captions_minutes", "whiteboard_minutes", "breakout_minutes"],
-      ...[
-        "broadcast_minutes",
-        "consumed_minutes",
-        "chat_posts",
-        "qa_posts",
-        "transcribed_minutes",
-        "recording_storage",
-      ],
-      ...["feature_uses", "user_signups", "api_calls", "call_minutes", "chat_sessions", "emails", "sip_trunks"],
-      ...["realtime_captions", "length_per_minute"],
+      "participation_minutes",
+      "recorded_minutes",
+      "captions_minutes",
+      "whiteboard_minutes",
+      "breakout_minutes",
+      "broadcast_minutes",
+      "consumed_minutes",
+      "chat_posts",
+      "qa_posts",
+      "transcribed_minutes",
+      "recording_storage",
+      "feature_uses",
+      "user_signups",
+      "api_calls",
+      "call_minutes",
+      "chat_sessions",
+      "emails",
+      "sip_trunks",
+      "realtime_captions",
+      "length_per_minute",
     ];
     for (let at = 0; at < meters.length; at += 5)
       for (const [meter, total] of Object.entries(await figures(meters.slice(at, at + 5).join())))

@@ -86,8 +86,12 @@ test("the wall shows every room by age or size without a way to other pages, kee
   const crowd = randomUUID();
   await postEvents(service, [
     ...Array.from({ length: 101 }, (_, place) => ({
-      ...{ type: "participant.joined", session: randomUUID(), user: "u1", organization: "walled" },
-      ...{ room: `room ${place}`, time: new Date(Date.now() - (place + 2) * 60_000).toISOString() },
+      type: "participant.joined",
+      session: randomUUID(),
+      user: "u1",
+      organization: "walled",
+      room: `room ${place}`,
+      time: new Date(Date.now() - (place + 2) * 60_000).toISOString(),
     })),
     { type: "participant.joined", session: crowd, user: "u1", organization: "walled", room: "crowd" },
     { type: "participant.joined", session: crowd, user: "u2", organization: "walled", room: "crowd" },

@@ -29,7 +29,9 @@ const pages = ["/", "/overview", "/usage?by=organization", "/organizations", "/p
 
 test("pages with figures break no rule of accessibility, overflow nowhere and log nothing in forced colours and at 1920 px", async () => {
   const context = await browser.newContext({
-    ...{ forcedColors: "active", reducedMotion: "reduce", viewport: { width: 1920, height: 1080 } },
+    forcedColors: "active",
+    reducedMotion: "reduce",
+    viewport: { width: 1920, height: 1080 },
   });
   const page = await context.newPage();
   const findings = new Findings();

@@ -27,12 +27,18 @@ beforeAll(async () => {
   const atNoon = (day: number) => `2026-01-${String(day).padStart(2, "0")}T12:00:00Z`;
   const spoken = [7, 11, 5, 9, 14, 3, 8].flatMap((count, day) =>
     Array.from({ length: count }, (_, place) => ({
-      ...{ type: "chat.posted", time: atNoon(day + 1), organization: place % 3 === 0 ? "beta" : "acme" },
+      type: "chat.posted",
+      time: atNoon(day + 1),
+      organization: place % 3 === 0 ? "beta" : "acme",
       properties: { visibility: place % 2 === 0 ? "public" : "private" },
     })),
   );
   const minutes = [1, 2, 3, 4, 5].map((day) => ({
-    ...{ type: "call.completed", time: atNoon(day), organization: "acme", agent: "a1", value: String(day * 13.25) },
+    type: "call.completed",
+    time: atNoon(day),
+    organization: "acme",
+    agent: "a1",
+    value: String(day * 13.25),
   }));
   await postEvents(service, [...spoken, ...minutes]);
   const panels = [

@@ -45,11 +45,7 @@ try {
   console.log(`seed ${seed}`);
   const found = await fuzz(
     { url, callers, bystander, spared },
-    {
-      ...{ bodies, questions, lanes },
-      random: seededRandom(seed),
-      say: (line) => console.log(line),
-    },
+    { bodies, questions, lanes, random: seededRandom(seed), say: (line) => console.log(line) },
   );
   isSound = found.wrong.size === 0 && found.longestWaitMs <= longestWaitMs;
   for (const [kind, example] of found.wrong) console.log(`  WRONG ${kind}: ${example}`);

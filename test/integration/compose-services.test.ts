@@ -138,11 +138,9 @@ describe.each(ways)("$profile of the compose file", ({ profile, names, given, ta
         env: {
           PATH: process.env.PATH,
           ...environment,
-          ...{
-            HOST: "127.0.0.1",
-            PORT: new URL(urls.get(name) as string).port,
-            TIDEMARK_DATA_DIR: join(folder, profile, name),
-          },
+          HOST: "127.0.0.1",
+          PORT: new URL(urls.get(name) as string).port,
+          TIDEMARK_DATA_DIR: join(folder, profile, name),
         },
       });
       children.push(child);

@@ -274,9 +274,19 @@ test("of the corrections behind a figure only the newest hundred of the asked no
   const made = (id: string, organization: string, minute: number, { agent = "", moved = "", hour = 0 } = {}) => {
     const before = { organization, agent, id, time_ms: timeMs + hour * 3_600_000 } as EventRow;
     return {
-      ...{ id, organization, eventId: id, action: "amend" as const, reason: "wrong", replaces: 1 },
-      ...{ actorKind: "system", actorId: "s", actorName: "s", at: new Date(timeMs + minute * 60_000) },
-      ...{ before, after: { ...before, organization: moved || organization }, newOrganization: moved || null },
+      id,
+      organization,
+      eventId: id,
+      action: "amend" as const,
+      reason: "wrong",
+      replaces: 1,
+      actorKind: "system",
+      actorId: "s",
+      actorName: "s",
+      at: new Date(timeMs + minute * 60_000),
+      before,
+      after: { ...before, organization: moved || organization },
+      newOrganization: moved || null,
       appliedAt: new Date(),
     };
   };

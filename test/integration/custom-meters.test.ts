@@ -183,7 +183,9 @@ test("a range that begins where time does, or before, has the totals, windows an
     const range = { meter: "", meters: asked, from, to: "2027-01-01", node: "organization:old" };
     const answers = await ingesting.usage({ ...range, ...query }, Date.parse("2026-12-01"));
     return answers.map(({ meter, total, groups, series }) => ({
-      ...{ meter, total, groups: groups?.map((group) => [group.key, group.total]) },
+      meter,
+      total,
+      groups: groups?.map((group) => [group.key, group.total]),
       // The last window, and whether any other has something.
       last: series.at(-1)?.value,
       earlier: series.slice(0, -1).filter(({ value }) => value !== null && Number(value) !== 0),
@@ -214,7 +216,8 @@ test("others' meters are neither shown nor in the way: each subtree has its own 
       node: _,
       ...definition
     } = createMeterSchema.parse({
-      ...{ meter: "same_name", title },
+      meter: "same_name",
+      title,
       events: { types: ["page.printed"], aggregation: "count" },
     });
     await own.create(meter, node, definition, system);

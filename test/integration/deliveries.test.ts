@@ -333,13 +333,11 @@ test("mail with files reaches addresses that no channel has, with the files as t
     world.accounts.postgres.transaction((tx) =>
       enqueueMail(tx, world.accounts.tree, {
         ...mail,
-        ...{
-          lines: ["Attached."],
-          url: "https://usage.example.com/",
-          button: "Open",
-          attachments: [file],
-          once: "slot",
-        },
+        lines: ["Attached."],
+        url: "https://usage.example.com/",
+        button: "Open",
+        attachments: [file],
+        once: "slot",
       }),
     );
   const [id = ""] = await write();

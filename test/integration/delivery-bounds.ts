@@ -122,9 +122,17 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
         for (let n = 0; n < times; n++)
           ids.push(
             ...(await enqueueMail(tx, deps.tree, {
-              ...{ type: "alert.firing", node: "all", to: [to], list, attachments: [] },
-              ...{ subject: "It fires", lines: [`Line ${n}.`], alerts: [`alr_${n}`] },
-              ...{ url: "https://usage.example.com/", button: "Open", ...given },
+              type: "alert.firing",
+              node: "all",
+              to: [to],
+              list,
+              attachments: [],
+              subject: "It fires",
+              lines: [`Line ${n}.`],
+              alerts: [`alr_${n}`],
+              url: "https://usage.example.com/",
+              button: "Open",
+              ...given,
             })),
           );
         return ids;
@@ -166,8 +174,14 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     await deps.postgres.db.update(deliveries).set({ dueAt: null });
     const [plain, system] = await deps.postgres.transaction(async (tx) => {
       const mail = {
-        ...{ type: "alert.firing" as const, node: "all" as const, list: "notifications usr_late", attachments: [] },
-        ...{ subject: "It fires", lines: [], url: "https://usage.example.com/", button: "Open" },
+        type: "alert.firing" as const,
+        node: "all" as const,
+        list: "notifications usr_late",
+        attachments: [],
+        subject: "It fires",
+        lines: [],
+        url: "https://usage.example.com/",
+        button: "Open",
       };
       const to = (address: string) => ({ ...mail, to: [address] });
       const [longest = ""] = await enqueueMail(tx, deps.tree, to("first@example.com"));
@@ -196,8 +210,15 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
       deps.postgres.transaction(async (tx) => {
         for (let n = 0; n < times; n++)
           await enqueueMail(tx, deps.tree, {
-            ...{ type: "alert.firing", node: `reseller:${tenant}`, to: [`${n}@example.com`], list, attachments: [] },
-            ...{ subject: "It fires", lines: [], url: "https://usage.example.com/", button: "Open" },
+            type: "alert.firing",
+            node: `reseller:${tenant}`,
+            to: [`${n}@example.com`],
+            list,
+            attachments: [],
+            subject: "It fires",
+            lines: [],
+            url: "https://usage.example.com/",
+            button: "Open",
           });
       });
     for (let list = 0; list < 10; list++) await write("slow", `slow ${list}`, 5);
@@ -259,16 +280,32 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     const list = await makeAbove({ ...slack, name: "list" });
     const ownList = (await make({ ...slack, name: "own list" })).body.id;
     const rule = {
-      ...{ id: "rul_many", name: "Many", node: "reseller:r1", kind: "threshold", mute: [] },
+      id: "rul_many",
+      name: "Many",
+      node: "reseller:r1",
+      kind: "threshold",
+      mute: [],
       channels: [ofAcme, ofAll, list, ownList],
     } as unknown as RuleRecord;
     const at = new Date();
     const rows = Array.from({ length: 24 }, (_, n) => {
       const node = n % 3 === 0 ? "organization:acme" : "organization:beside";
       return {
-        ...{ id: `alr_many_${n}`, key: `many ${n}`, subject: `${n}`, node, place: node, explanation: `Fires ${n}.` },
-        ...{ ruleId: rule.id, ruleName: rule.name, kind: "threshold" as const, severity: "warning" as const },
-        ...{ state: "firing" as const, due: "alert.firing" as const, dueSince: at, at, watermark: at },
+        id: `alr_many_${n}`,
+        key: `many ${n}`,
+        subject: `${n}`,
+        node,
+        place: node,
+        explanation: `Fires ${n}.`,
+        ruleId: rule.id,
+        ruleName: rule.name,
+        kind: "threshold" as const,
+        severity: "warning" as const,
+        state: "firing" as const,
+        due: "alert.firing" as const,
+        dueSince: at,
+        at,
+        watermark: at,
       };
     });
     await db.insert(alerts).values(rows);

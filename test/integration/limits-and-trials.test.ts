@@ -123,7 +123,11 @@ describe("a limit is reached to the millisecond", () => {
       ...interval("c", "03T10:04:30.250", "03T10:10:00.007"),
       ...interval("a", "03T10:04:59.999", "03T10:06:00.000"),
       ...["05T08:00:00.123", "05T08:00:00.124", "05T08:00:30.001"].map((time) => ({
-        ...{ type: "chat.posted", organization, session: "s", user: "a", time: `2026-03-${time}Z` },
+        type: "chat.posted",
+        organization,
+        session: "s",
+        user: "a",
+        time: `2026-03-${time}Z`,
       })),
     ]);
     // 20.333 seconds, then one alone, two, three.
@@ -195,7 +199,9 @@ describe("a trial is a span of its own", () => {
       quota: { used: "120", limit: "100", status: "over" },
     });
     expect(await entitlementAt(node, "2026-02-05T00:00:00Z")).toMatchObject({
-      ...{ used: "120", limit: "100", reason: "limit_reached" },
+      used: "120",
+      limit: "100",
+      reason: "limit_reached",
     });
     expect(await entitlementAt(node, "2026-02-10T00:00:00Z")).toMatchObject({ used: "0", reason: "within_limit" });
   });
@@ -209,10 +215,14 @@ describe("a trial is a span of its own", () => {
     await billing.subscribe(node, plan, { starts_at: "2026-06-01T00:00:00Z", trial_ends_at: "2026-06-16T00:00:00Z" });
     await billing.calls([organization, "2026-06-05T00:00:00Z", "60"], [organization, "2026-06-20T00:00:00Z", "60"]);
     expect(await entitlementAt(node, "2026-06-10T00:00:00Z")).toMatchObject({
-      ...{ allowed: true, reason: "overage_in_trial", used: "60" },
+      allowed: true,
+      reason: "overage_in_trial",
+      used: "60",
     });
     expect(await entitlementAt(node, "2026-06-21T00:00:00Z")).toMatchObject({
-      ...{ allowed: true, reason: "overage_billed", used: "60" },
+      allowed: true,
+      reason: "overage_billed",
+      used: "60",
     });
   });
 });
@@ -222,12 +232,16 @@ test("where nothing is included, nothing used is under, and no answer says that 
   const plan = await billing.plan(partner, limited("0", "block", { grace_hours: 24 }));
   await billing.subscribe(node, plan, { starts_at: "2026-06-01T00:00:00Z" });
   expect(await entitlementAt(node, "2026-06-10T00:00:00Z")).toMatchObject({
-    ...{ allowed: false, reason: "nothing_included", used: "0", status: "under" },
+    allowed: false,
+    reason: "nothing_included",
+    used: "0",
+    status: "under",
   });
   expect((await quotaAt(node, "2026-06-10T00:00:00Z")).quota).toMatchObject({ status: "under", hit_at: null });
   await billing.calls([organization, "2026-06-12T00:00:00.5Z", "1"]);
   expect((await quotaAt(node, "2026-06-13T12:00:00Z")).quota).toMatchObject({
-    ...{ status: "over", hit_at: "2026-06-12T00:00:00.500Z" },
+    status: "over",
+    hit_at: "2026-06-12T00:00:00.500Z",
   });
   expect(await entitlementAt(node, "2026-06-13T12:00:00Z")).toMatchObject({ reason: "limit_reached", status: "over" });
 });
@@ -249,7 +263,8 @@ test("trials, changes of plan, cancellations and anchors in any mixture: period,
     const history = [{ fromMs: startMs, ...planOf() }];
     const first = history[0]?.id ?? "";
     const id = await billing.subscribe(node, first, {
-      ...{ starts_at: new Date(startMs).toISOString(), anchor: [1, 15, 29, 31][draw(4)] },
+      starts_at: new Date(startMs).toISOString(),
+      anchor: [1, 15, 29, 31][draw(4)],
       ...(trialMs !== undefined && { trial_ends_at: new Date(trialMs).toISOString() }),
     });
     for (let change = draw(3), ms = startMs; change > 0; change--) {

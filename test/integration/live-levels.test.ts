@@ -182,7 +182,9 @@ function eventOf(world: string, drawn: Drawn): UsageEvent {
     type,
     time: new Date(Date.now() + drawn.atMs).toISOString(),
     organization: `${organizations[drawn.organization]}-${world}`,
-    ...{ session, room: `room-${drawn.session}`, user: `u${drawn.user}` },
+    session,
+    room: `room-${drawn.session}`,
+    user: `u${drawn.user}`,
     ...(drawn.user < 2 && { agent: "bot" }),
     ...(drawn.isNamed && type !== "session.ended" && { interval: `${drawn.kind}-${session}-${drawn.user}` }),
     ...(drawn.aliveWithin !== null && type !== "session.ended" && { properties: { alive_within: drawn.aliveWithin } }),
@@ -198,7 +200,10 @@ async function move(id: string, place: { partner: string; reseller: string }, si
   ]);
   await placeOrganizations(
     {
-      ...{ clickhouse: store.clickhouse, materializer, flush, sequence },
+      clickhouse: store.clickhouse,
+      materializer,
+      flush,
+      sequence,
       placementsWithin: (organization, fromMs, toMs) => ingesting.tree.placementsWithin(organization, fromMs, toMs),
     },
     { organizations: [id], sinceMs, nowMs: Date.now(), unfinished: [], record: async () => undefined },
@@ -206,8 +211,15 @@ async function move(id: string, place: { partner: string; reseller: string }, si
 }
 
 const asked = (organization: string, id: string, changes?: Record<string, unknown>) => ({
-  ...{ organization, id, changes, reason: "it was wrong", by: system, timeMs: undefined },
-  ...{ mayMoveTo: () => undefined, mayChange: () => undefined, check: () => undefined },
+  organization,
+  id,
+  changes,
+  reason: "it was wrong",
+  by: system,
+  timeMs: undefined,
+  mayMoveTo: () => undefined,
+  mayChange: () => undefined,
+  check: () => undefined,
 });
 
 async function take(
@@ -324,8 +336,14 @@ test.each(Object.entries(cases))(
       const world = `${name.replaceAll(" ", "-")}-${index}`;
       begin(world);
       const running: UsageEvent = {
-        ...{ id: `live-${++sent}`, type: "participant.joined", organization: `${organizations[0]}-${world}` },
-        ...{ session: "s-running", room: "room-0", user: "u-running", agent: "bot", interval: `live-${sent}` },
+        id: `live-${++sent}`,
+        type: "participant.joined",
+        organization: `${organizations[0]}-${world}`,
+        session: "s-running",
+        room: "room-0",
+        user: "u-running",
+        agent: "bot",
+        interval: `live-${sent}`,
         time: new Date(Date.now() - 5_000).toISOString(),
       };
       const before = [running, ...events.map((one) => eventOf(world, one))];

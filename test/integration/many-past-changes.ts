@@ -40,7 +40,9 @@ export function manyPastChanges(billingOf: () => Billing): void {
     const node = "organization:late-by-a-day";
     const plan = await billing.plan("all", perMinute("EUR", { organization: "0.10" }));
     await billing.subscribe(node, plan, {
-      ...{ starts_at: "2026-01-01T00:00:00Z", expires_at: "2026-02-01T00:00:00Z", renews: false },
+      starts_at: "2026-01-01T00:00:00Z",
+      expires_at: "2026-02-01T00:00:00Z",
+      renews: false,
     });
     await billing.run("2026-08-02T00:00:00Z");
     const nowMs = Date.parse("2026-08-03T00:00:00Z");

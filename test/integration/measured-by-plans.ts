@@ -12,7 +12,10 @@ import { type Billing, perMinute } from "../support/billing.ts";
 const seller = "reseller:asked-about-9f3c";
 const partnerNode = "partner:above-9f3c";
 const customMeter = (node: string, aggregation: string) => ({
-  ...{ meter: "own_b", node, title: `${aggregation} of ${node}`, unit: "minutes" },
+  meter: "own_b",
+  node,
+  title: `${aggregation} of ${node}`,
+  unit: "minutes",
   events: { types: ["call.completed"], aggregation, value: "value" },
 });
 
@@ -92,7 +95,9 @@ export function measuredByPlans(billing: () => Billing): void {
     const again = { node: subscriber, plan, starts_at: "2026-03-01T00:00:00Z" };
     await billing().move(subscriber, owner, "2026-02-20T00:00:00Z");
     expect((await world.ask("POST", "/v1/subscriptions", { key, body: again })).body).toMatchObject({
-      ...{ status: 400, field: "plan", detail: expect.stringContaining("own_b") },
+      status: 400,
+      field: "plan",
+      detail: expect.stringContaining("own_b"),
     });
   });
 

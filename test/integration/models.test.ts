@@ -172,7 +172,9 @@ test("an annotation is seen by who reads its node, not by people of nodes below 
   const { entries } = (await world.ask("GET", "/v1/audit?limit=20", { key: reseller })).body;
   const actions = entries.map(({ action }: { action: string }) => action);
   expect(actions.filter((action: string) => action.startsWith("annotation."))).toEqual([
-    ...["annotation.removed", "annotation.changed", "annotation.created"],
+    "annotation.removed",
+    "annotation.changed",
+    "annotation.created",
   ]);
 });
 
@@ -267,7 +269,9 @@ test("days whose figures changed afterwards say how: by corrections of their eve
   const today = new Date().toISOString().slice(0, 10);
   const dayBefore = (days: number) => new Date(Date.parse(today) - days * 86_400_000).toISOString();
   const events = [3, 3, 0].map((days, place) => ({
-    ...{ id: `changed-${place}`, type: "chat.posted", organization: "inside-9f3c" },
+    id: `changed-${place}`,
+    type: "chat.posted",
+    organization: "inside-9f3c",
     time: days === 0 ? new Date().toISOString() : dayBefore(days),
   }));
   expect((await world.ask("POST", "/v1/events?ack=stored", { key, body: events })).status).toBe(200);
@@ -296,16 +300,17 @@ test("days whose figures changed afterwards say how: by corrections of their eve
 
 test("corrections of a node that moved are counted for those alone that stood above it at the events' time", async () => {
   const correction = (id: string, time: Date, replaces: number) => ({
-    ...{
-      id,
-      organization: "inside-9f3c",
-      eventId: id,
-      action: "void" as const,
-      reason: "",
-      actorKind: "key",
-      actorId: "",
-    },
-    ...{ actorName: "", at: new Date(), appliedAt: new Date(), replaces },
+    id,
+    organization: "inside-9f3c",
+    eventId: id,
+    action: "void" as const,
+    reason: "",
+    actorKind: "key",
+    actorId: "",
+    actorName: "",
+    at: new Date(),
+    appliedAt: new Date(),
+    replaces,
     before: { organization: "inside-9f3c", time_ms: time.getTime() } as EventRow,
   });
   const { db } = world.deps.postgres;

@@ -169,7 +169,12 @@ async function startTree(ids: Ids): Promise<void> {
   await post("/v1/subscriptions", { node: own, plan, starts_at: "2026-01-01T00:00:00Z" });
   const { organization: named, agent } = ids;
   const on = (day: number, type: string, more: object = {}) => ({
-    ...{ id: `${day} ${type}`, type, time: `2026-01-${day}T10:00:00Z`, organization: named, agent, user: "u1" },
+    id: `${day} ${type}`,
+    type,
+    time: `2026-01-${day}T10:00:00Z`,
+    organization: named,
+    agent,
+    user: "u1",
     ...more,
   });
   const days = [10, 20].flatMap((day) => [
@@ -194,8 +199,14 @@ async function startTree(ids: Ids): Promise<void> {
 }
 
 const askedMeters = [
-  ...["participation_minutes", "max_concurrent_participants", "max_participants_per_session", "active_users"],
-  ...["chat_posts", "call_minutes", "job_turnaround", "recording_storage"],
+  "participation_minutes",
+  "max_concurrent_participants",
+  "max_participants_per_session",
+  "active_users",
+  "chat_posts",
+  "call_minutes",
+  "job_turnaround",
+  "recording_storage",
 ];
 
 /** What the partner and both resellers see, of their figures now those alone that time does not change. */

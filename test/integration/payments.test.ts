@@ -211,10 +211,9 @@ test("a correction that could not be stored at first adjusts its statement, what
   const lookThrough = async () => {
     while ((await adjustStatements(billing.source, nowMs)) > 0);
   };
-  const asked = (id: string) => ({
-    ...{ organization, id, timeMs: undefined, reason: "wrong", changes: undefined, by: system },
-    ...{ mayMoveTo: () => undefined, mayChange: () => undefined, check: () => undefined },
-  });
+  const voided = { timeMs: undefined, changes: undefined, reason: "wrong", by: system };
+  const allowed = { mayMoveTo: () => undefined, mayChange: () => undefined, check: () => undefined };
+  const asked = (id: string) => ({ organization, id, ...voided, ...allowed });
   // Its process gave it a number and ended; others store and are looked through.
   const elsewhere = createCorrections({ postgres, clickhouse, tree, ingest: undefined, patienceMs: 0 });
   const { id } = await elsewhere.correct(asked("interrupted"));
@@ -273,12 +272,10 @@ test("what times out after the closing, moves back in time, or is measured by a 
   await billing.subscribe(node, await planOf("organization", "participation_minutes"), { starts_at });
   for (const one of [giver, taker]) await billing.subscribe(one, await planOf("reseller", "own_calls"), { starts_at });
   const at = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString();
+  const silent = { session: "silent", user: "u", properties: { alive_within: 366 * 86_400 } };
   await billing.send([
     { type: "call.completed", organization: "given", time: at(90), value: "20" },
-    {
-      ...{ type: "participant.joined", organization: "given", time: at(90), session: "silent", user: "u" },
-      properties: { alive_within: 366 * 86_400 },
-    },
+    { type: "participant.joined", organization: "given", time: at(90), ...silent },
   ]);
   const nowMs = Date.now();
   const run = async () => {

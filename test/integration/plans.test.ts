@@ -348,10 +348,9 @@ test("terms that take too much, and versions beyond what a plan may have, are re
     up_to: n === 49 ? null : `${n + 1}.123456789`,
     unit_price: "0.123456789012",
   }));
-  const wide = Array.from({ length: 100 }, (_, n) => ({
-    ...{ key: `f${n}`, meter: "call_minutes", overage: "bill" },
-    prices: { organization: { model: "graduated", tiers: many } },
-  }));
+  const prices = { organization: { model: "graduated", tiers: many } };
+  const feature = { meter: "call_minutes", overage: "bill", prices };
+  const wide = Array.from({ length: 100 }, (_, n) => ({ key: `f${n}`, ...feature }));
   const body = { name: "Wide", currency: "EUR", features: wide };
   const made = await world.ask("POST", "/v1/plans", { key: reseller, body });
   expect([made.status, made.body.field]).toEqual([400, "features"]);

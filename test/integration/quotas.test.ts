@@ -307,7 +307,10 @@ test("the cost of a cycle is listed line by line, at the levels that the caller 
   };
   const partner = (await world.makeKey(["read", "admin"], "partner:above-9f3c")).key;
   const body = {
-    ...{ name: "Billed", currency: "EUR", node: "partner:above-9f3c", offered: true },
+    name: "Billed",
+    currency: "EUR",
+    node: "partner:above-9f3c",
+    offered: true,
     fixed_fee: { organization: "20", reseller: "10" },
     features: [{ key: "calls", meter: "call_minutes", included: 100, overage: "bill", prices }],
   };

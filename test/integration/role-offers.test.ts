@@ -56,7 +56,11 @@ async function holderThere(
   const id = newId("usr");
   const email = `${id.slice(4, 20)}@example.com`;
   await postgres.db.insert(users).values({
-    ...{ id, email, name: "A secret name", totpSecret: "A", totpSince: new Date() },
+    id,
+    email,
+    name: "A secret name",
+    totpSecret: "A",
+    totpSince: new Date(),
     ...(way === "provider" && { emailVerifiedAt: new Date() }),
     ...(way === "password" && { passwordHash: "$argon2id$none", emailVerifiedAt: new Date() }),
     ...(way === "disabled" && { disabledAt: new Date(), emailVerifiedAt: new Date() }),
@@ -65,8 +69,13 @@ async function holderThere(
   if (way === "session") await sessions.create(id);
   if (way === "passkey")
     await postgres.db.insert(passkeys).values({
-      ...{ id: newId("psk"), userId: id, credentialId: id, publicKey: Buffer.from("x"), counter: 0 },
-      ...{ transports: [], name: "Laptop" },
+      id: newId("psk"),
+      userId: id,
+      credentialId: id,
+      publicKey: Buffer.from("x"),
+      counter: 0,
+      transports: [],
+      name: "Laptop",
     });
   return { id, email };
 }

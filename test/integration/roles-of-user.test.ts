@@ -48,7 +48,8 @@ test("a user has a number of roles and no more; what others offer beyond stays o
   const me = await ask("GET", "/v1/me", { session });
   expect(me.body.roles).toHaveLength(most);
   const accepted = await ask("POST", `/v1/me/offers/${beyond.body.id}/accept`, {
-    ...{ session, headers: { origin: url } },
+    session,
+    headers: { origin: url },
     body: { token: beyond.body.invitation.url.split("#")[1] },
   });
   expect(accepted).toMatchObject(refused);

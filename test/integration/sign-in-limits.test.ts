@@ -144,7 +144,8 @@ test("audit and sessions have the client's address, not the proxy's", async () =
   const { sessions } = (await accounts.ask("GET", "/v1/me/sessions", { session })).body;
   expect(sessions).toMatchObject([{ address: "198.51.100.40" }]);
   await accounts.ask("POST", "/v1/users", {
-    ...{ key: accounts.rootKey, headers: { "x-forwarded-for": "198.51.100.41" } },
+    key: accounts.rootKey,
+    headers: { "x-forwarded-for": "198.51.100.41" },
     body: { email: "new@example.com", roles: [{ node: "all", role: "viewer" }] },
   });
   const audit = await accounts.ask("GET", "/v1/audit?action=user.invited&limit=1", { key: accounts.rootKey });

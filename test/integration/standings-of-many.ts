@@ -14,7 +14,10 @@ export function standingsOfMany(billing: () => Billing): void {
   const nowMs = Date.parse("2026-03-20T12:00:00Z");
   const operands = ["call_minutes", "chat_posts"].map((name) => meterByName(name) as Meter);
   const formula: Meter = {
-    ...{ meter: "mixed", title: "Mixed", unit: "points", description: "" },
+    meter: "mixed",
+    title: "Mixed",
+    unit: "points",
+    description: "",
     rule: { kind: "derived", formula: parseFormula("call_minutes * 2 + chat_posts"), operands },
   };
   const meterOf = (name: string) => (name === "call_minutes" ? formula : meterByName(name));

@@ -23,7 +23,9 @@ beforeAll(async () => {
   };
   const calls = { key: "calls", meter: "call_minutes", included: 500, overage: "bill", prices };
   const plan = await billing.plan("partner:above-9f3c", {
-    ...{ name: "Large", currency: "EUR", fixed_fee: { organization: "49", reseller: "30" } },
+    name: "Large",
+    currency: "EUR",
+    fixed_fee: { organization: "49", reseller: "30" },
     features: [calls],
   });
   for (const organization of ["inside-9f3c", "beside-9f3c"]) {

@@ -7,6 +7,7 @@ import { type Billing, createBilling, perMinute } from "../support/billing.ts";
 let billing: Billing;
 const seller = "reseller:asked-about-9f3c";
 const partner = "partner:above-9f3c";
+const calls = { key: "calls", meter: "call_minutes", overage: "bill" };
 
 beforeAll(async () => {
   billing = await createBilling();
@@ -46,7 +47,8 @@ test("a cycle is closed a day after its end, once, and what was closed is never 
     fixed_fee: { organization: "49", reseller: "30" },
     features: [
       {
-        ...{ key: "calls", meter: "call_minutes", included: 500, overage: "bill" },
+        ...calls,
+        included: 500,
         prices: { organization: { model: "graduated", tiers }, reseller: { model: "package", size: 100, price: "3" } },
       },
     ],
@@ -62,11 +64,9 @@ test("a cycle is closed a day after its end, once, and what was closed is never 
   expect(await billing.run("2026-02-28T23:00:00Z")).toBe(1);
   expect(await billing.run("2026-02-28T23:00:00Z")).toBe(0);
   const [first] = await statementsOf(node);
-  expect(first).toMatchObject({
-    kind: "subscription",
-    ...{ node, parent: seller, currency: "EUR", total: "65.00", payment: { status: "open" } },
-    cycle: { start: "2026-01-31T00:00:00+01:00", end: "2026-02-28T00:00:00+01:00" },
-  });
+  expect(first).toMatchObject({ kind: "subscription", node, parent: seller, currency: "EUR", total: "65.00" });
+  expect(first?.payment.status).toBe("open");
+  expect(first?.cycle).toEqual({ start: "2026-01-31T00:00:00+01:00", end: "2026-02-28T00:00:00+01:00" });
   const before = await billing.get(`/v1/statements/${first?.id}`);
   expect(shortOf(linesOf(before.charges, "organization"))).toEqual([
     ["fixed_fee", null, "1", "49.00"],
@@ -99,7 +99,7 @@ test("events that come or are voided after the closing are an adjustment, charge
     currency: "EUR",
     features: [
       {
-        ...{ key: "calls", meter: "call_minutes", overage: "bill" },
+        ...calls,
         prices: {
           organization: {
             model: "volume",
@@ -321,10 +321,8 @@ test("a cancelled subscription is closed at its end, and /v1/period still has it
     partner,
     perMinute("EUR", { organization: "0.10" }, { fixed_fee: { organization: "30" } }),
   );
-  await billing.subscribe(node, plan, {
-    ...{ starts_at: "2026-04-01T00:00:00Z", tz: "Europe/Berlin" },
-    ...{ expires_at: "2026-05-16T00:00:00Z", renews: false },
-  });
+  const [starts_at, expires_at] = ["2026-04-01T00:00:00Z", "2026-05-16T00:00:00Z"];
+  await billing.subscribe(node, plan, { starts_at, expires_at, tz: "Europe/Berlin", renews: false });
   await billing.calls([organization, "2026-04-05T00:00:00Z", "10"], [organization, "2026-05-15T23:59:59Z", "7"]);
   await billing.run("2026-06-20T00:00:00Z");
   expect((await statementsOf(node)).map(({ to, total }) => [to, total])).toEqual([

@@ -351,7 +351,7 @@ test("the first and the last instants that may be asked for are answered, beside
       const tz = ["Pacific/Kiritimati", "Etc/GMT+12", "Africa/Monrovia"][index % 3] ?? "";
       const window =
         (nth === 2 ? ["quarter", "year", "total"] : ["day", "month", "cycle", "week", "year"])[index] ?? "year";
-      return new URLSearchParams({ ...{ from, to, window, tz, compare } }).toString();
+      return new URLSearchParams({ from, to, window, tz, compare }).toString();
     }),
   );
   for (const question of questions) {

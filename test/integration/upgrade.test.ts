@@ -64,7 +64,7 @@ describe.each(releases)("a data folder of %s", (name) => {
       });
       return [answer.status, await answer.json()];
     };
-    const known = { ...{ organization: "acme", session: "s1", room: "room-1", user: "u0", agent: "a0" } };
+    const known = { organization: "acme", session: "s1", room: "room-1", user: "u0", agent: "a0" };
     const joined = { id: "e1", ...known, type: "participant.joined", time: "2026-03-01T09:00:00.250Z" };
     expect(await post(joined)).toMatchObject([200, { accepted: 0, duplicates: 1, rejected: [] }]);
     const call = {

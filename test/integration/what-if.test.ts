@@ -83,7 +83,10 @@ test("shows who would have been alerted and blocked, and when", async () => {
   const answer = await ask([busy, calm, free], 2);
   const limits = answer.nodes[0]?.cycles[0]?.limits ?? [];
   expect(limits.find(({ feature }) => feature === "hard")).toMatchObject({
-    ...{ used: "120", limit: "100", percent: "120.00", blocked_at: "2026-03-21T10:00:00Z" },
+    used: "120",
+    limit: "100",
+    percent: "120.00",
+    blocked_at: "2026-03-21T10:00:00Z",
     alerts: [
       { percent: 50, at: "2026-03-10T10:20:30Z" },
       { percent: 100, at: "2026-03-20T10:00:00Z" },

@@ -40,8 +40,19 @@ export async function brokenRules(page: Page) {
 
 /** Beside the buttons that say that they open something: those that open a dialog about what they are called. None acts at once. */
 const named = [
-  ...["New organization", "Import", "New", "Invite", "Custom range", "Add a note", "Add a passkey", "New secret"],
-  ...["Dates", "Cancel subscription", "Change plan", "Publish draft", "Set status"],
+  "New organization",
+  "Import",
+  "New",
+  "Invite",
+  "Custom range",
+  "Add a note",
+  "Add a passkey",
+  "New secret",
+  "Dates",
+  "Cancel subscription",
+  "Change plan",
+  "Publish draft",
+  "Set status",
 ];
 /** Of the one thing that a page is about; in lists such buttons act, and offer to undo it. */
 const asking = ["Remove", "Delete"];

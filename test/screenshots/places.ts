@@ -47,7 +47,14 @@ export const places: readonly Place[] = [
 ];
 
 const organizationTabs = [
-  ...["people", "sessions", "features", "documents", "subscription", "statements", "alerts", "reports"],
+  "people",
+  "sessions",
+  "features",
+  "documents",
+  "subscription",
+  "statements",
+  "alerts",
+  "reports",
 ];
 /** One of those that the demonstration's events name. */
 const anAgent = "desk-1";

@@ -42,14 +42,23 @@ export async function makeAgreeingFigures(ask: Ask): Promise<{ dashboard: string
   const event = { organization: "perihelion", user: "ada", properties: { language: "en", model: "standard" } };
   const transcribed = (job: string, time: string) => ({
     ...event,
-    ...{ id: job, job, time, type: "transcription.completed", value: agreedMinutes },
+    id: job,
+    job,
+    time,
+    type: "transcription.completed",
+    value: agreedMinutes,
   });
   await ask("POST", "/v1/events?ack=stored", [
     transcribed("past", `${first.slice(0, 8)}15T12:00:00Z`),
     transcribed("now", new Date().toISOString()),
     {
-      ...{ id: "joined", type: "participant.joined", time: new Date(Date.now() - 30 * 60_000).toISOString() },
-      ...{ organization: "perihelion", user: "ada", session: "s1", room: "daily" },
+      id: "joined",
+      type: "participant.joined",
+      time: new Date(Date.now() - 30 * 60_000).toISOString(),
+      organization: "perihelion",
+      user: "ada",
+      session: "s1",
+      room: "daily",
     },
   ]);
   const panel = { title: "Minutes", query: `node=${agreedNode}&meters=transcribed_minutes`, width: "full" };

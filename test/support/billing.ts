@@ -49,7 +49,10 @@ export async function createBilling(): Promise<Billing> {
     return answer.body.id;
   }
   return {
-    ...{ world, source, key, send },
+    world,
+    source,
+    key,
+    send,
     async plan(node, terms) {
       const id = await made("/v1/plans", { name: "Plan", node, offered: true, ...terms });
       expect((await world.ask("POST", `/v1/plans/${id}/publish`, { key })).status).toBe(200);

@@ -58,16 +58,14 @@ export async function startDeliveryWorld(): Promise<DeliveryWorld> {
   const { key } = await accounts.makeKey("organization:acme");
   const caps = { ofTenant: 500, ofAll: 2_000 };
   const deps: CourierDeps = {
-    ...{
-      postgres,
-      vault,
-      egress,
-      tree,
-      publicUrl: url,
-      mailer: mailbox.mailer,
-      mailLimits: new MailLimits(),
-      log: pino({ level: "silent" }),
-    },
+    postgres,
+    vault,
+    egress,
+    tree,
+    publicUrl: url,
+    mailer: mailbox.mailer,
+    mailLimits: new MailLimits(),
+    log: pino({ level: "silent" }),
     sms: { url: receiver.url, account: "AC1", token: "of the provider", from: "+14155550100", caps },
     links: await readUnsubscribeLinks(postgres),
     whyNotTo: async () => undefined,
@@ -75,7 +73,11 @@ export async function startDeliveryWorld(): Promise<DeliveryWorld> {
   };
   const read = async (id: string) => (await accounts.ask("GET", `/v1/deliveries/${id}`, { key })).body as Delivery;
   const world: DeliveryWorld = {
-    ...{ accounts, mailbox, receiver, deps, key },
+    accounts,
+    mailbox,
+    receiver,
+    deps,
+    key,
     courier: new Courier(deps),
     ask: (method, path, more) => accounts.ask(method, path, { key, ...more }),
     make: (body) => accounts.ask("POST", "/v1/channels", { key, body }),
@@ -110,15 +112,16 @@ export async function startDeliveryWorld(): Promise<DeliveryWorld> {
 }
 
 const alert = {
-  ...{
-    id: "alr_1",
-    rule: "rul_1",
-    rule_name: "Minutes",
-    kind: "quota",
-    node: "organization:acme",
-    severity: "warning",
-  },
-  ...{ state: "firing", value: "91.5", limit: "100", url: "https://usage.example.com/alerts/alr_1?a=1&b=2" },
+  id: "alr_1",
+  rule: "rul_1",
+  rule_name: "Minutes",
+  kind: "quota",
+  node: "organization:acme",
+  severity: "warning",
+  state: "firing",
+  value: "91.5",
+  limit: "100",
+  url: "https://usage.example.com/alerts/alr_1?a=1&b=2",
 };
 
 const message: AlertMessage = {

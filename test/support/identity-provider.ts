@@ -46,7 +46,12 @@ export async function startIdentityProvider(): Promise<IdentityProvider> {
     const now = Math.floor(Date.now() / 1000);
     const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
     const claims = {
-      ...{ iss: issuer, sub: "subject-1", aud: provider.clientId, iat: now, exp: now + 60, nonce: asked.get("nonce") },
+      iss: issuer,
+      sub: "subject-1",
+      aud: provider.clientId,
+      iat: now,
+      exp: now + 60,
+      nonce: asked.get("nonce"),
       ...(provider.emailIn === "id_token" && provider.account),
       ...provider.forge,
     };

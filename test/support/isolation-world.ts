@@ -111,7 +111,10 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
     customMeters,
     eventType,
     corrections: createCorrections({
-      ...{ postgres, clickhouse: clickhouse.clickhouse, tree, ingest },
+      postgres,
+      clickhouse: clickhouse.clickhouse,
+      tree,
+      ingest,
       isCarriedOnFor: (type, nodes) => customMeters.isCarriedOnFor(type, nodes),
     }),
     watermark: () => ingest.flush.watermark(),
@@ -126,7 +129,12 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
     log,
   };
   const source = {
-    ...{ clickhouse: deps.clickhouse, postgres, tree, watermark: deps.watermark, settledBatch: deps.settledBatch, log },
+    clickhouse: deps.clickhouse,
+    postgres,
+    tree,
+    watermark: deps.watermark,
+    settledBatch: deps.settledBatch,
+    log,
     meterOf: (...asked: Parameters<typeof customMeters.find>) => customMeters.find(...asked),
   };
   const reportMaker = createReportMaker({ ...source, figures: new OrganizationFigures(source) }, log);

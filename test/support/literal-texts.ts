@@ -3,8 +3,23 @@ import { parse } from "svelte/compiler";
 
 /** An attribute of an element, or of a component, that somebody reads or hears. */
 const spokenAttributes = new Set([
-  ...["aria-label", "aria-description", "aria-roledescription", "aria-valuetext", "title", "placeholder", "alt"],
-  ...["label", "heading", "hint", "what", "caption", "note", "text", "legend", "lead", "message"],
+  "aria-label",
+  "aria-description",
+  "aria-roledescription",
+  "aria-valuetext",
+  "title",
+  "placeholder",
+  "alt",
+  "label",
+  "heading",
+  "hint",
+  "what",
+  "caption",
+  "note",
+  "text",
+  "legend",
+  "lead",
+  "message",
 ]);
 
 /** Elements whose content is code, a key of the keyboard, or no text. */

@@ -60,6 +60,8 @@ export function posting(nowMs: number) {
       await accepting.close();
       accepting = await startAccepting(options);
     },
-    ...{ post, refusal, event },
+    post,
+    refusal,
+    event,
   };
 }

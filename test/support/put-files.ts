@@ -1,11 +1,26 @@
-/** What a schedule put where the operator keeps it, beside what its run says. */
+/** Where the operator keeps what schedules put there: what it holds, beside what the run says. */
 import { hash } from "node:crypto";
 import { expect } from "vitest";
 import type { ReportRun } from "../../server/contract/reports.ts";
+import type { Bucket } from "../../server/reports/bucket.ts";
 
 interface PutFile {
   name: string;
   sha256: string;
+}
+
+/** The bucket, whose disk is full at the first file that ends with `.json`, and free again after it. */
+export function fullOnce(bucket: Bucket): Bucket {
+  let wasFull = false;
+  return {
+    async put(file) {
+      if (!wasFull && file.path.endsWith(".json")) {
+        wasFull = true;
+        throw Object.assign(new Error("/secret/place is full"), { code: "ENOSPC" });
+      }
+      await bucket.put(file);
+    },
+  };
 }
 
 /** Every file that `report.json` names is there as the run has it, and nothing else is. */

@@ -2,12 +2,21 @@
 import type { ReportCell, ReportColumn, ReportDocument } from "../../server/contract/reports.ts";
 
 const about = {
-  ...{ report: "usage", kind: "usage" as const, node: "reseller:nordlicht", node_name: "Nordlicht Medien GmbH" },
-  ...{ from: "2026-03-01T00:00:00+01:00", to: "2026-04-01T00:00:00+02:00", tz: "Europe/Berlin" },
-  ...{ watermark: "2026-04-01T06:00:00.000Z", made_at: "2026-04-01T06:00:03.000Z" },
+  report: "usage",
+  kind: "usage" as const,
+  node: "reseller:nordlicht",
+  node_name: "Nordlicht Medien GmbH",
+  from: "2026-03-01T00:00:00+01:00",
+  to: "2026-04-01T00:00:00+02:00",
+  tz: "Europe/Berlin",
+  watermark: "2026-04-01T06:00:00.000Z",
+  made_at: "2026-04-01T06:00:03.000Z",
 };
 const column = (key: string, title: string, type: ReportColumn["type"] = "text", unit: string | null = null) => ({
-  ...{ key, title, type, unit },
+  key,
+  title,
+  type,
+  unit,
 });
 
 export function shortDocument(): ReportDocument {
@@ -16,11 +25,13 @@ export function shortDocument(): ReportDocument {
     return [start, day % 7 === 6 ? "0" : String(400 + ((day * 37) % 211)), 3 + ((day * 5) % 9)];
   });
   return {
-    ...{ ...about, name: "Usage summary" },
+    ...about,
+    name: "Usage summary",
     definitions: [{ meter: "transcribed_minutes", unit: "minutes", how: "The minutes of completed transcriptions." }],
     sections: [
       {
-        ...{ id: "total", title: "Total usage" },
+        id: "total",
+        title: "Total usage",
         columns: [
           column("meter", "Meter"),
           column("total", "Total", "decimal"),
@@ -34,13 +45,15 @@ export function shortDocument(): ReportDocument {
         totals: [],
       },
       {
-        ...{ id: "days", title: "By day" },
+        id: "days",
+        title: "By day",
         columns: [
           column("start", "Day", "instant"),
           column("value", "Transcribed minutes", "decimal", "minutes"),
           column("documents", "Documents", "integer"),
         ],
-        ...{ rows: days, totals: [null, "13034.123456789", 214] },
+        rows: days,
+        totals: [null, "13034.123456789", 214],
       },
     ],
   };
@@ -70,15 +83,27 @@ export function longDocument(rows: number): ReportDocument {
     column("created_at", "Created", "instant"),
   ];
   const organizations = Array.from({ length: rows }, (_, index): ReportCell[] => [
-    ...[`organization:customer-${index}`, livelyNames[index % livelyNames.length] ?? "", "active", "Business"],
-    ...[index % 40, `${(index * 7919) % 100_000}.25`, (index * 13) % 120, "2025-11-03T09:30:00+01:00"],
+    `organization:customer-${index}`,
+    livelyNames[index % livelyNames.length] ?? "",
+    "active",
+    "Business",
+    index % 40,
+    `${(index * 7919) % 100_000}.25`,
+    (index * 13) % 120,
+    "2025-11-03T09:30:00+01:00",
   ]);
   return {
-    ...{ ...about, kind: "organizations", report: "organizations", name: "Usage across organizations" },
+    ...about,
+    kind: "organizations",
+    report: "organizations",
+    name: "Usage across organizations",
     definitions: [],
     sections: [
       {
-        ...{ id: "organizations", title: "Organizations", columns, rows: organizations },
+        id: "organizations",
+        title: "Organizations",
+        columns,
+        rows: organizations,
         totals: columns.map(() => null),
       },
     ],

@@ -54,7 +54,9 @@ export async function createReportsWorld(): Promise<ReportsWorld> {
   }
   return {
     ...world,
-    ...{ key, root, bytes },
+    key,
+    root,
+    bytes,
     async run(report, more) {
       const asked = await world.ask("POST", "/v1/report-runs", {
         key,
@@ -74,7 +76,12 @@ export async function createReportsWorld(): Promise<ReportsWorld> {
 
 function usageEvents(): object[] {
   const done = (id: string, organization: string, time: string, value: string, properties = {}) => ({
-    ...{ id, type: "transcription.completed", organization, time, value, user: "ann" },
+    id,
+    type: "transcription.completed",
+    organization,
+    time,
+    value,
+    user: "ann",
     properties: { language: "en", model: "m-1", kind: "transcript", ...properties },
   });
   return [
@@ -94,18 +101,36 @@ function usageEvents(): object[] {
 async function storeStatements({ deps: { postgres, tree } }: World): Promise<void> {
   const [from, to] = [new Date("2026-01-01T00:00:00Z"), new Date("2026-01-31T00:00:00Z")];
   const line = (node: string, kind: StatementLine["kind"], amount: string): StatementLine => ({
-    ...{ kind, node, statement: null, feature: null, meter: null, plan: null, version: null, tier: null },
-    ...{ from: from.toISOString(), to: to.toISOString(), quantity: "1", unit_price: amount, flat_fee: "0", amount },
+    kind,
+    node,
+    statement: null,
+    feature: null,
+    meter: null,
+    plan: null,
+    version: null,
+    tier: null,
+    from: from.toISOString(),
+    to: to.toISOString(),
+    quantity: "1",
+    unit_price: amount,
+    flat_fee: "0",
+    amount,
   });
   for (const [index, currency] of ["EUR", "USD"].entries()) {
     const [id, node] = [newId("stm"), `organization:told-${index}`];
     const charges = [
       {
-        ...{ level: "organization" as const, payer: node, total: "61.10", margin: null },
+        level: "organization" as const,
+        payer: node,
+        total: "61.10",
+        margin: null,
         lines: [line(node, "fixed_fee", "49.90"), line(node, "usage", "12.20"), line(node, "adjustment", "-1.00")],
       },
       {
-        ...{ level: "reseller" as const, payer: reseller, total: "30.00", margin: "31.10" },
+        level: "reseller" as const,
+        payer: reseller,
+        total: "30.00",
+        margin: "31.10",
         lines: [line(node, "fixed_fee", "30.00")],
       },
     ];

@@ -69,12 +69,18 @@ test("what schedules send is put into a folder or a bucket that is named with it
   expect(bucketOf({ TIDEMARK_REPORTS_BUCKET: "/var/reports/" })).toEqual({ kind: "folder", path: "/var/reports" });
   const keys = { AWS_ACCESS_KEY_ID: "A", AWS_SECRET_ACCESS_KEY: "s" };
   expect(bucketOf({ TIDEMARK_REPORTS_BUCKET: "s3://kept/of/us/", ...keys })).toEqual({
-    ...{ kind: "s3", bucket: "kept", prefix: "of/us/", endpoint: undefined, region: "us-east-1" },
+    kind: "s3",
+    bucket: "kept",
+    prefix: "of/us/",
+    endpoint: undefined,
+    region: "us-east-1",
     credentials: { accessKeyId: "A", secretAccessKey: "s" },
   });
   const more = { AWS_SESSION_TOKEN: "t", AWS_REGION: "eu-west-1", AWS_ENDPOINT_URL: "http://minio:9000" };
   expect(bucketOf({ TIDEMARK_REPORTS_BUCKET: "s3://kept", ...keys, ...more })).toMatchObject({
-    ...{ prefix: "", endpoint: "http://minio:9000", region: "eu-west-1" },
+    prefix: "",
+    endpoint: "http://minio:9000",
+    region: "eu-west-1",
     credentials: { sessionToken: "t" },
   });
   for (const place of ["reports", "./reports", "s3://", "s3:///x", "S3://A", "https://x"])

@@ -8,21 +8,60 @@ import { importedBy, type SourceFile, sourcesIn } from "../support/source-files.
  */
 const rooms = [
   // What all others speak in.
-  ...["contract", "problem", "address-ranges", "numbers", "json", "fairness"],
+  "contract",
+  "problem",
+  "address-ranges",
+  "numbers",
+  "json",
+  "fairness",
   // The stores, and what is known of events before any comes.
-  ...["clickhouse", "postgres", "redis", "mail", "catalog"],
+  "clickhouse",
+  "postgres",
+  "redis",
+  "mail",
+  "catalog",
   // Who there is, what they may do, and what they pay.
-  ...["metrics", "audit", "tree", "identity", "billing"],
+  "metrics",
+  "audit",
+  "tree",
+  "identity",
+  "billing",
   // The way of an event.
-  ...["ingest/log", "ingest/accept", "rollups", "ingest/flush", "corrections", "quarantine"],
+  "ingest/log",
+  "ingest/accept",
+  "rollups",
+  "ingest/flush",
+  "corrections",
+  "quarantine",
   // What is asked, shown and sent.
-  ...["meters", "overview", "lists", "delivery", "alerts", "reports"],
+  "meters",
+  "overview",
+  "lists",
+  "delivery",
+  "alerts",
+  "reports",
   // What keeps a process and a cluster running.
-  ...["config", "process-identity", "data-folder-lock", "health", "telemetry", "live", "cluster"],
+  "config",
+  "process-identity",
+  "data-folder-lock",
+  "health",
+  "telemetry",
+  "live",
+  "cluster",
   // What serves, starts and wires.
-  ...["http", "app", "jobs", "embedded", "open-stores", "wiring", "service"],
+  "http",
+  "app",
+  "jobs",
+  "embedded",
+  "open-stores",
+  "wiring",
+  "service",
   // What a shell starts.
-  ...["emitter", "programs", "demo", "with-sinks", "main"],
+  "emitter",
+  "programs",
+  "demo",
+  "with-sinks",
+  "main",
 ];
 
 function roomOf(path: string): string {

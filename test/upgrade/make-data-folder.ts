@@ -72,13 +72,11 @@ for (const [index, organization] of ["acme", "beta", "gamma"].entries())
     add({ organization, type: "recording.stored", value: "12.5", time: day(date, "11:00:00") });
     if (date % 7 === 0) add({ organization, type: "recording.deleted", value: "10", time: day(date, "12:00:00") });
     add({
-      ...{
-        organization,
-        user: `u${date % 4}`,
-        job: `j${date}`,
-        type: "transcription.completed",
-        value: `${date}.123456789`,
-      },
+      organization,
+      user: `u${date % 4}`,
+      job: `j${date}`,
+      type: "transcription.completed",
+      value: `${date}.123456789`,
       time: day(date, "14:00:00"),
       properties: {
         language: date % 2 ? "en" : "de",
@@ -101,16 +99,17 @@ for (const [index, organization] of ["acme", "beta", "gamma"].entries())
 await ask("POST", "/v1/events?ack=stored", events);
 
 const plan = (await ask("POST", "/v1/plans", {
-  ...{
-    name: "Basic",
-    node: "partner:p1",
-    offered: true,
-    currency: "EUR",
-    fixed_fee: { organization: "49.50", reseller: "20" },
-  },
+  name: "Basic",
+  node: "partner:p1",
+  offered: true,
+  currency: "EUR",
+  fixed_fee: { organization: "49.50", reseller: "20" },
   features: [
     {
-      ...{ key: "calls", meter: "call_minutes", included: "50", overage: "bill" },
+      key: "calls",
+      meter: "call_minutes",
+      included: "50",
+      overage: "bill",
       prices: { organization: { model: "graduated", tiers: [{ up_to: null, unit_price: "0.07" }] } },
     },
     { key: "participants", meter: "max_concurrent_participants", included: "2", overage: "notify" },
@@ -125,7 +124,9 @@ for (const id of ["acme", "gamma"])
     tz: "Europe/Berlin",
   });
 await ask("POST", "/v1/meters", {
-  ...{ meter: "weights", title: "Weights", unit: "kg" },
+  meter: "weights",
+  title: "Weights",
+  unit: "kg",
   events: { types: ["unheard.of"], aggregation: "sum", value: "weight" },
 });
 await ask("PATCH", "/v1/nodes/organization:beta", { parent: "reseller:r2", effective_from: day(16, "09:30:00") });

@@ -188,7 +188,11 @@ async function closeCorrections(
       const row: NewStatement = {
         ...frozen({ kind: "correction", path, currency, cycle, fromMs: nowMs, toMs: nowMs, tz, nowMs }),
         node,
-        ...{ subscriptionId: "", segments: [], chargedSegments: [], usage: [], charges: [] },
+        subscriptionId: "",
+        segments: [],
+        chargedSegments: [],
+        usage: [],
+        charges: [],
         total: ownTotal([], node, currency),
       };
       return await insertWithAdjustments(tx, row, await openAdjustments(tx, { node, path, currency }));
@@ -285,7 +289,10 @@ async function closeSummary(
       const row: NewStatement = {
         ...frozen({ kind: "summary", path, currency, cycle, fromMs, toMs: cycle.endMs, tz, nowMs }),
         node,
-        ...{ subscriptionId: "", segments: [], chargedSegments: [], usage: [] },
+        subscriptionId: "",
+        segments: [],
+        chargedSegments: [],
+        usage: [],
         ...summary,
       };
       await tx.insert(statements).values(row);
@@ -326,7 +333,10 @@ function frozen({
   const at = new Date(nowMs);
   return {
     id: newId("stm"),
-    ...{ kind, path, currency, tz },
+    kind,
+    path,
+    currency,
+    tz,
     cycleStart: new Date(cycle.startMs),
     cycleEnd: new Date(cycle.endMs),
     partFrom: new Date(fromMs),
@@ -351,7 +361,10 @@ function usageOf(
     return [
       {
         feature: key,
-        ...{ meter: found.meter, unit: found.unit, plan: planId, version },
+        meter: found.meter,
+        unit: found.unit,
+        plan: planId,
+        version,
         from: formatInstant(fromMs, tz),
         to: formatInstant(toMs, tz),
         used: found.amount,

@@ -169,7 +169,9 @@ function describe(
     tz,
     closed_at: row.closedAt.toISOString(),
     plans: row.segments.map(({ planId, version, fromMs, toMs }) => ({
-      ...{ plan: planId, version, name: names.get(planId) ?? planId },
+      plan: planId,
+      version,
+      name: names.get(planId) ?? planId,
       from: instant(fromMs),
       to: instant(toMs),
     })),

@@ -172,7 +172,12 @@ async function limitsOf(
     if (alerts.length === 0 && !isBlocked) continue;
     limits.push({
       feature: key,
-      ...{ meter: measured.meter, unit: measured.unit, used: measured.amount, limit: written, overage, alerts },
+      meter: measured.meter,
+      unit: measured.unit,
+      used: measured.amount,
+      limit: written,
+      overage,
+      alerts,
       percent: percentUsed(measured.amount, written),
       blocked_at: isBlocked ? formatInstant(blockedMs, tz) : null,
     });

@@ -30,8 +30,13 @@ async function uploads(api: ApiCaller, nowMs: number): Promise<UsageEvent[]> {
     if (missing <= 0) continue;
     const id = `demo-upload-${organization}-${Date.parse(start)}-${nowMs}`;
     events.push({
-      ...{ id, type: "transcription.completed", organization, user: `${organization}-archive` },
-      ...{ time: new Date(nowMs).toISOString(), job: id, value: String(missing) },
+      id,
+      type: "transcription.completed",
+      organization,
+      user: `${organization}-archive`,
+      time: new Date(nowMs).toISOString(),
+      job: id,
+      value: String(missing),
       properties: { language: "en", model: "standard", kind: "transcript", format: "txt", mode: "batch" },
     });
   }

@@ -16,8 +16,13 @@ export const installersTest = { organization: "praxis-adler", id: "demo-installe
 export const faultySender = "hanok-studio";
 
 const transcript = (organization: string, id: string, atMs: number, value: string): UsageEvent => ({
-  ...{ id, organization, type: "transcription.completed", time: new Date(atMs).toISOString() },
-  ...{ user: `${organization}-recorder`, job: id, value },
+  id,
+  organization,
+  type: "transcription.completed",
+  time: new Date(atMs).toISOString(),
+  user: `${organization}-recorder`,
+  job: id,
+  value,
   properties: { language: "en", model: "standard", kind: "transcript", format: "txt", mode: "batch" },
 });
 

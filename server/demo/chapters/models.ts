@@ -7,35 +7,47 @@ const wantedModels = [
   { model: "standard", name: "Standard", node: "all", tier: "standard", description: "Every language, at once" },
   { model: "enhanced", name: "Enhanced", node: "all", tier: "enhanced", description: "Slower, with fewer mistakes" },
   {
-    ...{ model: "brightwater-legal", name: "Legal English and French", node: "reseller:brightwater", tier: "custom" },
+    model: "brightwater-legal",
+    name: "Legal English and French",
+    node: "reseller:brightwater",
+    tier: "custom",
     description: "Trained on court records; for every customer of Brightwater",
   },
   {
-    ...{
-      model: "cascadia-clinical",
-      name: "Clinical vocabulary",
-      node: "organization:cascadia-health",
-      tier: "custom",
-    },
+    model: "cascadia-clinical",
+    name: "Clinical vocabulary",
+    node: "organization:cascadia-health",
+    tier: "custom",
     description: "Drug names, and the abbreviations of Cascadia's wards",
   },
   {
-    ...{ model: "sakura-classroom", name: "Classroom Japanese", node: "organization:sakura-learning", tier: "custom" },
+    model: "sakura-classroom",
+    name: "Classroom Japanese",
+    node: "organization:sakura-learning",
+    tier: "custom",
     description: "Children's voices",
   },
 ] as const;
 
 const wantedMeters = [
   {
-    ...{ meter: "realtime_captions", title: "Realtime captions", unit: "count", node: "all" },
+    meter: "realtime_captions",
+    title: "Realtime captions",
+    unit: "count",
+    node: "all",
     description: "Captions that were made while people spoke.",
     events: {
-      ...{ types: ["transcription.completed"], aggregation: "count", dimensions: ["language", "model", "mode"] },
+      types: ["transcription.completed"],
+      aggregation: "count",
+      dimensions: ["language", "model", "mode"],
       filters: [{ dimension: "mode", operator: "in", values: ["realtime"] }],
     },
   },
   {
-    ...{ meter: "length_per_minute", title: "Length per minute", unit: "per minute", node: "all" },
+    meter: "length_per_minute",
+    title: "Length per minute",
+    unit: "per minute",
+    node: "all",
     description: "How much text a minute of speech becomes.",
     formula: "document_length / transcribed_minutes",
   },

@@ -21,7 +21,9 @@ const notes: readonly Note[] = [
   { node: "reseller:kestrel", day: 27.4, text: "Our uplink failed for five hours.", author: accountManager },
   { node: "reseller:brightwater", day: 78.35, text: "Certificate expired, two hours.", author: resellerOwner },
   {
-    ...{ node: "organization:redwood-robotics", day: 72.7, author: accountManager },
+    node: "organization:redwood-robotics",
+    day: 72.7,
+    author: accountManager,
     text: "The launch of their new arm: more than 400 people in one room.",
   },
 ];
@@ -33,7 +35,9 @@ interface Kept extends CreateView {
 
 const views: readonly Kept[] = [
   {
-    ...{ name: "Monday morning", node: "all", query: "range=30d&compare=previous&match=weekday" },
+    name: "Monday morning",
+    node: "all",
+    query: "range=30d&compare=previous&match=weekday",
     panels: [
       { title: "Minutes", query: "meters=participation_minutes", width: "full" },
       { title: "Who uses most", query: "meters=participation_minutes&by=organization", width: "half" },
@@ -46,11 +50,16 @@ const views: readonly Kept[] = [
   },
   { name: "Languages this quarter", node: "all", query: "meters=transcribed_minutes&range=90d&by=language" },
   {
-    ...{ name: "Models", node: "reseller:brightwater", author: resellerOwner },
+    name: "Models",
+    node: "reseller:brightwater",
+    author: resellerOwner,
     query: "node=reseller%3Abrightwater&meters=transcribed_minutes&range=90d&by=model",
   },
   {
-    ...{ name: "Kestrel at a glance", node: "reseller:kestrel", author: accountManager, query: "range=7d" },
+    name: "Kestrel at a glance",
+    node: "reseller:kestrel",
+    author: accountManager,
+    query: "range=7d",
     panels: [
       {
         title: "Minutes by customer",

@@ -39,7 +39,8 @@ export const demoPeople: readonly DemoPerson[] = [
     roles: [at("organization:fernhill-university", "viewer")],
   },
   {
-    ...{ email: consultant, name: "Tom Ashdown" },
+    email: consultant,
+    name: "Tom Ashdown",
     roles: [
       at("organization:fernhill-university", "manager"),
       at("organization:cascadia-health", "viewer"),
@@ -53,13 +54,16 @@ export const demoPeople: readonly DemoPerson[] = [
     becomes: "invited",
   },
   {
-    ...{ email: "leo.brandt@brightwater.example", name: "Leo Brandt" },
-    ...{ roles: [at("reseller:brightwater", "admin")], becomes: "disabled" },
+    email: "leo.brandt@brightwater.example",
+    name: "Leo Brandt",
+    roles: [at("reseller:brightwater", "admin")],
+    becomes: "disabled",
   },
   ...demoOrganizations
     .filter((_, place) => place % everySoMany === 0)
     .map(({ id, name }) => ({
-      ...{ email: `it@${id}.example`, name: `IT of ${name}` },
+      email: `it@${id}.example`,
+      name: `IT of ${name}`,
       roles: [at(nodeAddress("organization", id), "admin")],
     })),
 ];

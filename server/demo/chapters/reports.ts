@@ -15,16 +15,34 @@ const languages: CreateReport = {
 /** `languagesId`: of the report; the standard ones go by their names. */
 const schedules = (languagesId: string): CreateSchedule[] => [
   {
-    ...{ report: "usage", node: "all", every: "week", at: "07:30", tz: "Europe/Amsterdam", weekday: "mon" },
-    ...{ formats: ["pdf", "xlsx"], past_periods: 8 },
+    report: "usage",
+    node: "all",
+    every: "week",
+    at: "07:30",
+    tz: "Europe/Amsterdam",
+    weekday: "mon",
+    formats: ["pdf", "xlsx"],
+    past_periods: 8,
   },
   {
-    ...{ report: "activity", node: "all", every: "month", at: "08:00", tz: "Europe/Amsterdam", day: 1 },
-    ...{ formats: ["pdf", "csv"], past_periods: 2 },
+    report: "activity",
+    node: "all",
+    every: "month",
+    at: "08:00",
+    tz: "Europe/Amsterdam",
+    day: 1,
+    formats: ["pdf", "csv"],
+    past_periods: 2,
   },
   {
-    ...{ report: languagesId, node: "all", every: "month", at: "08:00", tz: "Europe/Amsterdam", day: 1 },
-    ...{ formats: ["xlsx"], past_periods: 2 },
+    report: languagesId,
+    node: "all",
+    every: "month",
+    at: "08:00",
+    tz: "Europe/Amsterdam",
+    day: 1,
+    formats: ["xlsx"],
+    past_periods: 2,
   },
 ];
 
@@ -34,7 +52,11 @@ async function runOnce(stage: Stage): Promise<void> {
   const path = `/v1/report-runs?node=${encodeURIComponent(node)}&report=organizations`;
   if ((await stage.api.get<RunList>(path)).runs.length > 0) return;
   const run: StartRun = {
-    ...{ report: "organizations", node, from: stage.day(60), to: stage.day(90), tz: "Europe/London" },
+    report: "organizations",
+    node,
+    from: stage.day(60),
+    to: stage.day(90),
+    tz: "Europe/London",
     formats: ["csv", "xlsx", "pdf", "json", "parquet"],
   };
   await stage.as(resellerOwner).post<ReportRun>("/v1/report-runs", run);

@@ -24,19 +24,24 @@ const wantedRules: readonly Omit<CreateRule, "channels">[] = [
     condition: { kind: "quota", thresholds: [90, 100] },
   },
   {
-    ...{ ...everyCustomer, name: "Unusual usage" },
+    ...everyCustomer,
+    name: "Unusual usage",
     condition: { kind: "unusual", meter: "chat_posts", direction: "up", at_least: "50" },
   },
   {
-    ...{ ...everyCustomer, name: "Low usage of a paid plan", severity: "info" },
+    ...everyCustomer,
+    name: "Low usage of a paid plan",
+    severity: "info",
     condition: { kind: "low_usage", feature: "participation_minutes", below_percent: 20, after_days: 14 },
   },
   {
-    ...{ node: nodeAddress("organization", silentOrganization), name: "Stopped sending" },
+    node: nodeAddress("organization", silentOrganization),
+    name: "Stopped sending",
     condition: { kind: "no_data", silent_minutes: 1 },
   },
   {
-    ...{ node: nodeAddress("reseller", "kestrel"), name: "Many failed transcriptions" },
+    node: nodeAddress("reseller", "kestrel"),
+    name: "Many failed transcriptions",
     condition: { kind: "threshold", meter: "failed_jobs", window: "1h", above: "10" },
   },
   { node: "all", name: "New and changed customers", severity: "info", condition: { kind: "customers" } },

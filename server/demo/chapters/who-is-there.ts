@@ -16,8 +16,12 @@ const wanted: readonly CreateNode[] = [
   ...demoResellers.map((one): CreateNode => ({ ...one, kind: "reseller" })),
   ...demoOrganizations.map(
     ({ id, name, reseller, joinedOnDay }, place): CreateNode => ({
-      ...{ kind: "organization", id, name, parent: nodeAddress("reseller", reseller) },
-      ...{ external_id: `C-${1001 + place}`, status: joinedOnDay > trialFromDay ? "trial" : "active" },
+      kind: "organization",
+      id,
+      name,
+      parent: nodeAddress("reseller", reseller),
+      external_id: `C-${1001 + place}`,
+      status: joinedOnDay > trialFromDay ? "trial" : "active",
       fields: { account_manager: accountManagers[reseller] ?? "" },
     }),
   ),

@@ -180,7 +180,10 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
     const range = readTimeRange(query, now());
     return await answerList(c, alertTable, query, async ({ cursor, limit }) => {
       const found = await listAlerts(db, {
-        ...{ ...range, state, rule, kind },
+        ...range,
+        state,
+        rule,
+        kind,
         within: [visibleAlerts(actor, tree), node === undefined ? undefined : alertsWithin([node], tree)],
         after: readCursor(cursor, asked, timedKeySchema),
         limit: limit + 1,

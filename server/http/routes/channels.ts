@@ -242,7 +242,11 @@ function createTools({ postgres, vault, tree }: ChannelsRoutesDeps) {
     const secrets = row.sealed && (vault.open(row.sealed, row.id) as ChannelSecrets | undefined);
     const seesSecrets = can(actor, "rules:write", row.node, tree);
     return {
-      ...{ id: row.id, name: row.name, node: row.node, kind: row.kind, enabled: row.enabled },
+      id: row.id,
+      name: row.name,
+      node: row.node,
+      kind: row.kind,
+      enabled: row.enabled,
       disabled_because: row.disabledBecause,
       ...(row.to && { to: row.to }),
       ...(unsubscribed && { unsubscribed: unsubscribed.get(row.id) ?? [] }),

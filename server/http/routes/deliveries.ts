@@ -177,6 +177,7 @@ async function countReceiver(
   if (to === null || (kind !== "email" && kind !== "sms")) return;
   if (await mailLimits.mayList({ id, tenant: tenantOf(node, tree) }, to.toLowerCase())) return;
   throw new ProblemError("too_fast", "too much was sent again to the address, or by the caller, within an hour", {
-    ...{ field: "id", retryAfterSeconds: 3_600 },
+    field: "id",
+    retryAfterSeconds: 3_600,
   });
 }

@@ -211,7 +211,10 @@ export function nodesRoutes({ tree, postgres }: { tree: NodeTree; postgres: Post
         code: "batch_rejected",
         detail: "nothing was imported because at least one line is wrong",
         request_id: c.get("requestId"),
-        ...{ dry_run: isDryRun, created: 0, unchanged, errors },
+        dry_run: isDryRun,
+        created: 0,
+        unchanged,
+        errors,
       };
       return c.json(problem, 422, { "content-type": "application/problem+json" });
     }

@@ -132,20 +132,51 @@ export function organizationsRoutes({
 }
 
 const listColumns = [
-  ...["node", "name", "external_id", "parent", "status", "plan", "plan_version", "subscription_status", "users"],
-  ...["meter", "unit", "usage", "quota_status", "quota_feature", "quota_percent", "created_at"],
+  "node",
+  "name",
+  "external_id",
+  "parent",
+  "status",
+  "plan",
+  "plan_version",
+  "subscription_status",
+  "users",
+  "meter",
+  "unit",
+  "usage",
+  "quota_status",
+  "quota_feature",
+  "quota_percent",
+  "created_at",
 ];
 
 const listTypes: Readonly<Record<string, ColumnType>> = {
-  ...{ plan_version: "integer", users: "integer", usage: "decimal", quota_percent: "percent", created_at: "instant" },
+  plan_version: "integer",
+  users: "integer",
+  usage: "decimal",
+  quota_percent: "percent",
+  created_at: "instant",
 };
 
 function listCells(one: Organization, { meter, unit }: Meter): (string | null | undefined)[] {
   const { plan, quota } = one;
   return [
-    ...[one.node, one.name, one.external_id, one.parent, one.status, plan?.name, plan?.version.toString()],
-    ...[plan?.status, one.users.toString(), meter, unit, one.usage?.toString()],
-    ...[one.missing ? "missing" : quota?.status, quota?.feature, quota?.percent, one.created_at],
+    one.node,
+    one.name,
+    one.external_id,
+    one.parent,
+    one.status,
+    plan?.name,
+    plan?.version.toString(),
+    plan?.status,
+    one.users.toString(),
+    meter,
+    unit,
+    one.usage?.toString(),
+    one.missing ? "missing" : quota?.status,
+    quota?.feature,
+    quota?.percent,
+    one.created_at,
   ];
 }
 

@@ -40,7 +40,8 @@ export interface OverviewRoutesDeps extends OverviewSource {
 }
 
 const overviewTable = listTable("", overviewRowSchema, {
-  ...{ name: "overview", types: { total: "decimal", share: "decimal", previous_total: "decimal" } },
+  name: "overview",
+  types: { total: "decimal", share: "decimal", previous_total: "decimal" },
   itemsOf: (page) => overviewRows(page as unknown as Overview),
 });
 
@@ -48,13 +49,26 @@ const overviewTable = listTable("", overviewRowSchema, {
 function overviewRows({ days, months, top }: Overview): OverviewRow[] {
   const trends = Object.entries({ days, months } as const).flatMap(([list, points]) =>
     points.map(({ start, value }) => ({
-      ...{ list: list as "days" | "months", key: start, name: start, total: value },
-      ...{ share: null, rank: null, previous_total: null, previous_rank: null },
+      list: list as "days" | "months",
+      key: start,
+      name: start,
+      total: value,
+      share: null,
+      rank: null,
+      previous_total: null,
+      previous_rank: null,
     })),
   );
   const ranks = Object.entries(top).flatMap(([list, rows]) =>
     rows.map(({ key, name, total, share, rank, previous_total, previous_rank }) => ({
-      ...{ list: list as keyof typeof top, key, name, total, share, rank, previous_total, previous_rank },
+      list: list as keyof typeof top,
+      key,
+      name,
+      total,
+      share,
+      rank,
+      previous_total,
+      previous_rank,
     })),
   );
   return [...trends, ...ranks];

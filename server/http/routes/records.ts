@@ -180,8 +180,12 @@ const columns = [
 ] as const satisfies (keyof UsageRecord)[];
 
 const recordColumns = tableColumns(columns, {
-  ...{ time: "instant", started_at: "instant", received_at: "instant" },
-  ...{ value: "decimal", seconds: "decimal", voided: "boolean" },
+  time: "instant",
+  started_at: "instant",
+  received_at: "instant",
+  value: "decimal",
+  seconds: "decimal",
+  voided: "boolean",
 });
 
 /** A row for each record; properties as JSON. */

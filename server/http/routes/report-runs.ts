@@ -177,7 +177,11 @@ export function reportRunsRoutes(deps: ReportRunsRoutesDeps): OpenAPIHono<HttpEn
     const asked = { list: "report-runs", node, report: query.report, state: query.state };
     return await answerList(c, runTable, query, async ({ cursor, limit }) => {
       const found = await listRuns(db, tree, {
-        ...{ node, reader: whole, report: query.report, state: query.state, nowMs: now() },
+        node,
+        reader: whole,
+        report: query.report,
+        state: query.state,
+        nowMs: now(),
         after: readCursor(cursor, asked, timedKeySchema),
         limit: limit + 1,
       });

@@ -163,7 +163,9 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
     const standard = shownStandard(whole, query.kind, node, tree);
     return await answerList(c, reportTable, query, async ({ cursor, limit }) => {
       const found = await listReports(postgres.db, tree, {
-        ...{ node, reader: whole, kind: query.kind },
+        node,
+        reader: whole,
+        kind: query.kind,
         after: readCursor(cursor, asked, positionSchema),
         limit: limit + 1,
       });

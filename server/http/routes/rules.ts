@@ -160,7 +160,10 @@ export function rulesRoutes(deps: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
     return await answerList(c, ruleTable, query, async ({ cursor, limit }) => {
       const after = readCursor(cursor, asked, timedKeySchema);
       const found = await listRulesBelow(postgres.db, tree, {
-        ...{ tops: node === undefined ? actor.reach : [node], kind, after, limit: limit + 1 },
+        tops: node === undefined ? actor.reach : [node],
+        kind,
+        after,
+        limit: limit + 1,
         enabled: enabled === undefined ? undefined : enabled === "true",
       });
       const { page, last } = pageOf(found, limit, { large: true });
@@ -309,7 +312,16 @@ function given<T extends object>(edit: T): { [Field in keyof T]?: Exclude<T[Fiel
 export function describeRule(rule: RuleRecord): Rule {
   const { id, name, node, scope, severity, enabled, channels, mute, replaces, condition } = rule;
   return {
-    ...{ id, name, node, scope, severity, enabled, channels, mute, replaces, condition },
+    id,
+    name,
+    node,
+    scope,
+    severity,
+    enabled,
+    channels,
+    mute,
+    replaces,
+    condition,
     repeat_hours: rule.repeatHours,
     is_default: rule.isDefault,
     created_at: rule.createdAt.toISOString(),

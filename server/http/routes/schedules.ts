@@ -201,8 +201,13 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
     const node = resolveNode(actor, tree, requested ?? report.node);
     requireKind(await wholeCaller(c), report.kind, node, tree);
     const wanted = {
-      ...{ weekday: null, day: null, fiscal_start_month: null, subject: null },
-      ...{ ...given, report: report.report, node },
+      weekday: null,
+      day: null,
+      fiscal_start_month: null,
+      subject: null,
+      ...given,
+      report: report.report,
+      node,
     };
     checkSchedule(given, wanted, hasBucket);
     if (pastPeriods > 0 && given.when_missed === "skip")
@@ -265,7 +270,9 @@ function addList(
     const asked = { list: "schedules", node, report: query.report };
     return await answerList(c, scheduleTable, query, async ({ cursor, limit }) => {
       const found = await listSchedules(db, tree, {
-        ...{ node, reader: whole, report: query.report },
+        node,
+        reader: whole,
+        report: query.report,
         after: readCursor(cursor, asked, timedKeySchema),
         limit: limit + 1,
       });
@@ -314,7 +321,9 @@ function addActions(
     const asked = { list: "slots", schedule: schedule.id, state, tests };
     return await answerList(c, slotTable, query, async ({ cursor, limit }) => {
       const found = await listSlots(db, schedule.id, {
-        ...{ state, withTests: tests === "true", limit: limit + 1 },
+        state,
+        withTests: tests === "true",
+        limit: limit + 1,
         after: readCursor(cursor, asked, timedKeySchema),
       });
       const { page, last } = pageOf(found, limit);

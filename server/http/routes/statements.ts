@@ -102,7 +102,9 @@ export function statementsRoutes(source: StatementsRoutesDeps): OpenAPIHono<Http
     const asked = { list: "statements", node, kind, status, cycle, from, to, tz };
     const filter: Omit<StatementFilter, "after" | "limit"> = {
       ...range,
-      ...{ reach: actor.reach, kind, status },
+      reach: actor.reach,
+      kind,
+      status,
       node: node === undefined ? undefined : resolveNode(actor, tree, node),
       cycleMs: cycle === undefined ? undefined : readInstant("cycle", cycle, tz, now()),
     };
@@ -152,35 +154,104 @@ export function statementsRoutes(source: StatementsRoutesDeps): OpenAPIHono<Http
 }
 
 const listColumns = [
-  ...["id", "kind", "node", "parent", "cycle_start", "cycle_end", "from", "to", "currency"],
-  ...["total", "income", "margin", "adjusted_total", "payment_status", "payment_at", "closed_at", "summary"],
+  "id",
+  "kind",
+  "node",
+  "parent",
+  "cycle_start",
+  "cycle_end",
+  "from",
+  "to",
+  "currency",
+  "total",
+  "income",
+  "margin",
+  "adjusted_total",
+  "payment_status",
+  "payment_at",
+  "closed_at",
+  "summary",
 ];
 
 const listTypes: Readonly<Record<string, ColumnType>> = {
-  ...{ cycle_start: "instant", cycle_end: "instant", from: "instant", to: "instant", payment_at: "instant" },
-  ...{ closed_at: "instant", total: "money", income: "money", margin: "money", adjusted_total: "money" },
+  cycle_start: "instant",
+  cycle_end: "instant",
+  from: "instant",
+  to: "instant",
+  payment_at: "instant",
+  closed_at: "instant",
+  total: "money",
+  income: "money",
+  margin: "money",
+  adjusted_total: "money",
 };
 
 function listCells(one: Statement): (string | null)[] {
   const { id, kind, node, parent, cycle, from, to, currency, total, income, margin, payment } = one;
   return [
-    ...[id, kind, node, parent, cycle.start, cycle.end, from, to, currency],
-    ...[total, income, margin, one.adjusted_total, payment.status, payment.at, one.closed_at, one.summary],
+    id,
+    kind,
+    node,
+    parent,
+    cycle.start,
+    cycle.end,
+    from,
+    to,
+    currency,
+    total,
+    income,
+    margin,
+    one.adjusted_total,
+    payment.status,
+    payment.at,
+    one.closed_at,
+    one.summary,
   ];
 }
 
 const lineColumns = [
-  ...["section", "level", "payer", "currency", "kind", "node", "statement", "feature", "meter", "plan", "version"],
-  ...["from", "to", "tier", "quantity", "unit_price", "flat_fee", "amount"],
+  "section",
+  "level",
+  "payer",
+  "currency",
+  "kind",
+  "node",
+  "statement",
+  "feature",
+  "meter",
+  "plan",
+  "version",
+  "from",
+  "to",
+  "tier",
+  "quantity",
+  "unit_price",
+  "flat_fee",
+  "amount",
 ] as const;
 
 /** The lines of what each level pays, of the income, and of the adjustments that are charged with other statements. */
 function detailCsv({ currency, charges, income_lines, adjustments }: StatementDetail): string {
   const cells = (section: string, level: string, payer: string, line: StatementLine) =>
     csvLine([
-      ...[section, level, payer, currency, line.kind, line.node, line.statement, line.feature, line.meter, line.plan],
-      ...[line.version?.toString(), line.from, line.to, line.tier?.toString()],
-      ...[line.quantity, line.unit_price, line.flat_fee, line.amount],
+      section,
+      level,
+      payer,
+      currency,
+      line.kind,
+      line.node,
+      line.statement,
+      line.feature,
+      line.meter,
+      line.plan,
+      line.version?.toString(),
+      line.from,
+      line.to,
+      line.tier?.toString(),
+      line.quantity,
+      line.unit_price,
+      line.flat_fee,
+      line.amount,
     ]);
   return [
     csvLine(lineColumns),

@@ -201,7 +201,11 @@ function createTools(postgres: Postgres, tree: NodeTree, now: () => number) {
     const { history, ...rest } = described as Subscription;
     const features = ({ plan, version }: { plan: string; version: number }) =>
       termsOf(terms, { planId: plan, version }).features.map(({ key, enabled, meter, included, overage }) => ({
-        ...{ key, enabled, meter, included, overage },
+        key,
+        enabled,
+        meter,
+        included,
+        overage,
       }));
     return {
       ...rest,

@@ -200,7 +200,10 @@ function describe(link: ViewLinkRecord, nowMs: number, isHeld: boolean): ViewLin
   const { id, view, node, makerName, createdAt, expiresAt, lastUsedAt, revokedAt } = link;
   const hasExpired = expiresAt.getTime() <= nowMs;
   return {
-    ...{ id, view, node, created_by: makerName },
+    id,
+    view,
+    node,
+    created_by: makerName,
     state: revokedAt ? "revoked" : hasExpired ? "expired" : isHeld ? "held" : "active",
     created_at: createdAt.toISOString(),
     expires_at: expiresAt.toISOString(),

@@ -27,7 +27,9 @@ const maxCycles = 600;
 const whatIfTable = listTable("nodes", whatIfRowSchema, {
   name: "what-if",
   types: {
-    ...{ start: "instant", end: "instant", total: "money" },
+    start: "instant",
+    end: "instant",
+    total: "money",
     margin: "money",
     charged: "money",
     difference: "money",
@@ -70,10 +72,7 @@ export function whatIfRoutes(source: WhatIfRoutesDeps): OpenAPIHono<HttpEnv> {
     const nodes = of === "node" ? [asSubscriber(node)] : organizationsIn(node, Math.floor(maxCycles / cycles));
     const answer = await answerWhatIf(
       { ...source, clickhouse: storeFor(c, source.clickhouse) },
-      {
-        ...{ node, nodes, cycles, terms },
-        visibleLevelsOnRecord: (path) => visibleLevelsOnRecord(actor, { path }),
-      },
+      { node, nodes, cycles, terms, visibleLevelsOnRecord: (path) => visibleLevelsOnRecord(actor, { path }) },
       now(),
     );
     return await answerList(c, whatIfTable, {}, async () => answer);

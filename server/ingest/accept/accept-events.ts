@@ -123,8 +123,15 @@ class Decider {
     this.#request = request;
     this.#context = context;
     this.#decision = {
-      ...{ accepted: 0, duplicates: 0, rejected: [], warnings, isAborted: false, restsOnOthers: false },
-      ...{ eventRows: [], quarantineRows: [], outcomes: [] },
+      accepted: 0,
+      duplicates: 0,
+      rejected: [],
+      warnings,
+      isAborted: false,
+      restsOnOthers: false,
+      eventRows: [],
+      quarantineRows: [],
+      outcomes: [],
     };
     this.#owner = parseNode(sendingKey.node);
     this.#keysOwner = outcomeOwnerOfKey(sendingKey, context.tree, context.receivedAtMs);

@@ -145,8 +145,12 @@ export function eventOfLine(line: string): {
     organization: column("organization"),
   };
   const named = {
-    ...{ agent: column("agent"), user: column("user"), session: column("session"), room: column("room") },
-    ...{ interval: column("interval"), job: column("job") },
+    agent: column("agent"),
+    user: column("user"),
+    session: column("session"),
+    room: column("room"),
+    interval: column("interval"),
+    job: column("job"),
   };
   Object.assign(event, namedThings({ ...named, id, source, type: event.type, organization: event.organization }));
   if (column("started_ms") !== "0") event.started_at = instant("started_ms");

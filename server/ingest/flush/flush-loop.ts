@@ -119,7 +119,8 @@ class RunningFlushLoop implements FlushLoop {
     this.#now = now;
     this.#store = { clickhouse, files, sequence, log: logger, signal: this.#abort.signal };
     this.#derivations = new BatchDerivations({
-      ...{ materializer: options.materializer, now },
+      materializer: options.materializer,
+      now,
       untilDone: (derive) => this.#timed("derive", untilDone(this.#store, "deriving levels", derive)),
       settle: (group, touched) => this.#timed("settle", this.#settle(group, touched)),
     });

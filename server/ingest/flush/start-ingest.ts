@@ -115,7 +115,9 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   const materializer = shared ? shared.materializer(localMaterializer) : localMaterializer;
   const known = await startKnownIds(clickhouse, logger, log.read(progress.settled));
   const { flush, asked, closeSampler } = await startFlush(options, left, {
-    ...{ materializer, sequence, settledBatchBefore: manifests[0] ? manifests[0].batch - 1 : lastGiven },
+    materializer,
+    sequence,
+    settledBatchBefore: manifests[0] ? manifests[0].batch - 1 : lastGiven,
     onSettled: (position) => known.ids.settledThrough(position),
   });
   const admission = new Admission({
@@ -128,7 +130,14 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     },
   });
   return {
-    ...{ log, knownIds: known.ids, admission, flush, materializer, sequence, leftSince, asked },
+    log,
+    knownIds: known.ids,
+    admission,
+    flush,
+    materializer,
+    sequence,
+    leftSince,
+    asked,
     epoch: () => (shared ? shared.currentEpoch() : alone?.epoch())?.number,
     async keepEpoch() {
       if (!alone || flush.lagMs() < askTermAfterMs) return;
@@ -208,7 +217,11 @@ async function startFlush(
   const sampler = createFreshnessSampler(clickhouse, logger);
   const flush: FlushLoop = startFlushLoop(
     {
-      ...{ log, clickhouse, files, logger, ...parts },
+      log,
+      clickhouse,
+      files,
+      logger,
+      ...parts,
       findStored: (events) => findStoredEvents(clickhouse, events, Date.now()),
       announce: options.announce,
       isWatched: demand.isWatched,

@@ -33,7 +33,12 @@ export function activitySections({ meters, whole, days, splits, adoption }: Acti
         column("ever", "Ever", "integer"),
       ],
       adoption.map((one): ReportCell[] => [
-        ...[one.feature, one.title, one.organizations, sharePercent(one.share), one.new, one.ever],
+        one.feature,
+        one.title,
+        one.organizations,
+        sharePercent(one.share),
+        one.new,
+        one.ever,
       ]),
     ),
   ];
@@ -60,7 +65,9 @@ export function wideSeries(id: string, title: string, meters: readonly Meter[], 
     .map(([start, window]) => ({ start, ...window, atMs: Date.parse(start) }))
     .sort((a, b) => a.atMs - b.atMs)
     .map(({ start, end, partial, values }): ReportCell[] => [
-      ...[start, end, partial],
+      start,
+      end,
+      partial,
       ...meters.map(({ meter }) => values.get(meter) ?? null),
     ]);
   const summed = meters.filter(({ rule }) => isSumOverTime(rule)).map(({ meter }) => meter);
@@ -76,8 +83,11 @@ function split({ id, title, meter, usage, nameOf }: ActivityAnswers["splits"][nu
     column("share", "Share", "percent", "%"),
   ];
   const rows = (usage.groups ?? []).map((group): ReportCell[] => [
-    ...[group.key, group.is_other ? "All others" : nameOf(group.key), group.is_other === true],
-    ...[decimalCell(group.total), sharePercent(group.share)],
+    group.key,
+    group.is_other ? "All others" : nameOf(group.key),
+    group.is_other === true,
+    decimalCell(group.total),
+    sharePercent(group.share),
   ]);
   return section(id, title, columns, rows, isSumOverTime(meter.rule) ? ["total"] : []);
 }

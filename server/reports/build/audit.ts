@@ -19,8 +19,16 @@ export function auditSections(entries: readonly AuditEntryAnswer[]): ReportSecti
     column("after", "After"),
   ];
   const rows = entries.map((one): ReportCell[] => [
-    ...[one.sequence, one.at, one.actor.kind, one.actor.name, one.address, one.node, one.action, one.subject],
-    ...[snapshot(one.before), snapshot(one.after)],
+    one.sequence,
+    one.at,
+    one.actor.kind,
+    one.actor.name,
+    one.address,
+    one.node,
+    one.action,
+    one.subject,
+    snapshot(one.before),
+    snapshot(one.after),
   ]);
   const counts = new Map<string, number>();
   for (const { action } of entries) counts.set(action, (counts.get(action) ?? 0) + 1);

@@ -17,7 +17,8 @@ export function chartOfMail({ sections }: Pick<ReportDocument, "sections">): Del
       title: `${section.title}: ${panel.title}`,
       text: chartWords(section.title, { ...drawn, panels: [panel] }),
       bars: panel.values.map((value) => Math.max(0, Math.round((1_000 * (value ?? 0)) / most) / 10)),
-      ...{ first: day(drawn.starts[0]), last: day(drawn.starts.at(-1)) },
+      first: day(drawn.starts[0]),
+      last: day(drawn.starts.at(-1)),
     };
   }
   return undefined;

@@ -43,7 +43,10 @@ function groupColumns({ groupBy, nameOf }: Grouped): ReportColumn[] {
   const name = nameOf ? [column("name", "Name")] : [];
   const title = `${groupBy.charAt(0).toUpperCase()}${groupBy.slice(1)}`.replaceAll("_", " ");
   return [
-    ...[column("meter", "Meter id"), column("title", "Meter"), column("key", title), ...name],
+    column("meter", "Meter id"),
+    column("title", "Meter"),
+    column("key", title),
+    ...name,
     column("is_other", "All others", "boolean"),
   ];
 }
@@ -67,12 +70,14 @@ function groups(grouped: Grouped): ReportSection {
   const { meters, usage, groupBy } = grouped;
   const columns = [
     ...groupColumns(grouped),
-    ...[column("total", "Total", "decimal", sharedUnit(grouped)), column("share", "Share", "percent", "%")],
+    column("total", "Total", "decimal", sharedUnit(grouped)),
+    column("share", "Share", "percent", "%"),
   ];
   const rows = usage.meters.flatMap(({ meter, groups = [] }) =>
     groups.map((group): ReportCell[] => [
       ...groupCells(grouped, meter, group),
-      ...[decimalCell(group.total), sharePercent(group.share)],
+      decimalCell(group.total),
+      sharePercent(group.share),
     ]),
   );
   const [only, ...more] = meters;
@@ -89,17 +94,17 @@ function groupSeries(grouped: Grouped): ReportSection {
   const { usage, groupBy } = grouped;
   const columns = [
     ...groupColumns(grouped),
-    ...[
-      column("start", "From", "instant"),
-      column("end", "To", "instant"),
-      column("value", "Value", "decimal", sharedUnit(grouped)),
-    ],
+    column("start", "From", "instant"),
+    column("end", "To", "instant"),
+    column("value", "Value", "decimal", sharedUnit(grouped)),
   ];
   const rows = usage.meters.flatMap(({ meter, groups = [] }) =>
     groups.flatMap((group) =>
       group.series.map(({ start, end, value }): ReportCell[] => [
         ...groupCells(grouped, meter, group),
-        ...[start, end, decimalCell(value)],
+        start,
+        end,
+        decimalCell(value),
       ]),
     ),
   );

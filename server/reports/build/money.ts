@@ -112,18 +112,40 @@ export function billingSections({ statements, running }: StatementsAnswers): Rep
 
 function statementsSection(statements: readonly StatementDetail[]): ReportSection {
   const columns = [
-    ...[column("id", "Statement"), column("kind", "Kind"), column("node", "Node"), column("name", "Name")],
-    ...[column("from", "From", "instant"), column("to", "To", "instant"), currency, ...parts],
-    ...[money("income", "Income"), money("margin", "Margin"), money("adjusted_total", "Total as known now")],
-    ...[column("payment_status", "Payment"), column("payment_at", "Since", "instant")],
+    column("id", "Statement"),
+    column("kind", "Kind"),
+    column("node", "Node"),
+    column("name", "Name"),
+    column("from", "From", "instant"),
+    column("to", "To", "instant"),
+    currency,
+    ...parts,
+    money("income", "Income"),
+    money("margin", "Margin"),
+    money("adjusted_total", "Total as known now"),
+    column("payment_status", "Payment"),
+    column("payment_at", "Since", "instant"),
   ];
   const rows = statements.map((one): ReportCell[] => {
     const own = one.charges.find(({ payer }) => payer === one.node);
     const [subscription = null, overage = null, adjustments = null] = own ? partsOf(own, one.currency) : [];
     return [
-      ...[one.id, one.kind, one.node, one.node_name, one.from, one.to, one.currency],
-      ...[subscription, overage, adjustments, one.total, one.income, one.margin, one.adjusted_total],
-      ...[one.payment.status, one.payment.at],
+      one.id,
+      one.kind,
+      one.node,
+      one.node_name,
+      one.from,
+      one.to,
+      one.currency,
+      subscription,
+      overage,
+      adjustments,
+      one.total,
+      one.income,
+      one.margin,
+      one.adjusted_total,
+      one.payment.status,
+      one.payment.at,
     ];
   });
   return section("statements", "Statements", columns, rows);
@@ -150,13 +172,15 @@ export function financialSections({ statements, nameOf, isWithin }: StatementsAn
       "sellers",
       "Resellers and partners",
       [
-        ...[column("kind", "Kind"), column("node", "Node"), column("name", "Name"), currency, count],
-        ...[
-          money("cost", "Cost"),
-          money("price", "Price"),
-          money("margin", "Margin"),
-          money("adjustments", "Adjustments"),
-        ],
+        column("kind", "Kind"),
+        column("node", "Node"),
+        column("name", "Name"),
+        currency,
+        count,
+        money("cost", "Cost"),
+        money("price", "Price"),
+        money("margin", "Margin"),
+        money("adjustments", "Adjustments"),
       ],
       sellers.rows(),
     ),

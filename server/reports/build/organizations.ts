@@ -32,10 +32,21 @@ export function organizationsSections({ meter, organizations }: OrganizationsAns
     column("created_at", "Created", "instant"),
   ];
   const rows = organizations.map((one): ReportCell[] => [
-    ...[one.node, one.name, one.external_id, one.parent, one.status, one.plan?.name ?? null],
-    ...[one.plan?.version ?? null, one.plan?.status ?? null, one.users, one.usage],
-    ...[one.quota?.status ?? null, one.quota?.feature ?? null, one.quota?.title ?? null],
-    ...[one.quota?.percent == null ? null : Number(one.quota.percent), one.created_at],
+    one.node,
+    one.name,
+    one.external_id,
+    one.parent,
+    one.status,
+    one.plan?.name ?? null,
+    one.plan?.version ?? null,
+    one.plan?.status ?? null,
+    one.users,
+    one.usage,
+    one.quota?.status ?? null,
+    one.quota?.feature ?? null,
+    one.quota?.title ?? null,
+    one.quota?.percent == null ? null : Number(one.quota.percent),
+    one.created_at,
   ]);
   const summed = ["users", ...(isSumOverTime(meter.rule) ? ["usage"] : [])];
   return [section("organizations", "Organizations", columns, rows, summed), byQuota(organizations)];

@@ -25,8 +25,14 @@ export function meterColumn(key: string, title: string, meter: Meter, isDecimal:
  * each meter is left out: its columns have the meters' names.
  */
 const besideKeys: ReadonlySet<string> = new Set([
-  ...["previous_total", "previous_rank", "change", "year_total", "year_change", "compared_value"],
-  ...["rank", "ever"],
+  "previous_total",
+  "previous_rank",
+  "change",
+  "year_total",
+  "year_change",
+  "compared_value",
+  "rank",
+  "ever",
 ]);
 
 /** The section with a column for each meter, which has any name. */

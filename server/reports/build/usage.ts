@@ -61,7 +61,10 @@ export function totals({
     ];
     const aYearAgo = year?.meters[index];
     return [
-      ...[usage.meter, meters[index]?.title ?? usage.meter, usage.unit, decimalCell(usage.total)],
+      usage.meter,
+      meters[index]?.title ?? usage.meter,
+      usage.unit,
+      decimalCell(usage.total),
       ...beside(usage),
       ...(aYearAgo ? beside(aYearAgo) : []),
     ];
@@ -141,8 +144,13 @@ function ranks(meter: Meter, { dimension, title, rows }: UsageAnswers["ranks"][n
     column("previous_rank", "Rank then", "integer"),
   ];
   const cells = rows.map((row): ReportCell[] => [
-    ...[row.rank, row.key, row.name, row.total, sharePercent(row.share)],
-    ...[row.previous_total, row.previous_rank],
+    row.rank,
+    row.key,
+    row.name,
+    row.total,
+    sharePercent(row.share),
+    row.previous_total,
+    row.previous_rank,
   ]);
   return section(`top_${dimension}s`, title, columns, cells);
 }

@@ -149,7 +149,11 @@ async function setInProcess(data: object, atSeconds: number, signal: AbortSignal
   const limits = [`--max-old-space-size=${maxHeapMegabytes}`];
   // Without the server's environment, which has its secrets.
   const setter = spawn(process.execPath, [...limits, "--input-type=commonjs", "--eval", compile], {
-    ...{ stdio: ["pipe", "pipe", "pipe", "pipe"], env: {}, timeout: maxMs, killSignal: "SIGKILL", signal },
+    stdio: ["pipe", "pipe", "pipe", "pipe"],
+    env: {},
+    timeout: maxMs,
+    killSignal: "SIGKILL",
+    signal,
   });
   // It may end before it has read everything; how it ended says why.
   setter.stdin.on("error", () => undefined).end(`${given}\n${JSON.stringify(data)}`);

@@ -77,7 +77,8 @@ test("a length that is announced is refused before a byte is sent, and a right t
     expect([route, known]).toEqual([route, expect.toBeOneOf([401, 403, 404, 413])]);
   }
   const refused = await sendWithoutEnd("POST /v1/nodes/import", 0, {
-    ...{ "content-length": String(mebibyte), authorization: `Bearer ${readOnly}` },
+    "content-length": String(mebibyte),
+    authorization: `Bearer ${readOnly}`,
   });
   expect(refused).toBe(403);
 });

@@ -215,9 +215,8 @@ describe("by what each kind is evaluated", () => {
   test("only what passes the filter counts", async () => {
     const { organization, node } = await world.newOrganization();
     const rule = await world.newRule({ node, condition: above("1", { filter: { visibility: "private" } }) });
-    const post = (visibility: string) => ({
-      ...{ type: "chat.posted", organization, time: "2026-03-10T11:30:00Z", properties: { visibility } },
-    });
+    const time = "2026-03-10T11:30:00Z";
+    const post = (visibility: string) => ({ type: "chat.posted", organization, time, properties: { visibility } });
     await world.billing.send([post("private"), post("public"), post("public")]);
     await world.evaluate();
     expect(await states(node, rule)).toEqual([]);
@@ -364,8 +363,12 @@ describe("by what each kind is evaluated", () => {
     const bad = { id: "refused", type: "chat.posted", organization: "refused", value: "many" };
     expect((await world.ask("POST", "/v1/events?ack=stored", bad)).body.rejected).toHaveLength(1);
     const given = {
-      ...({ type: "alert.firing", node: "all", aboutNode: "all", kind: "webhook", state: "given_up" } as const),
-      ...{ message: { subject: "", lines: [], url: "", button: "", data: null } },
+      type: "alert.firing" as const,
+      node: "all" as const,
+      aboutNode: "all" as const,
+      kind: "webhook" as const,
+      state: "given_up" as const,
+      message: { subject: "", lines: [], url: "", button: "", data: null },
     };
     await postgres.db.insert(deliveries).values({ ...given, id: "dlv_unwanted" });
     await world.evaluate(Date.now());
@@ -374,8 +377,17 @@ describe("by what each kind is evaluated", () => {
     const createdAt = new Date(Date.now() - 25 * hourMs);
     await postgres.db.insert(deliveries).values({ ...given, id: "dlv_lost", createdAt, givenUpAt: new Date() });
     await postgres.db.insert(reconciliations).values({
-      ...{ id: "rec_drift", at: new Date(), node: "all", path: ["all"], day: "2026-03-10", stage: "counters" },
-      ...{ differences: 1, subject: "chat_posts", expected: "2", found: "1", repairedAt: new Date() },
+      id: "rec_drift",
+      at: new Date(),
+      node: "all",
+      path: ["all"],
+      day: "2026-03-10",
+      stage: "counters",
+      differences: 1,
+      subject: "chat_posts",
+      expected: "2",
+      found: "1",
+      repairedAt: new Date(),
     });
     await world.evaluate(Date.now());
     expect(await firing()).toEqual(["delivery_failed", "drift", "quarantine"]);

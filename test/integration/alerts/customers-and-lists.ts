@@ -117,11 +117,16 @@ export function customersAndLists(worldOf: () => AlertsWorld): void {
       const terms = { currency: "EUR", fixed_fee: { organization: "50" }, features: [] };
       const plan = await world.billing.plan("all", terms);
       await world.billing.subscribe(node, plan, {
-        ...{ starts_at: "2026-01-01T00:00:00Z", anchor: 1, tz: "UTC" },
-        ...{ expires_at: new Date(Date.now() + 5 * dayMs), renews: false },
+        starts_at: "2026-01-01T00:00:00Z",
+        anchor: 1,
+        tz: "UTC",
+        expires_at: new Date(Date.now() + 5 * dayMs),
+        renews: false,
       });
       const condition: CreateRule["condition"] = {
-        ...{ kind: "billing", on: ["payment_overdue", "subscription_expiring"], days_before: 300 },
+        kind: "billing",
+        on: ["payment_overdue", "subscription_expiring"],
+        days_before: 300,
       };
       const url = "https://hooks.example.com/bills";
       const channel = await world.ask("POST", "/v1/channels", { node: former, kind: "webhook", name: "Bills", url });

@@ -47,8 +47,17 @@ describe("the thresholds of plans, without anybody making a rule", () => {
     const [alert, ...others] = await alertsOf(node);
     expect(others).toEqual([]);
     expect(alert).toMatchObject({
-      ...{ kind: "quota", node, state: "firing", feature: "calls", meter: "call_minutes", threshold: 75 },
-      ...{ value: "80", limit: "100", percent: "80.00", acknowledged: null, severity: "warning" },
+      kind: "quota",
+      node,
+      state: "firing",
+      feature: "calls",
+      meter: "call_minutes",
+      threshold: 75,
+      value: "80",
+      limit: "100",
+      percent: "80.00",
+      acknowledged: null,
+      severity: "warning",
       period: { start: "2026-03-01T00:00:00.000Z", end: "2026-04-01T00:00:00.000Z" },
     });
     expect(await notificationsOf(node)).toEqual(["alert.firing 75"]);
@@ -118,7 +127,9 @@ describe("rules that people make", () => {
     const condition: CreateRule["condition"] = { kind: "quota", thresholds: [10] };
     const template = await newRule({ node: seller, scope: "organizations", condition });
     const nearer = await newRule({
-      ...{ node: two.node, replaces: template, severity: "critical" },
+      node: two.node,
+      replaces: template,
+      severity: "critical",
       condition: { kind: "quota", thresholds: [20] },
     });
     await billing.calls(
@@ -139,9 +150,13 @@ describe("rules that people make", () => {
   test("a figure beyond its bound for long enough fires, and resolves at its own bound", async () => {
     const { organization, node } = await newOrganization();
     const condition = {
-      ...({ kind: "threshold", meter: "chat_posts", window: "1h", above: "5" } as const),
-      ...{ for_minutes: 10, resolve_at: "2" },
-    };
+      kind: "threshold",
+      meter: "chat_posts",
+      window: "1h",
+      above: "5",
+      for_minutes: 10,
+      resolve_at: "2",
+    } as const;
     const rule = await newRule({ node, condition });
     const post = (time: string) => ({ type: "chat.posted", organization, time });
     const startMs = Date.parse("2026-03-10T12:00:00Z");
@@ -320,21 +335,22 @@ test("an alert is pushed only to people who may still see it, and one about bill
   const { postgres, tree } = billing.world.deps;
   const { organization, node } = await newOrganization("100");
   const at = (where: string, ...actions: Action[]): Actor => ({
-    ...{
-      kind: "user",
-      id: "usr_any",
-      name: "any@example.com",
-      node: where,
-      reach: [where],
-      createOrganizations: false,
-    },
+    kind: "user",
+    id: "usr_any",
+    name: "any@example.com",
+    node: where,
+    reach: [where],
+    createOrganizations: false,
     grants: [{ node: where, actions: new Set(actions) }],
   });
   const actors = [at(seller, "read"), at(node, "read"), at("reseller:sibling-9f3c", "read"), at(seller, "ingest")];
   const pushesByKind = new Map<string, (NotificationPush | undefined)[]>();
   const changed: (string[] | undefined)[][] = [];
   const stop = await pushNotifications({
-    ...{ postgres, tree, publicUrl: "", log: billing.world.deps.log },
+    postgres,
+    tree,
+    publicUrl: "",
+    log: billing.world.deps.log,
     push: async (event, contentFor) => {
       const pushed = await Promise.all(actors.map(contentFor));
       if (event === "alerts:changed") changed.push(pushed.map((one) => (one as AlertsChanged | undefined)?.alerts));

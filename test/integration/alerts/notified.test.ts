@@ -24,7 +24,8 @@ async function ask(method: string, path: string, body?: unknown, headers: Record
     headers: {
       ...(body === undefined ? {} : { "content-type": "application/json" }),
       ...("cookie" in headers ? {} : { authorization: `Bearer ${service.rootKey}` }),
-      ...{ origin: service.url, ...headers },
+      origin: service.url,
+      ...headers,
     },
     ...(body !== undefined && { body: JSON.stringify(body) }),
   });
@@ -65,7 +66,9 @@ const post = (count: number) =>
 
 test("people above a node are notified of a crossed threshold on every device, once, through a restart too", async () => {
   const { id: plan } = await ask("POST", "/v1/plans", {
-    ...{ name: "Small", currency: "EUR", node: "all" },
+    name: "Small",
+    currency: "EUR",
+    node: "all",
     features: [{ key: "posts", meter: "chat_posts", included: "10", overage: "notify" }],
   });
   await ask("POST", `/v1/plans/${plan}/publish`);
@@ -73,10 +76,15 @@ test("people above a node are notified of a crossed threshold on every device, o
   await ask("POST", "/v1/nodes", { kind: "organization", id: "other" });
   await ask("POST", "/v1/subscriptions", { node: "organization:acme", plan });
   const { id: channel } = await ask("POST", "/v1/channels", {
-    ...{ name: "Hook", node: "organization:acme", kind: "webhook", url: "https://hook.example.com/x" },
+    name: "Hook",
+    node: "organization:acme",
+    kind: "webhook",
+    url: "https://hook.example.com/x",
   });
   const rule = await ask("POST", "/v1/rules", {
-    ...{ name: "Posts", node: "organization:acme", channels: [channel] },
+    name: "Posts",
+    node: "organization:acme",
+    channels: [channel],
     condition: { kind: "quota", feature: "posts", thresholds: [30] },
   });
   const cookie = await signIn(service.adminEmail, service.adminPassword);

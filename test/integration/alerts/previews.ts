@@ -73,15 +73,21 @@ export function previews(worldOf: () => AlertsWorld): void {
       const { organization, node } = await world.newOrganization("1000");
       await world.billing.calls(
         ...["01-03T11:00:00", "02-03T11:00:00"].map((time): [string, string, string] => [
-          ...([organization, `2026-${time}Z`, "100"] as const),
+          organization,
+          `2026-${time}Z`,
+          "100",
         ]),
         [organization, "2026-01-20T09:00:00Z", "300"],
         [organization, "2026-02-20T10:20:00Z", "300"],
         [organization, "2026-03-02T12:00:00Z", "80"],
       );
       const condition = {
-        ...({ kind: "low_usage", meter: "call_minutes", below_percent: 50, of: "past", after_days: 5 } as const),
-      };
+        kind: "low_usage",
+        meter: "call_minutes",
+        below_percent: 50,
+        of: "past",
+        after_days: 5,
+      } as const;
       const [from, to] = ["2026-03-01T00:00:00Z", "2026-04-10T00:00:00Z"];
       const { notified } = await previewed({ node, condition }, from, to);
       expect(notified).toMatchObject([

@@ -53,8 +53,15 @@ test("figures read for many organizations together are those that each has alone
   const state = await new AccountStates(deps.postgres).read();
   const nodes = made.map(({ node }) => node);
   const meters = [
-    ...["chat_posts", "call_minutes", "participation_minutes", "max_concurrent_participants", "live_participants"],
-    ...["sessions", "active_participants", "max_participants_per_session", "transcription_accuracy"],
+    "chat_posts",
+    "call_minutes",
+    "participation_minutes",
+    "max_concurrent_participants",
+    "live_participants",
+    "sessions",
+    "active_participants",
+    "max_participants_per_session",
+    "transcription_accuracy",
   ];
   const every = meters.flatMap((name) => meterByName(name) ?? []);
   const visible = { visibility: "private" };

@@ -94,7 +94,12 @@ test("live levels that are read between a derivation that was cut off and its re
   const send = (action: string, minutesAgo: number) =>
     ingesting.send([
       {
-        ...{ id: action, type: `participant.${action}`, organization, session: "s", user: "u", interval: "i" },
+        id: action,
+        type: `participant.${action}`,
+        organization,
+        session: "s",
+        user: "u",
+        interval: "i",
         time: new Date(now - minutesAgo * 60_000).toISOString(),
       },
     ]);

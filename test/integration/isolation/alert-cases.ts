@@ -20,8 +20,16 @@ async function alertInside({ deps: { postgres } }: World): Promise<string> {
   const [id, now] = [newId("alr"), new Date()];
   const about = { ruleId: "rule_gone", ruleName: "Silent", kind: "no_data", severity: "info", subject: id } as const;
   await postgres.db.insert(alerts).values({
-    ...{ id, key: id, node: inside, place: inside, state: "firing", at: now, firedAt: now, watermark: now },
-    ...{ ...about, explanation: `Nothing came of ${inside}.` },
+    id,
+    key: id,
+    node: inside,
+    place: inside,
+    state: "firing",
+    at: now,
+    firedAt: now,
+    watermark: now,
+    ...about,
+    explanation: `Nothing came of ${inside}.`,
   });
   return id;
 }

@@ -16,7 +16,10 @@ beforeAll(async () => {
   key = (await world.makeKey(["ingest", "read", "admin"], "all")).key;
   const prices = { organization: { model: "graduated", tiers: [{ up_to: null, unit_price: unitPrice }] } };
   const body = {
-    ...{ name: "P", node: askedAbout, currency: "EUR", fixed_fee: { organization: fees[0] } },
+    name: "P",
+    node: askedAbout,
+    currency: "EUR",
+    fixed_fee: { organization: fees[0] },
     features: [{ key: "recording", meter: "chat_posts", included: "5", overage: "bill", prices }],
   };
   plan = (await world.ask("POST", "/v1/plans", { key, body })).body.id;

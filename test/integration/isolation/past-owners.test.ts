@@ -14,6 +14,7 @@ import {
   pastOwnerUntil,
   type World,
 } from "../../support/isolation-world.ts";
+import { closedStatement, formerAlert } from "./former-records.ts";
 
 let world: World;
 /** Keys of the node where `inside` stands now, of the one where it stood, and of the partner above both. */
@@ -194,7 +195,10 @@ test("an event that is replayed has the times that taking it would give it: of i
   ];
   const ours = { ...base, id: "of now" };
   const cloudEvent = {
-    ...{ specversion: "1.0", id: "cloud then", source: "/s", type: "chat.posted" },
+    specversion: "1.0",
+    id: "cloud then",
+    source: "/s",
+    type: "chat.posted",
     data: { organization, agent: "a2", started_at: "2025-02-01T09:00:00Z" },
   };
   const ids = [...theirs, cloudEvent, ours].map(({ id }) => id);
@@ -220,11 +224,7 @@ test("who worked for the former owner, and by which rules and reports, is hidden
   const { db } = world.deps.postgres;
   const then = new Date("2025-03-01T09:00:00Z");
   const boss = "boss@former-7c1e.example";
-  await db.insert(alerts).values({
-    ...{ id: "alr_former", key: "former", ruleId: "rul_7c1e", ruleName: "Rule 7c1e", kind: "threshold", subject: "" },
-    ...{ node: inside, place: inside, severity: "warning", state: "firing", at: then, watermark: then },
-    ...{ acknowledgedBy: boss, acknowledgedAt: then, explanation: "It holds." },
-  });
+  await db.insert(alerts).values(formerAlert(then, boss));
   const about = { node: inside, fromMs: 0, toMs: then.getTime(), tz: "UTC", kind: "usage" as const, options: {} };
   const asked = { reportNode: pastOwner, formats: ["csv" as const], requestedBy: { id: "usr_7c1e", name: boss } };
   const own = { report: "rpt_7c1e", name: "Report 7c1e", keptDays: 10_000 };
@@ -284,7 +284,10 @@ test("what an event says of later times is theirs who had the organization then:
   const { body: meter } = await world.ask("POST", "/v1/meters", {
     key: newcomer,
     body: {
-      ...{ meter: "seats", node: askedAbout, title: "Seats", unit: "seats" },
+      meter: "seats",
+      node: askedAbout,
+      title: "Seats",
+      unit: "seats",
       events: { types: ["seat.added"], aggregation: "level", value: "value" },
     },
   });
@@ -338,12 +341,7 @@ test("a report shows a later owner what its own lists do, and one that was made 
     },
   ];
   for (const { id, parent, from, to } of parts)
-    await db.insert(statements).values({
-      ...{ id, node: inside, path: [inside, parent, "partner:above-9f3c", "all"], subscriptionId: id, tz: "UTC" },
-      ...{ kind: "subscription", currency: "EUR", total: "61.10", incomeTotal: null, paymentStatus: "open" },
-      ...{ cycleStart: from, cycleEnd: to, partFrom: from, partTo: to, closedAt: to, paymentAt: to },
-      ...{ charges: [], segments: [], chargedSegments: [], usage: [] },
-    });
+    await db.insert(statements).values(closedStatement(id, parent, from, to));
   const about = { report: "billing", node: inside, from: "2025-01-01", to: "2026-01-01" };
   const own = (await world.makeKey(["read", "admin"], inside)).key;
   for (const [key, ids] of [

@@ -16,7 +16,10 @@ const atMs = (day: number, minute: number) => Date.UTC(2003, 4, day, 10, minute)
 const posts = (day: number, minutes: readonly number[]) =>
   minutes.flatMap((minute) =>
     ["north", "south"].map((organization) => ({
-      ...{ id: `${day}-${minute}`, type: "chat.posted", organization, properties: { visibility: "public" } },
+      id: `${day}-${minute}`,
+      type: "chat.posted",
+      organization,
+      properties: { visibility: "public" },
       time: new Date(atMs(day, minute)).toISOString(),
     })),
   );

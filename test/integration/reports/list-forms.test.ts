@@ -71,7 +71,8 @@ const smallLists: { path: string; member: string; make?: (place: number) => obje
   { path: "/v1/alerts", member: "alerts" },
   { path: "/v1/annotations", member: "annotations" },
   {
-    ...{ path: "/v1/channels", member: "channels" },
+    path: "/v1/channels",
+    member: "channels",
     make: (place) => ({ ...made, kind: "email", name: `+cmd ${place}`, to: ["told@example.org"] }),
   },
   { path: "/v1/deliveries", member: "deliveries" },
@@ -79,7 +80,8 @@ const smallLists: { path: string; member: string; make?: (place: number) => obje
   { path: "/v1/keys", member: "keys" },
   { path: "/v1/meters", member: "meters" },
   {
-    ...{ path: "/v1/models", member: "models" },
+    path: "/v1/models",
+    member: "models",
     make: (place) => ({ ...made, model: `own-${place}`, name: `@cmd ${place}`, tier: "custom" }),
   },
   { path: "/v1/nodes", member: "nodes" },

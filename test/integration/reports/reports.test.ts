@@ -2,6 +2,7 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ReportDocument, ReportKind, ReportRun, ReportSection } from "../../../server/contract/reports.ts";
+import type { Statement } from "../../../server/contract/statements.ts";
 import { createFileLinks } from "../../../server/reports/file-link.ts";
 import { createReportsWorld, hostileNames, type ReportsWorld, range, reseller } from "../../support/reports-world.ts";
 import { runsInTheirTurn } from "./runs-in-their-turn.ts";
@@ -159,10 +160,16 @@ test("the usage summary says what /v1/usage says of the range, the one before an
   const [previous] = await usage("meter=transcribed_minutes&window=total&compare=previous");
   const [year] = await usage("meter=transcribed_minutes&window=total&compare=year");
   expect(rowsOf("usage", "totals")[0]).toEqual({
-    ...{ meter: "transcribed_minutes", title: "Transcribed minutes", unit: "minutes", total: previous.total },
-    ...{ previous_total: previous.comparison.total, change: previous.comparison.delta },
-    ...{ change_percent: previous.comparison.percent, year_total: year.comparison.total },
-    ...{ year_change: year.comparison.delta, year_change_percent: year.comparison.percent },
+    meter: "transcribed_minutes",
+    title: "Transcribed minutes",
+    unit: "minutes",
+    total: previous.total,
+    previous_total: previous.comparison.total,
+    change: previous.comparison.delta,
+    change_percent: previous.comparison.percent,
+    year_total: year.comparison.total,
+    year_change: year.comparison.delta,
+    year_change_percent: year.comparison.percent,
   });
   const [days] = await usage("meter=transcribed_minutes&window=day&compare=previous");
   expect(rowsOf("usage", "days").map(({ start, value }) => [start, value])).toEqual(
@@ -201,15 +208,12 @@ test("the organizations report has every organization, with its usage in the ran
 test("billing and finances add up what statements charge, never across currencies", async () => {
   const { body } = await world.ask("GET", `/v1/statements?node=${reseller}`, { key: world.key });
   const rows = rowsOf("billing", "statements");
-  expect(rows.map(({ id, total, payment_status }) => ({ id, total, status: payment_status }))).toEqual(
-    body.statements.map(({ id, total, payment }: { id: string; total: string; payment: { status: string } }) => ({
-      ...{ id, total, status: payment.status },
-    })),
+  expect(rows.map(({ id, total, payment_status }) => [id, total, payment_status])).toEqual(
+    body.statements.map(({ id, total, payment }: Statement) => [id, total, payment.status]),
   );
-  expect(rowsOf("billing", "revenue")).toContainEqual({
-    ...{ level: "organization", currency: "EUR", statements: 1 },
-    ...{ subscription: "49.90", overage: "12.20", adjustments: "-1.00", total: "61.10" },
-  });
+  const amounts = { subscription: "49.90", overage: "12.20", adjustments: "-1.00", total: "61.10" };
+  const revenue = { level: "organization", currency: "EUR", statements: 1, ...amounts };
+  expect(rowsOf("billing", "revenue")).toContainEqual(revenue);
   expect(rowsOf("billing", "payments")).toEqual(
     expect.arrayContaining([
       { payment_status: "paid", currency: "EUR", statements: 1, total: "61.10" },
@@ -218,8 +222,15 @@ test("billing and finances add up what statements charge, never across currencie
   );
   expect(sectionOf("billing", "payments").totals).toEqual([null, null, 2, null]);
   expect(rowsOf("financial", "sellers")).toContainEqual({
-    ...{ kind: "reseller", node: reseller, name: "Told & Söhne", currency: "EUR", statements: 1 },
-    ...{ cost: "30.00", price: "61.10", margin: "31.10", adjustments: "0.00" },
+    kind: "reseller",
+    node: reseller,
+    name: "Told & Söhne",
+    currency: "EUR",
+    statements: 1,
+    cost: "30.00",
+    price: "61.10",
+    margin: "31.10",
+    adjustments: "0.00",
   });
 });
 
@@ -237,7 +248,8 @@ test("a custom report says what /v1/usage says of its meters, groups, windows an
   const meters = await usage("meter=transcribed_minutes,documents&window=week&group_by=language&compare=previous");
   expect(rowsOf("custom", "totals").map(({ total, change }) => [total, change])).toEqual(
     meters.map(({ total, comparison }: { total: unknown; comparison: { delta: unknown } }) => [
-      ...[String(total), String(comparison.delta)],
+      String(total),
+      String(comparison.delta),
     ]),
   );
   expect(rowsOf("custom", "groups").filter(({ meter }) => meter === "documents")).toHaveLength(2);
@@ -312,8 +324,12 @@ test("a run stays what was known then, and its differences name each cell that i
   expect((await world.ask("POST", "/v1/events?ack=stored", { key: world.root, body: late })).status).toBe(200);
   const { body } = await world.ask("GET", `/v1/report-runs/${run.id}/differences`, { key: world.key });
   expect(body.differences).toContainEqual({
-    ...{ section: "days", row: "2026-01-03T00:00:00+01:00", column: "value", change: "changed" },
-    ...{ before: "12.123456789", now: "13.123456789" },
+    section: "days",
+    row: "2026-01-03T00:00:00+01:00",
+    column: "value",
+    change: "changed",
+    before: "12.123456789",
+    now: "13.123456789",
   });
   expect((await world.document(run)).sections[0]?.rows[0]?.[3]).toBe("19.623456789");
 });
@@ -362,7 +378,7 @@ test("who may see a run and not the report of another node sees nothing of the r
   const below = (await world.makeKey(["read"], node)).key;
   const ids: string[] = [];
   for (const about of [node, agent]) {
-    const asked = { ...{ report, node: about, formats: ["json"] }, ...range };
+    const asked = { report, node: about, formats: ["json"], ...range };
     const made = await world.ask("POST", "/v1/report-runs", { key: world.key, body: asked });
     expect(made.body).toMatchObject({ node: about, options: custom.options });
     ids.push(made.body.id);

@@ -32,7 +32,7 @@ export function runsInTheirTurn(worldOf: () => ReportsWorld): void {
     const world = worldOf();
     const { postgres, tree, clickhouse, watermark, settledBatch, log } = world.deps;
     await othersAreOver(world);
-    const asked = { ...{ report: "activity", name: "x", kind: "activity" as const, options: {} }, node: reseller };
+    const asked = { report: "activity", name: "x", kind: "activity" as const, options: {}, node: reseller };
     const own = { tz: "Etc/GMT", fromMs: 0, toMs: 1, formats: ["json"] as const, keptDays: 90, reportNode: null };
     for (let n = 0; n < 8; n++)
       await createRun(postgres.db, { ...asked, ...own, requestedBy: { id: `key ${n}`, name: "k" } }, Date.now());
@@ -71,7 +71,7 @@ export function runsInTheirTurn(worldOf: () => ReportsWorld): void {
     const source = { ...base, clickhouse: { ...clickhouse, select } };
     let nowMs = Date.now();
     const maker = createReportMaker({ ...source, figures: new OrganizationFigures(source) }, log, { now: () => nowMs });
-    const asked = { ...{ report: "activity", name: "x", kind: "activity" as const, options: {} }, node: reseller };
+    const asked = { report: "activity", name: "x", kind: "activity" as const, options: {}, node: reseller };
     const own = { tz: "Etc/Zulu", fromMs: 0, toMs: 1, formats: ["json"] as const, keptDays: 90, reportNode: null };
     const wanted = { ...asked, ...own, requestedBy: { id: "key away", name: "k" } };
     const { id } = await createRun(postgres.db, wanted, nowMs);
@@ -97,7 +97,7 @@ export function runsInTheirTurn(worldOf: () => ReportsWorld): void {
     expect(kept).toBeGreaterThan(0);
     expect(await keptBytes(postgres.db, tree, "reseller:beside")).toBe(0);
     const made = async (maxBytes: number) => {
-      const asked = { ...{ report: "activity", name: "x", kind: "activity" as const, options: {} }, node: reseller };
+      const asked = { report: "activity", name: "x", kind: "activity" as const, options: {}, node: reseller };
       const own = { tz: "Etc/UCT", formats: ["json"] as const, keptDays: 90, reportNode: null };
       const range = { fromMs: Date.UTC(2026, 0), toMs: Date.UTC(2026, 1) };
       const requestedBy = { id: "key full", name: "k" };
@@ -157,23 +157,19 @@ export function runsInTheirTurn(worldOf: () => ReportsWorld): void {
     const { db } = world.deps.postgres;
     const nowMs = Date.now();
     const wanted = {
-      ...{
-        report: "usage",
-        name: "x",
-        kind: "usage" as const,
-        options: {},
-        node: reseller,
-        tz: "UTC",
-        onceKey: "slot-1",
-      },
-      ...{
-        fromMs: 0,
-        toMs: 1,
-        formats: ["csv"] as const,
-        requestedBy: { id: "test", name: "test" },
-        keptDays: 90,
-        reportNode: null,
-      },
+      report: "usage",
+      name: "x",
+      kind: "usage" as const,
+      options: {},
+      node: reseller,
+      tz: "UTC",
+      onceKey: "slot-1",
+      fromMs: 0,
+      toMs: 1,
+      formats: ["csv"] as const,
+      requestedBy: { id: "test", name: "test" },
+      keptDays: 90,
+      reportNode: null,
     };
     const [a, b] = await Promise.all([createRun(db, wanted, nowMs), createRun(db, wanted, nowMs)]);
     expect(a.id).toBe(b.id);
@@ -297,7 +293,7 @@ export function runsInTheirTurn(worldOf: () => ReportsWorld): void {
           options: {},
           node: reseller,
         };
-        const asked = { ...question, ...{ fromMs: 0, toMs: 1, tz: "UTC" }, formats: ["json"] as const };
+        const asked = { ...question, fromMs: 0, toMs: 1, tz: "UTC", formats: ["json"] as const };
         const run = await createRun(
           tx,
           { ...asked, requestedBy: { id: requester, name: "test" }, keptDays: 90, reportNode: null },

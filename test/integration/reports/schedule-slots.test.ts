@@ -42,9 +42,8 @@ beforeAll(async () => {
   postgres = connectPostgres(database.url);
   await migratePostgres(postgres);
   tree = await NodeTree.load(postgres, log);
-  await postgres.db.insert(subscriptions).values({
-    ...{ id: "sub_cycle", node: "all", anchor: 31, tz: "Europe/Berlin", startsAt: new Date(0), renews: true },
-  });
+  const cycle = { id: "sub_cycle", anchor: 31, tz: "Europe/Berlin", startsAt: new Date(0), renews: true };
+  await postgres.db.insert(subscriptions).values({ node: "all", ...cycle });
 });
 afterAll(async () => {
   await tree.close();
@@ -77,7 +76,11 @@ function dyingPostgres(random: () => number): Pick<Postgres, "transaction"> {
 }
 
 const sourceOn = (through: Pick<Postgres, "transaction">, knownMs: number) => ({
-  ...{ postgres: through, tree, links: createFileLinks(postgres), publicUrl: "http://localhost", log },
+  postgres: through,
+  tree,
+  links: createFileLinks(postgres),
+  publicUrl: "http://localhost",
+  log,
   watermark: () => new Date(knownMs),
   wake: () => undefined,
 });
@@ -362,10 +365,9 @@ test("a schedule goes on in full when its organization moves away from where its
   const node = "organization:moved";
   for (const id of ["left", "joined"]) await tree.createNode({ kind: "reseller", id, name: id, parent: "all" });
   await tree.createNode({ kind: "organization", id: "moved", name: "Moved", parent: "reseller:left" });
-  await db.insert(apiKeys).values({
-    ...{ id: "key_left", keyHash: "left", prefix: "tmk_left", name: "Left", node: "reseller:left" },
-    ...{ scopes: ["read", "admin"], createOrganizations: false, seePrices: true },
-  });
+  const owned = { id: "key_left", keyHash: "left", prefix: "tmk_left", name: "Left", node: "reseller:left" };
+  const rights = { scopes: ["read" as const, "admin" as const], createOrganizations: false, seePrices: true };
+  await db.insert(apiKeys).values({ ...owned, ...rights });
   await db.insert(users).values({ id: "usr_own", email: "own@example.org" });
   await db.insert(userRoles).values({ userId: "usr_own", node, role: "owner" });
   const startMs = Date.UTC(2020, 6, 1, 12);

@@ -8,9 +8,21 @@ import type { WantedSchedule } from "../../../server/reports/schedules.ts";
 
 export function wanted(given: Partial<WantedSchedule>): WantedSchedule {
   return {
-    ...{ report: "usage", node: "all", every: "month", at: "02:30", tz: "UTC", weekday: null, day: null },
-    ...{ fiscal_start_month: null, formats: ["csv"], recipients: ["a@example.org"], channels: [], subject: null },
-    ...{ when_missed: "catch_up", when_empty: "send", ...given },
+    report: "usage",
+    node: "all",
+    every: "month",
+    at: "02:30",
+    tz: "UTC",
+    weekday: null,
+    day: null,
+    fiscal_start_month: null,
+    formats: ["csv"],
+    recipients: ["a@example.org"],
+    channels: [],
+    subject: null,
+    when_missed: "catch_up",
+    when_empty: "send",
+    ...given,
   };
 }
 

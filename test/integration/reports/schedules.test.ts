@@ -23,7 +23,7 @@ import { createFileLinks } from "../../../server/reports/file-link.ts";
 import { putReport } from "../../../server/reports/put-report.ts";
 import type { Answer } from "../../support/accounts.ts";
 import { type Mailbox, openMailbox } from "../../support/mailbox.ts";
-import { checkPut } from "../../support/put-files.ts";
+import { checkPut, fullOnce } from "../../support/put-files.ts";
 import { createReportsWorld, type ReportsWorld, reseller } from "../../support/reports-world.ts";
 import { openS3Store, s3Credentials } from "../../support/s3-store.ts";
 
@@ -37,7 +37,14 @@ beforeAll(async () => {
   const egress = createEgress({ allow: nothingAllowed });
   const links = await readUnsubscribeLinks(postgres);
   const sending = {
-    ...{ postgres, tree, log, vault, egress, links, sms: undefined, publicUrl: world.url },
+    postgres,
+    tree,
+    log,
+    vault,
+    egress,
+    links,
+    sms: undefined,
+    publicUrl: world.url,
     whyNotTo: async () => undefined,
     unseenBy: async () => new Set<string>(),
     putReport: async (row: Parameters<typeof putReport>[2]) =>
@@ -68,12 +75,8 @@ const ask = (method: string, path: string, body?: unknown, headers = {}): Promis
   world.ask(method, path, { key: world.key, body, headers });
 
 async function create(given: object) {
-  const { status, body } = await ask("POST", "/v1/schedules", {
-    report: "usage",
-    every: "day",
-    formats: ["csv", "json"],
-    ...given,
-  });
+  const wanted = { report: "usage", every: "day", formats: ["csv", "json"], ...given };
+  const { status, body } = await ask("POST", "/v1/schedules", wanted);
   expect(status, JSON.stringify(body)).toBe(201);
   return body;
 }
@@ -82,7 +85,11 @@ async function create(given: object) {
 async function settleAt(nowMs: number): Promise<void> {
   const { postgres, tree, log, reportMaker } = world.deps;
   const source = {
-    ...{ postgres, tree, log, links: createFileLinks(postgres), publicUrl: world.url },
+    postgres,
+    tree,
+    log,
+    links: createFileLinks(postgres),
+    publicUrl: world.url,
     watermark: () => new Date(nowMs),
     hasBucket: bucket !== undefined,
     wake: () => undefined,
@@ -271,16 +278,7 @@ test("a test goes at once to the person who asks, and to nobody else", async () 
 
 /** What the schedule's next time put into `opened`, whose first attempt fails halfway. */
 async function putInto(opened: Bucket, recipients: string[]) {
-  let isCutOff = false;
-  bucket = {
-    async put(file) {
-      if (!isCutOff && file.path.endsWith(".json")) {
-        isCutOff = true;
-        throw Object.assign(new Error("/secret/place is full"), { code: "ENOSPC" });
-      }
-      await opened.put(file);
-    },
-  };
+  bucket = fullOnce(opened);
   try {
     const { id, next } = await create({ recipients });
     await settleAt(Date.parse(next[0]));

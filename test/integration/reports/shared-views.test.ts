@@ -14,7 +14,9 @@ import type { Answer } from "../../support/accounts.ts";
 import { createWorld, type World } from "../../support/isolation-world.ts";
 
 const [reseller, acme, beta, other] = [
-  ...["reseller:shown", "organization:shown-a", "organization:shown-b"],
+  "reseller:shown",
+  "organization:shown-a",
+  "organization:shown-b",
   "organization:other-a",
 ] as const;
 
@@ -35,7 +37,10 @@ beforeAll(async () => {
     await done("POST", "/v1/nodes", { kind, id, name: `The ${id}`, parent });
   const posts = Object.entries({ "shown-a": 3, "shown-b": 2, "other-a": 5 }).flatMap(([organization, count]) =>
     Array.from({ length: count }, (_, place) => ({
-      ...{ id: `p${place}`, type: "chat.posted", organization, time: `2026-01-1${place}T10:00:00Z` },
+      id: `p${place}`,
+      type: "chat.posted",
+      organization,
+      time: `2026-01-1${place}T10:00:00Z`,
     })),
   );
   await done("POST", "/v1/events?ack=stored", posts);
@@ -102,12 +107,10 @@ test("a link shows the panels of its node to somebody without an account, with t
   const opened = await open(token);
   expect(opened).toMatchObject({ status: 200, body: { node: reseller, node_name: "The shown", theme: null } });
   expect(opened.body.panels.map(({ panel, node }: { panel: number; node: string }) => [panel, node])).toEqual([
-    ...[
-      [0, reseller],
-      [1, acme],
-      [3, reseller],
-      [4, reseller],
-    ],
+    [0, reseller],
+    [1, acme],
+    [3, reseller],
+    [4, reseller],
   ]);
   expect(JSON.stringify(opened.body)).not.toContain("Not theirs");
   expect(Object.fromEntries(opened.headers)).toMatchObject({ "cache-control": "no-store" });
@@ -271,9 +274,15 @@ test("a node has so many links in force and no more, and of those that ended the
   const { db } = world.deps.postgres;
   const { ofNode, ended } = definitionLimits.viewLinks;
   const row = (place: number) => ({
-    ...{ id: newId("lnk"), view, node: beta, tokenHash: `${view}${place}` },
-    ...{ makerKind: "key" as const, makerId: "key_gone", makerName: "gone" },
-    ...{ createdAt: new Date(place), expiresAt: new Date(Date.now() + 60_000) },
+    id: newId("lnk"),
+    view,
+    node: beta,
+    tokenHash: `${view}${place}`,
+    makerKind: "key" as const,
+    makerId: "key_gone",
+    makerName: "gone",
+    createdAt: new Date(place),
+    expiresAt: new Date(Date.now() + 60_000),
   });
   await db.insert(viewLinks).values(Array.from({ length: ofNode }, (_, place) => row(place)));
   const refused = await world.ask("POST", `/v1/views/${view}/links`, { key: root, body: {} });
@@ -331,15 +340,15 @@ test("tokens to embed by are for keys that read, with bounds, and name the origi
   const asked = (body: object, by: object = { key }) =>
     world.ask("POST", `/v1/views/${view}/embed-tokens`, { ...by, body });
   for (const origin of [
-    ...[
-      "*",
-      "https://*.example.com",
-      "https://a.example.com/",
-      "https://a.example.com/path",
-      "null",
-      "data:text/html,x",
-    ],
-    ...["https://a.example.com; script-src *", "https://a.example.com https://b.example.com", "javascript:alert(1)"],
+    "*",
+    "https://*.example.com",
+    "https://a.example.com/",
+    "https://a.example.com/path",
+    "null",
+    "data:text/html,x",
+    "https://a.example.com; script-src *",
+    "https://a.example.com https://b.example.com",
+    "javascript:alert(1)",
   ])
     expect(await asked({ origins: [origin] }), origin).toMatchObject({ status: 400, body: { field: "origins.0" } });
   expect(await asked({ theme: { accent: "red" } })).toMatchObject({ status: 400, body: { field: "theme.accent" } });

@@ -76,7 +76,12 @@ beforeEach(() => {
 
 let sent = 0;
 const join = (organization: string, session: string) => ({
-  ...{ id: `${++sent}`, type: "participant.joined", organization, session, interval: `${sent}`, user: `u${sent}` },
+  id: `${++sent}`,
+  type: "participant.joined",
+  organization,
+  session,
+  interval: `${sent}`,
+  user: `u${sent}`,
   time: new Date(Date.now() - 100_000 + sent * 1_000).toISOString(),
 });
 

@@ -28,8 +28,14 @@ const signArbitrary = fc.record({
   isUnassigned: fc.nat(150).map((chance) => chance === 0),
   user: fc.constantFrom("u1", "u2"),
   type: fc.constantFrom(
-    ...["participant.joined", "participant.joined", "participant.alive", "participant.left", "participant.left"],
-    ...["recording.started", "recording.stopped", "session.ended"],
+    "participant.joined",
+    "participant.joined",
+    "participant.alive",
+    "participant.left",
+    "participant.left",
+    "recording.started",
+    "recording.stopped",
+    "session.ended",
   ),
   secondsAgo: fc.oneof(
     fc.integer({ min: 1, max: 400 }),
@@ -258,7 +264,12 @@ test("of thousands of signs of life memory keeps what storage answers with, and 
   const organization = "alive";
   const beganMs = Math.floor(Date.now() / 1000) * 1000 - 2 * 60 * 60_000;
   const event = (type: string, second: number, properties: Record<string, string | number | boolean> = {}) => ({
-    ...{ id: `${type} ${second}`, type, organization, session: "s", user: "u", properties },
+    id: `${type} ${second}`,
+    type,
+    organization,
+    session: "s",
+    user: "u",
+    properties,
     time: new Date(beganMs + second * 1000).toISOString(),
   });
   const alives = (from: number, to: number) =>

@@ -34,7 +34,12 @@ function treeOf(organizations: number) {
 }
 
 const ruleOf = (id: string, node: string, more: Partial<Rule> = {}): Rule => ({
-  ...{ id, node, kind: "quota", scope: "organizations", replaces: null, isDefault: false },
+  id,
+  node,
+  kind: "quota",
+  scope: "organizations",
+  replaces: null,
+  isDefault: false,
   ...more,
 });
 

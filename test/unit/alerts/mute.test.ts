@@ -19,7 +19,11 @@ test("a window holds from its first minute to before its last by its zone's cloc
   ];
   for (const window of windows) {
     const shown = new Intl.DateTimeFormat("en-GB", {
-      ...{ timeZone: window.tz, weekday: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
+      timeZone: window.tz,
+      weekday: "short",
+      hour: "2-digit",
+      minute: "2-digit",
+      hourCycle: "h23",
     });
     const { from, to, days = weekdays } = window;
     for (const ms of instants) {

@@ -10,7 +10,9 @@ const nodes = Array.from({ length: 21 }, (_, index) => `organization:o${index}`)
 const calls = meterByName("api_calls") as Meter;
 const previewOf = (condition: object, days: number, meter = calls) =>
   nodesThatFit({
-    ...{ meterOf: () => meter, condition: condition as Condition, nodes },
+    meterOf: () => meter,
+    condition: condition as Condition,
+    nodes,
     span: { fromMs: 0, toMs: days * dayMs },
   });
 const unusual = { kind: "unusual", meter: "api_calls", direction: "up", sensitivity: "low", at_least: "1" };

@@ -61,7 +61,11 @@ test("rules that ask for the same figure are watched together, and a rule's filt
     ({
       id,
       condition: {
-        ...{ kind: "threshold", meter: "chat_posts", window: "5m", above: "2", for_minutes: 0 },
+        kind: "threshold",
+        meter: "chat_posts",
+        window: "5m",
+        above: "2",
+        for_minutes: 0,
         filter: {
           user,
           toJSON: () => {

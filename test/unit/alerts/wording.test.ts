@@ -3,14 +3,21 @@ import { amountText, dayText, durationText, momentText, numberText } from "../..
 
 test("figures are grouped, have two decimals at most, and never look like nothing when they are something", () => {
   expect(["14712.306517", "450", "0", "-5.005", "0.000000004", "0.0096"].map(numberText)).toEqual([
-    ...["14,712.31", "450", "0", "-5.01", "0.000000004", "0.0096"],
+    "14,712.31",
+    "450",
+    "0",
+    "-5.01",
+    "0.000000004",
+    "0.0096",
   ]);
   expect(numberText("12345678901234567890123456789.5")).toBe("12,345,678,901,234,567,890,123,456,789.5");
 });
 
 test("amounts have their unit, counts none", () => {
   expect([amountText("1", "minutes"), amountText("1.5", "minutes"), amountText("450", "count")]).toEqual([
-    ...["1 minute", "1.5 minutes", "450"],
+    "1 minute",
+    "1.5 minutes",
+    "450",
   ]);
 });
 

@@ -133,7 +133,11 @@ test("the lines add up to the total, and each margin is what the level below pay
         [0, cut],
         [cut, 1000],
       ].map(([fromMs = 0, toMs = 0]) => ({
-        ...{ fromMs, toMs, planId: "p", version: 1, terms: terms() },
+        fromMs,
+        toMs,
+        planId: "p",
+        version: 1,
+        terms: terms(),
         used: calls(String(used / 1000)),
       }));
       const levels = chargesOf(segments, cycle, "UTC", priceLevels);

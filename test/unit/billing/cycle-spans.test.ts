@@ -12,12 +12,11 @@ const days = 120;
 
 const subscribed = fc
   .record({
-    ...{
-      node: fc.constantFrom(...path),
-      anchor: fc.integer({ min: 1, max: 31 }),
-      fromDay: fc.integer({ min: 0, max: days }),
-    },
-    ...{ length: fc.integer({ min: 0, max: 60 }), tz: fc.constantFrom("UTC", "Europe/Berlin") },
+    node: fc.constantFrom(...path),
+    anchor: fc.integer({ min: 1, max: 31 }),
+    fromDay: fc.integer({ min: 0, max: days }),
+    length: fc.integer({ min: 0, max: 60 }),
+    tz: fc.constantFrom("UTC", "Europe/Berlin"),
   })
   .map(({ node, anchor, fromDay, length, tz }) => {
     const startsAt = new Date(beginMs + fromDay * dayMs);
@@ -73,7 +72,12 @@ describe("the cycles of a node", () => {
   it("are the last of a subscription that ends too, and then those of the calendar's months", () => {
     const [startsAt, expiresAt] = [new Date("2026-03-15T00:00:00Z"), new Date("2026-05-15T00:00:00Z")];
     const one = {
-      ...{ id: "sub_1", node: path[0] as NodeAddress, anchor: 15, tz: "UTC", startsAt, expiresAt },
+      id: "sub_1",
+      node: path[0] as NodeAddress,
+      anchor: 15,
+      tz: "UTC",
+      startsAt,
+      expiresAt,
       renews: false,
     };
     const spans = cycleSpansOf([{ ...always, path }], [{ ...one, cancelledAt: null }]);
@@ -84,8 +88,11 @@ describe("the cycles of a node", () => {
       ms = toMs;
     }
     expect(dates).toEqual([
-      ...["2026-03-01 2026-03-15", "2026-03-15 2026-04-15", "2026-04-15 2026-05-15"],
-      ...["2026-05-15 2026-06-01", "2026-06-01 2026-07-01"],
+      "2026-03-01 2026-03-15",
+      "2026-03-15 2026-04-15",
+      "2026-04-15 2026-05-15",
+      "2026-05-15 2026-06-01",
+      "2026-06-01 2026-07-01",
     ]);
   });
 });
@@ -190,7 +197,11 @@ describe("windows of a cycle", () => {
 
   it("are told in the zone of the subscription that held at the beginning, else of the next one", () => {
     const of = (tz: string, from: string, to: string) => ({
-      ...{ fromMs: Date.parse(from), toMs: Date.parse(to), anchor: 15, tz, isSubscribed: true },
+      fromMs: Date.parse(from),
+      toMs: Date.parse(to),
+      anchor: 15,
+      tz,
+      isSubscribed: true,
     });
     const spans = [
       { ...always, toMs: Date.parse("2026-03-01"), anchor: 1, tz: "UTC", isSubscribed: false },
@@ -200,11 +211,17 @@ describe("windows of a cycle", () => {
     ];
     const at = (date: string) => zoneOfCycles(spans, () => Date.parse(date));
     expect(["2026-01-01", "2026-05-31", "2026-06-01", "2026-12-01"].map(at)).toEqual([
-      ...["Asia/Kolkata", "Asia/Kolkata", "Europe/Berlin", "Europe/Berlin"],
+      "Asia/Kolkata",
+      "Asia/Kolkata",
+      "Europe/Berlin",
+      "Europe/Berlin",
     ]);
     expect(zoneOfCycles([], () => 0)).toBeUndefined();
     expect(cyclesShownIn(spans, "Asia/Tokyo").map(({ tz }) => tz)).toEqual([
-      ...["Asia/Tokyo", "Asia/Kolkata", "Europe/Berlin", "Asia/Tokyo"],
+      "Asia/Tokyo",
+      "Asia/Kolkata",
+      "Europe/Berlin",
+      "Asia/Tokyo",
     ]);
   });
 });

@@ -35,8 +35,12 @@ function amended(row: EventRow, changes: Record<string, unknown>): EventRow {
 
 const chat = { id: "e1", type: "chat.posted", organization: "acme", time: "2026-03-01T00:00:00.000Z" };
 const call = {
-  ...{ id: "c1", type: "call.completed", organization: "acme", time: "2026-03-05T09:00:00.000Z" },
-  ...{ seconds: "90", started_at: "2026-03-05T08:58:30.000Z" },
+  id: "c1",
+  type: "call.completed",
+  organization: "acme",
+  time: "2026-03-05T09:00:00.000Z",
+  seconds: "90",
+  started_at: "2026-03-05T08:58:30.000Z",
 };
 
 test("an event whose time is taken away has that of its id, else that of its first receipt", () => {

@@ -4,7 +4,10 @@ import type { MessageHeading } from "../../../server/postgres/schema/delivery.ts
 
 const row = (title: string) => ({ title, text: "", about: "", url: "https://usage.example.com/" });
 const parts = ["a", "b", "c"].map((name, index) => ({
-  ...{ alerts: [`alr_${name}`], node: `organization:${name}`, isFiring: index > 0, row: row(name) },
+  alerts: [`alr_${name}`],
+  node: `organization:${name}`,
+  isFiring: index > 0,
+  row: row(name),
   lines: index < 2 ? [`${name} fires.`] : [],
 }));
 const frame = { url: "https://usage.example.com/alerts", button: "Open", data: null };

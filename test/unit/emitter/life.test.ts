@@ -41,7 +41,9 @@ async function startSink(): Promise<{ url: string; stored: Set<string>; mood: { 
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
-    ...{ stored, mood, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` },
+    stored,
+    mood,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     stop: () => {
       server.closeAllConnections();
       server.close();

@@ -168,7 +168,9 @@ test("a program that runs takes over what one that ends meanwhile leaves, whatev
 test("an event larger than any request is rejected by name and set aside in the folder, and its neighbours are sent", async () => {
   const rejected: unknown[] = [];
   const emitter = new Emitter({
-    ...{ url, key: "tmk_test", spool: { directory } },
+    url,
+    key: "tmk_test",
+    spool: { directory },
     onRejected: ({ code }, { id }) => rejected.push([code, id]),
   });
   emitter.offer({ id: "huge", type: "chat.posted", organization: "acme", room: "too large" });

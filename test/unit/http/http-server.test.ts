@@ -47,13 +47,11 @@ test.each([
 describe("connections that say little", () => {
   const large = Buffer.alloc(64 * 1024 * 1024);
   const quick = createHttpServer(() => false, {
-    ...{
-      keepAliveTimeout: 300,
-      headersTimeout: 300,
-      requestTimeout: 600,
-      connectionsCheckingInterval: 50,
-      silenceTimeout: 400,
-    },
+    keepAliveTimeout: 300,
+    headersTimeout: 300,
+    requestTimeout: 600,
+    connectionsCheckingInterval: 50,
+    silenceTimeout: 400,
   });
   quick.on("request", (request, response) => {
     request.resume().on("end", () => response.end(request.url === "/large" ? large : "answered"));

@@ -75,7 +75,9 @@ test("pages of shared dashboards are kept out of search engines and send no refe
     const { status, headers } = await app.request(path, { headers: { accept: "text/html" } });
     const sent = Object.fromEntries(headers);
     expect({ status, ...sent }).toMatchObject({
-      ...{ status: 200, "cache-control": "no-cache", "referrer-policy": "no-referrer" },
+      status: 200,
+      "cache-control": "no-cache",
+      "referrer-policy": "no-referrer",
       "x-robots-tag": "noindex, nofollow",
     });
     expect(headers.get("set-cookie")).toBeNull();

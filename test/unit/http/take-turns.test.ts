@@ -10,7 +10,11 @@ import { maxSendingLargeMs, takeTurns } from "../../../server/http/take-turns.ts
 import type { Actor } from "../../../server/identity/actor.ts";
 
 const key: Actor = {
-  ...{ kind: "key", id: "key_1", name: "k", node: "organization:o", reach: ["organization:o"] },
+  kind: "key",
+  id: "key_1",
+  name: "k",
+  node: "organization:o",
+  reach: ["organization:o"],
   grants: [{ node: "organization:o", actions: new Set(["read", "nodes:write", "ingest"]) }],
   createOrganizations: false,
 };

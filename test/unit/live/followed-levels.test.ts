@@ -60,8 +60,17 @@ afterEach(() => {
 
 function joined(atMs: number, given: Partial<DerivedChange> = {}): DerivedChange {
   return {
-    ...{ organization: "acme", partner: "", reseller: "", session: "s1", room: "", part: 0, startedMs: atMs },
-    ...{ edges: [{ level: "participants", atMs, delta: 1 }], agentSpans: [], deadlineMs: 0, ...given },
+    organization: "acme",
+    partner: "",
+    reseller: "",
+    session: "s1",
+    room: "",
+    part: 0,
+    startedMs: atMs,
+    edges: [{ level: "participants", atMs, delta: 1 }],
+    agentSpans: [],
+    deadlineMs: 0,
+    ...given,
   };
 }
 

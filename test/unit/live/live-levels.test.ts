@@ -15,8 +15,17 @@ function readAll(levels: LiveLevels, node: string, atMs: number): NodeReading {
 
 function changeOf(given: Partial<DerivedChange> = {}): DerivedChange {
   return {
-    ...{ organization: "acme", partner: "p1", reseller: "r1", session: "s1", room: "daily", part: 0 },
-    ...{ startedMs: startMs, edges: [], agentSpans: [], deadlineMs: 0, ...given },
+    organization: "acme",
+    partner: "p1",
+    reseller: "r1",
+    session: "s1",
+    room: "daily",
+    part: 0,
+    startedMs: startMs,
+    edges: [],
+    agentSpans: [],
+    deadlineMs: 0,
+    ...given,
   };
 }
 
@@ -101,7 +110,8 @@ test("an agent's levels are those of its own intervals", () => {
 function countedSpans(agents: number) {
   let looks = 0;
   const spans = Array.from({ length: agents }, (_, index) => ({
-    ...{ level: "participants", startMs },
+    level: "participants",
+    startMs,
     get agent() {
       looks++;
       return `bot-${index}`;

@@ -71,7 +71,10 @@ describe("what a mail shows of a report first", () => {
     rows: ReportCell[][],
     totals: ReportCell[] = [],
   ): ReportSection => ({
-    ...{ id, title: "Organizations", rows, totals },
+    id,
+    title: "Organizations",
+    rows,
+    totals,
     columns: keys.map((key) => ({ key, title: key, unit: null, type: "text" })),
   });
 

@@ -7,8 +7,16 @@ import { pdfOfDocument } from "../../../server/reports/render/pdf.ts";
 import { pdfData, sharesOf } from "../../../server/reports/render/pdf-data.ts";
 
 const document = {
-  ...{ name: "Usage", node: "all", node_name: "all", from: "2026-01-01T00:00:00Z", to: "2026-02-01T00:00:00Z" },
-  ...{ tz: "UTC", watermark: "2026-02-01T00:00:00Z", made_at: "2026-02-01T00:00:00Z", definitions: [], sections: [] },
+  name: "Usage",
+  node: "all",
+  node_name: "all",
+  from: "2026-01-01T00:00:00Z",
+  to: "2026-02-01T00:00:00Z",
+  tz: "UTC",
+  watermark: "2026-02-01T00:00:00Z",
+  made_at: "2026-02-01T00:00:00Z",
+  definitions: [],
+  sections: [],
 } as unknown as ReportDocument;
 
 const turn = { tenant: "reseller:r1" };

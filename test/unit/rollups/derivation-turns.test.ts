@@ -160,7 +160,13 @@ test("another epoch is entered when all is written that the one before derived, 
   write("a").open();
   await Promise.all([a, b]);
   expect(happened.slice(4)).toEqual([
-    ...["written a", "invalidate", "epoch", "undo from 40", "work b", "write b", "written b"],
+    "written a",
+    "invalidate",
+    "epoch",
+    "undo from 40",
+    "work b",
+    "write b",
+    "written b",
   ]);
 });
 

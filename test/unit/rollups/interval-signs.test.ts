@@ -16,8 +16,16 @@ const beganMs = Date.parse("2026-05-05T10:00:00Z");
 const usualMs = 12 * 60 * 60 * 1000;
 const path = { organization: "acme", session: "s", room: "", partner: "", reseller: "", agent: "" };
 const sign = (action: string, ms: number, rest: Partial<LevelEvent> = {}): LevelEvent => ({
-  ...{ ...path, level: "participants", interval: "", user: "u", startedMs: 0, aliveWithinMs: 0, dims: "" },
-  ...{ action, timeMs: beganMs + ms, ...rest },
+  ...path,
+  level: "participants",
+  interval: "",
+  user: "u",
+  startedMs: 0,
+  aliveWithinMs: 0,
+  dims: "",
+  action,
+  timeMs: beganMs + ms,
+  ...rest,
 });
 
 /** The rule by itself: all signs in order of time, walked one by one. */

@@ -197,8 +197,16 @@ test("of sessions that are more than memory may hold, the one used longest ago g
 });
 
 const joinOf = (user: string, seconds: number): LevelEvent => ({
-  ...{ ...path, user, level: "participants", action: "start", interval: "", agent: "", dims: "" },
-  ...{ timeMs: beganMs + seconds * 1000, startedMs: 0, aliveWithinMs: 0 },
+  ...path,
+  user,
+  level: "participants",
+  action: "start",
+  interval: "",
+  agent: "",
+  dims: "",
+  timeMs: beganMs + seconds * 1000,
+  startedMs: 0,
+  aliveWithinMs: 0,
 });
 
 test("a user who comes and goes for hours takes as much memory as several intervals, and one who says that it lives does not", () => {
@@ -235,11 +243,21 @@ test("intervals with long names take as much memory as several, and in a large s
 /** A line with columns as long as they may be beside those that a session keeps. */
 function longLineOf(number: number): Buffer {
   const values: Partial<Record<(typeof lineColumns)[number], string>> = {
-    ...{ checked: "1", organization: `organization ${number}`, session: `a session of some length ${number}` },
-    ...{ room: `a room of some length ${number}`, user: `a user of some length ${number}` },
-    ...{ interval: `an interval of some length ${number}`, time_ms: `${beganMs + number}`, started_ms: "0" },
-    ...{ value: "\\N", properties: "p".repeat(16_384), dims: '{"device":"a mobile phone"}', level: "participants" },
-    ...{ level_action: "start", alive_within_ms: "0", key: "key" },
+    checked: "1",
+    organization: `organization ${number}`,
+    session: `a session of some length ${number}`,
+    room: `a room of some length ${number}`,
+    user: `a user of some length ${number}`,
+    interval: `an interval of some length ${number}`,
+    time_ms: `${beganMs + number}`,
+    started_ms: "0",
+    value: "\\N",
+    properties: "p".repeat(16_384),
+    dims: '{"device":"a mobile phone"}',
+    level: "participants",
+    level_action: "start",
+    alive_within_ms: "0",
+    key: "key",
   };
   return Buffer.from(`${lineColumns.map((name) => values[name] ?? "").join("\t")}\n`);
 }

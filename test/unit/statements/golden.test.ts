@@ -163,8 +163,16 @@ const subscription = (
 ): SubscriptionRecord => {
   const startsAt = new Date(history[0]?.[1] ?? 0);
   return {
-    ...{ id: "sub_1", node: "organization:o", anchor, tz, startsAt, renews: true, createdAt: startsAt },
-    ...{ trialEndsAt: null, expiresAt: null, cancelledAt: cancelledAt === null ? null : new Date(cancelledAt) },
+    id: "sub_1",
+    node: "organization:o",
+    anchor,
+    tz,
+    startsAt,
+    renews: true,
+    createdAt: startsAt,
+    trialEndsAt: null,
+    expiresAt: null,
+    cancelledAt: cancelledAt === null ? null : new Date(cancelledAt),
     history: history.map(([planId, from]) => ({ planId, version: 1, validFrom: new Date(from) })),
   };
 };

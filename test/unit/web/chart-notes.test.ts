@@ -3,10 +3,17 @@ import type { UsageAnswer } from "../../../server/contract/usage.ts";
 import { chartContent, runningTotals } from "../../../web/src/charts/chart-content.ts";
 
 const day = (date: number, value: string | null) => ({
-  ...{ start: `2026-03-0${date}T00:00:00Z`, end: `2026-03-0${date + 1}T00:00:00Z`, value, partial: false },
+  start: `2026-03-0${date}T00:00:00Z`,
+  end: `2026-03-0${date + 1}T00:00:00Z`,
+  value,
+  partial: false,
 });
 const answer = {
-  ...{ node: "all", from: "2026-03-01T00:00:00Z", to: "2026-03-05T00:00:00Z", tz: "UTC", window: "day" },
+  node: "all",
+  from: "2026-03-01T00:00:00Z",
+  to: "2026-03-05T00:00:00Z",
+  tz: "UTC",
+  window: "day",
   watermark: "2026-03-05T00:00:00Z",
   meters: [
     {
@@ -39,7 +46,10 @@ test("a note, a change of plan and what changed figures are marked in the window
   const marks = (["note", "plan", "correction", "late", "alert"] as const).map((kind) => ({ at, text: kind, kind }));
   const content = chartContent(answer, [], Date.parse("2026-03-06T00:00:00Z"), { notes: { marks } });
   expect(content.marks.map((own) => own.map(({ text }) => text))).toEqual([
-    ...[[], ["alert"], ["note", "plan", "correction", "late"], []],
+    [],
+    ["alert"],
+    ["note", "plan", "correction", "late"],
+    [],
   ]);
 });
 

@@ -4,11 +4,17 @@ import type { UsageAnswer } from "../../../server/contract/usage.ts";
 import { courseNotes, courseSoFar, fillingQuotas } from "../../../web/src/charts/cycle-course.ts";
 
 const day = (date: number, value: string) => ({
-  ...{ start: `2026-03-0${date}T00:00:00Z`, end: `2026-03-0${date + 1}T00:00:00Z`, value },
+  start: `2026-03-0${date}T00:00:00Z`,
+  end: `2026-03-0${date + 1}T00:00:00Z`,
+  value,
   partial: date > 2,
 });
 const answer = {
-  ...{ node: "all", from: "2026-03-01T00:00:00Z", to: "2026-03-05T00:00:00Z", tz: "UTC", window: "day" },
+  node: "all",
+  from: "2026-03-01T00:00:00Z",
+  to: "2026-03-05T00:00:00Z",
+  tz: "UTC",
+  window: "day",
   watermark: "2026-03-02T12:00:00Z",
   meters: [
     {
@@ -22,7 +28,11 @@ const answer = {
 const nowMs = Date.parse("2026-03-03T00:00:00Z");
 const endMs = Date.parse(answer.to);
 const quota = {
-  ...{ feature: "calls", meter: "call_minutes", unit: "minutes", used: "6", limit: "10" },
+  feature: "calls",
+  meter: "call_minutes",
+  unit: "minutes",
+  used: "6",
+  limit: "10",
   projected: { value: "12", low: "10", high: "16", error_percent: 9 },
 } as unknown as Quota;
 

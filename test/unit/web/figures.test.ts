@@ -317,7 +317,10 @@ describe("the chart", () => {
     const many = (count: number, unitOf: (place: number) => string): UsageAnswer => ({
       ...answer,
       meters: Array.from({ length: count }, (_, place) => ({
-        ...{ meter: `m${place}`, unit: unitOf(place), total: 0, series: answer.meters[0]?.series ?? [] },
+        meter: `m${place}`,
+        unit: unitOf(place),
+        total: 0,
+        series: answer.meters[0]?.series ?? [],
       })),
     });
     const parts = (count: number, unitOf: (place: number) => string) =>

@@ -69,7 +69,11 @@ describe("a custom range", () => {
 describe("an exact range", () => {
   it("is asked by its instants, and what ends now goes on", () => {
     expect(spanOf({ preset: "exact", from: "now-6h", to: "now" }, "UTC", at)).toEqual({
-      ...{ from: "2026-02-28T20:30:00.000Z", to: "now", firstDay: "2026-02-28", lastDay: "2026-03-01", days: 0.25 },
+      from: "2026-02-28T20:30:00.000Z",
+      to: "now",
+      firstDay: "2026-02-28",
+      lastDay: "2026-03-01",
+      days: 0.25,
     });
     expect(windowsFor(0.25)).toEqual({ choices: ["minute", "hour"], usual: "minute" });
   });
@@ -77,7 +81,9 @@ describe("an exact range", () => {
   it("that covers whole days of the zone becomes these days", () => {
     const [from, to] = ["2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z"].map(Date.parse) as [number, number];
     expect(wholeDays(from, to, "Europe/Berlin")).toEqual({
-      ...{ preset: "custom", from: "2026-03-29", through: "2026-03-29" },
+      preset: "custom",
+      from: "2026-03-29",
+      through: "2026-03-29",
     });
     expect(wholeDays(from, to, "UTC")).toBeUndefined();
     expect(wholeDays(from, to + 60_000, "Europe/Berlin", true)).toMatchObject({ through: "2026-03-30" });

@@ -3,7 +3,10 @@ import type { LiveRoom } from "../../../server/contract/live.ts";
 import { formatRoomOrder, nextOrder, orderedRooms, parseRoomOrder } from "../../../web/src/live/room-order.ts";
 
 const room = (name: string, participants: number, minute: number): LiveRoom => ({
-  ...{ organization: "acme", session: `s-${name}`, room: name, participants },
+  organization: "acme",
+  session: `s-${name}`,
+  room: name,
+  participants,
   started_at: new Date(Date.UTC(2026, 10, 29, 9, minute)).toISOString(),
 });
 const rooms = [room("daily 10", 3, 0), room("daily 2", 7, 5), room("board", 3, 9)];

@@ -22,10 +22,14 @@ test.each([
 
 test("a time is one on the clock of the zone, and a day beside it is a whole one", () => {
   expect(read("2026-03-01 10:00 to 2026-03-01 16:30", "Asia/Kolkata")).toEqual({
-    ...{ preset: "exact", from: "2026-03-01T04:30:00.000Z", to: "2026-03-01T11:00:00.000Z" },
+    preset: "exact",
+    from: "2026-03-01T04:30:00.000Z",
+    to: "2026-03-01T11:00:00.000Z",
   });
   expect(read("2026-03-01 to now", "Europe/Berlin")).toEqual({
-    ...{ preset: "exact", from: "2026-02-28T23:00:00.000Z", to: "now" },
+    preset: "exact",
+    from: "2026-02-28T23:00:00.000Z",
+    to: "now",
   });
 });
 

@@ -5,8 +5,29 @@ import { eventOfLine } from "../../../../server/ingest/accept/event-row.ts";
 import { LevelLines } from "../../../../server/rollups/level-events.ts";
 
 const columns = [
-  ...["1", "acme", "e1", "1", "0", "59000", "participant.joined", "", "", "", "u1", "s1", "daily", "c1", ""],
-  ...["0", "\\N", "{}", "{}", "participants", "start", "90000", "key_1"],
+  "1",
+  "acme",
+  "e1",
+  "1",
+  "0",
+  "59000",
+  "participant.joined",
+  "",
+  "",
+  "",
+  "u1",
+  "s1",
+  "daily",
+  "c1",
+  "",
+  "0",
+  "\\N",
+  "{}",
+  "{}",
+  "participants",
+  "start",
+  "90000",
+  "key_1",
 ];
 const lines = [columns, [...columns, "7"], [...columns, "7", "x"]].map((one) => one.join("\t"));
 

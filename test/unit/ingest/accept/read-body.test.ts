@@ -44,20 +44,25 @@ test("a line is judged as it is alone, whatever lines stand before and behind it
   const flat = (members: number) => `{${Array.from({ length: members }, (_, at) => `"k${at}":1`).join(",")}}`;
   const objects = (count: number) => `{"a":{${Array.from({ length: count - 2 }, (_, at) => `"k${at}":{}`).join(",")}}}`;
   const lines = [
-    ...[
-      JSON.stringify(sound),
-      deep(31),
-      "1",
-      deep(32),
-      deep(33),
-      '"{"',
-      "1",
-      deep(34),
-      flat(4_999),
-      flat(5_000),
-      flat(5_001),
-    ],
-    ...[objects(32), objects(33), `{"a":"${"{".repeat(40)}"}`, "1", "{{{{", "}", JSON.stringify(sound), '"no object"'],
+    JSON.stringify(sound),
+    deep(31),
+    "1",
+    deep(32),
+    deep(33),
+    '"{"',
+    "1",
+    deep(34),
+    flat(4_999),
+    flat(5_000),
+    flat(5_001),
+    objects(32),
+    objects(33),
+    `{"a":"${"{".repeat(40)}"}`,
+    "1",
+    "{{{{",
+    "}",
+    JSON.stringify(sound),
+    '"no object"',
   ];
   const alone = lines.map((line) => read("application/x-ndjson", line).unreadable.get(0)?.code);
   expect(new Set(alone)).toEqual(new Set([undefined, "too_complex", "not_json"]));
