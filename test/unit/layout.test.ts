@@ -13,7 +13,7 @@ const importersOf = (files: readonly SourceFile[], name: string) =>
 const inFolders = (...folders: string[]) =>
   server.filter((file) => folders.some((folder) => file.path.startsWith(`server/${folder}/`)));
 
-test("the top level holds the folders and files that the README names, and nothing else", () => {
+test("the top level holds these folders and files, and nothing else", () => {
   const allowed = [
     "CHANGELOG.md",
     "CONTRIBUTING.md",

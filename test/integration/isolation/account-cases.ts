@@ -1,8 +1,8 @@
-/** The cases of the routes of nodes, keys, people, sessions and passwords. */
+/** The cases of the routes of keys, people, sessions and passwords. */
 import { randomUUID } from "node:crypto";
 import { newId } from "../../../server/identity/actor.ts";
 import { userRoles, users } from "../../../server/postgres/schema/accounts.ts";
-import { askedAbout, inside, type World } from "../../support/isolation-world.ts";
+import { inside, type World } from "../../support/isolation-world.ts";
 import type { RouteCase } from "./route-case.ts";
 
 const accountsCases: RouteCase[] = [
@@ -34,38 +34,6 @@ const accountsCases: RouteCase[] = [
   { route: "GET /v1/session/oidc", needs: "nothing", allowed: 404, elsewhere: "the same" },
   { route: "GET /v1/session/oidc/callback", needs: "nothing", allowed: 404, elsewhere: "the same" },
   { route: "GET /v1/me", needs: "credentials", allowed: 200, elsewhere: "nothing" },
-  { route: "GET /v1/nodes", needs: "read", allowed: 200, elsewhere: "nothing" },
-  {
-    route: "GET /v1/nodes/{node}",
-    needs: "read",
-    request: () => ({ path: `/v1/nodes/${inside}` }),
-    allowed: 200,
-    elsewhere: 403,
-  },
-  {
-    route: "POST /v1/nodes",
-    needs: "nodes:write",
-    request: () => ({ body: { kind: "organization", id: "inside-9f3c", parent: askedAbout } }),
-    allowed: 200,
-    elsewhere: 403,
-  },
-  {
-    route: "PATCH /v1/nodes/{node}",
-    needs: "nodes:write",
-    request: () => ({ path: `/v1/nodes/${inside}`, body: { fields: { seen: true } } }),
-    allowed: 200,
-    elsewhere: 403,
-  },
-  {
-    route: "POST /v1/nodes/import",
-    needs: "nodes:write",
-    request: () => ({
-      body: `kind,id,parent\norganization,inside-9f3c,${askedAbout}`,
-      headers: { "content-type": "text/csv" },
-    }),
-    allowed: 200,
-    elsewhere: 422,
-  },
   { route: "GET /v1/keys", needs: "keys:write", allowed: 200, elsewhere: "nothing" },
   {
     route: "POST /v1/keys",

@@ -1,4 +1,4 @@
-/** One case for each route; see isolation-matrix.test.ts. Grouped by the file that mounts the route. */
+/** One case for each route; see isolation-matrix.test.ts. Grouped by subject. */
 import { randomUUID } from "node:crypto";
 import { expect } from "vitest";
 import { system } from "../../../server/audit/record-change.ts";
@@ -8,6 +8,7 @@ import { askedAbout, inside, type World } from "../../support/isolation-world.ts
 import { accountCases } from "./account-cases.ts";
 import { alertCases } from "./alert-cases.ts";
 import { deliveryCases } from "./delivery-cases.ts";
+import { nodeCases } from "./node-cases.ts";
 import { planCases } from "./plan-cases.ts";
 import { reportCases } from "./report-cases.ts";
 import type { RouteCase } from "./route-case.ts";
@@ -350,6 +351,7 @@ export const routeCases: readonly RouteCase[] = [
   ...explainCases,
   ...recordsCases,
   ...ingestHealthCases,
+  ...nodeCases,
   ...accountCases,
   ...auditCases,
   ...reconciliationCases,

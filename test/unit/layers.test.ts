@@ -2,11 +2,11 @@ import { expect, test } from "vitest";
 import { importedBy, type SourceFile, sourcesIn } from "../support/source-files.ts";
 
 /**
- * The rooms of the server from the lowest to the highest. A room imports itself and those that stand before it, types too, so
- * that each can be read, and tested, knowing nothing of what comes after it. A room is a folder, of `ingest` a folder within it,
+ * The layers of the server from the lowest to the highest. A layer imports itself and those that stand before it, types too, so
+ * that each can be read, and tested, knowing nothing of what comes after it. A layer is a folder, of `ingest` a folder within it,
  * or a file at the top.
  */
-const rooms = [
+const layers = [
   // What all others speak in.
   "contract",
   "problem",
@@ -64,7 +64,7 @@ const rooms = [
   "main",
 ];
 
-function roomOf(path: string): string {
+function layerOf(path: string): string {
   const [, first = "", second = ""] = /^server\/([^/]+)(?:\/([^/]+))?/.exec(path) ?? [];
   if (first === "ingest") return `${first}/${second}`;
   return first.replace(/\.ts$/, "");
@@ -72,14 +72,16 @@ function roomOf(path: string): string {
 
 const server = sourcesIn("server");
 
-test("every room of the server has its place in the order", () => {
-  expect([...new Set(server.map(({ path }) => roomOf(path)))].sort()).toEqual([...rooms].sort());
+test("every layer of the server has its place in the order", () => {
+  expect([...new Set(server.map(({ path }) => layerOf(path)))].sort()).toEqual([...layers].sort());
 });
 
-test("no room imports one that stands above it", () => {
+test("no layer imports one that stands above it", () => {
   const upward = server.flatMap((file) =>
     importedBy(file)
-      .filter((target) => target.endsWith(".ts") && rooms.indexOf(roomOf(target)) > rooms.indexOf(roomOf(file.path)))
+      .filter(
+        (target) => target.endsWith(".ts") && layers.indexOf(layerOf(target)) > layers.indexOf(layerOf(file.path)),
+      )
       .map((target) => `${file.path} -> ${target}`),
   );
   expect(upward).toEqual([]);
