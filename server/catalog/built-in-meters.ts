@@ -1,6 +1,6 @@
 /**
- * The built-in meters, as data: how events become a number. Adding a meter is one entry here: the API, the
- * documentation, quotas and the dashboard take it from the list.
+ * The built-in meters, as data: how events become a number. Adding a meter is one entry at the end, since charts give a meter
+ * its colour by its place (web/src/charts/looks.ts): the API, the documentation, quotas and the dashboard take it from the list.
  */
 import { intervalLevels } from "./levels.ts";
 import type { Meter } from "./meter.ts";

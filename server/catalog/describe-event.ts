@@ -1,8 +1,9 @@
 /** What an event type is, in words and by an example: the one source of its page. */
+import { hourMs } from "../contract/durations.ts";
 import type { UsageEvent } from "../contract/events.ts";
 import { meters } from "./built-in-meters.ts";
 import { typesBehind } from "./catalog.ts";
-import { type EventType, eventTypes } from "./event-types.ts";
+import { type BuiltInType, type EventType, eventTypes } from "./event-types.ts";
 import { eventWords } from "./event-words.ts";
 import { defaultAliveWithinMs } from "./levels.ts";
 import type { Meter } from "./meter.ts";
@@ -23,7 +24,7 @@ export function describeEvent(name: string): EventDescription | undefined {
   if (!type) return undefined;
   return {
     type: name,
-    words: eventWords[name] ?? "",
+    words: eventWords[name as BuiltInType],
     fields: fieldsOf(type),
     feeds: metersFedBy(name),
     example: { events: exampleOf(name, type), from: at(0), during: at(15), to: at(60) },
@@ -40,7 +41,7 @@ function metersFedBy(name: string): Meter[] {
   });
 }
 
-const hours = defaultAliveWithinMs / 3_600_000;
+const hours = defaultAliveWithinMs / hourMs;
 
 function fieldsOf(type: EventType): EventDescription["fields"] {
   const fields: EventDescription["fields"] = [];

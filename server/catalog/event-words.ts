@@ -1,5 +1,7 @@
+import type { BuiltInType } from "./event-types.ts";
+
 /** One sentence for each built-in event type: when to send it. */
-export const eventWords: Readonly<Record<string, string>> = {
+export const eventWords: Readonly<Record<BuiltInType, string>> = {
   "participant.joined": "A participant came into a session.",
   "participant.alive":
     "A participant is still there. Send it every minute or so where a connection may vanish without a word.",

@@ -71,7 +71,7 @@ function organizationPlaces(node: string): Place[] {
 }
 
 /** Pages of one thing each: the first that the API lists. */
-export async function detailPlaces(context: BrowserContext, url: string): Promise<Place[]> {
+export async function detailPlaces(context: Pick<BrowserContext, "request">, url: string): Promise<Place[]> {
   const read = async (path: string) => (await context.request.get(url + path)).json();
   const [
     { organizations },

@@ -1,12 +1,10 @@
 import { execFileSync } from "node:child_process";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { MeterSummary } from "../../../server/contract/meters.ts";
 import type { UsageAnswer } from "../../../server/contract/usage.ts";
 import { parseComparison } from "../../../server/contract/usage-question.ts";
 import { breakdownRows } from "../../../web/src/charts/breakdown.ts";
 import { chartContent, chartSummary, panelsOf, windowTitle } from "../../../web/src/charts/chart-content.ts";
-import { looksOf, looksOfKeys } from "../../../web/src/charts/looks.ts";
 import { changeOf, readoutOf, sayReadout, windowAt } from "../../../web/src/charts/readout.ts";
 import { compareFigures, formatSort, parseSort, usageRows, usualSort } from "../../../web/src/charts/usage-table.ts";
 import { formatComparison } from "../../../web/src/state/comparison.ts";
@@ -264,28 +262,6 @@ describe("the chart", () => {
     const alone = chartContent(answer, meters, now, { only: "max_concurrent_participants" });
     const both = chartContent(answer, meters, now);
     expect(alone.series).toEqual([both.series[1]]);
-  });
-
-  it("gives a meter the same look whatever is drawn beside it, and no other meter that look", () => {
-    const catalog = Array.from({ length: 37 }, (_, place) => `m${place}`);
-    const all = catalog.map((meter) => meterOf(meter, meter, "count"));
-    const whole = looksOf(catalog, all);
-    expect(new Set([...whole.values()].map((look) => JSON.stringify(look))).size).toBe(37);
-    fc.assert(
-      fc.property(fc.shuffledSubarray(catalog, { minLength: 1, maxLength: 8 }), (chosen) => {
-        for (const [meter, look] of looksOf(chosen, all)) expect(look).toEqual(whole.get(meter));
-      }),
-    );
-  });
-
-  it("gives up to seven groups a colour each, by what they are and not by their rank", () => {
-    fc.assert(
-      fc.property(fc.uniqueArray(fc.string(), { minLength: 1, maxLength: 7 }), (keys) => {
-        const looks = looksOfKeys(keys);
-        expect(new Set([...looks.values()].map(({ color }) => color)).size).toBe(keys.length);
-        expect(looksOfKeys([...keys].reverse())).toEqual(looks);
-      }),
-    );
   });
 
   it("says of a window all values with their units, and the zone", () => {

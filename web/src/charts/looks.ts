@@ -17,8 +17,8 @@ const cues = 5;
 export const otherLook: Look = { color: colors, cue: 0 };
 
 /**
- * The look of each chosen meter. One that is built in has that of its place in the catalog, always; one that a user made has
- * that of its name, and the next cue where a chosen one looks like it already.
+ * The look of each chosen meter. One that is built in has that of its place in the catalog, always, as long as there are no more
+ * than there are looks; one that a user made has that of its name, and the next cue where a chosen one looks like it already.
  */
 export function looksOf(chosen: readonly string[], all: readonly ChartedMeter[]): ReadonlyMap<string, Look> {
   const builtIn = all.filter(({ node }) => node === null).map(({ meter }) => meter);
@@ -27,8 +27,9 @@ export function looksOf(chosen: readonly string[], all: readonly ChartedMeter[])
   const ordered = [...chosen].sort((a, b) => placeIn(builtIn, a) - placeIn(builtIn, b) || (a < b ? -1 : Number(a > b)));
   for (const meter of ordered) {
     const place = builtIn.indexOf(meter);
+    const isItsOwn = place >= 0 && place < colors * cues;
     let slot = (place < 0 ? hashOf(meter) : place) % (colors * cues);
-    for (let tries = 0; place < 0 && taken.has(slot) && tries < cues; tries++) slot = (slot + colors) % (colors * cues);
+    for (let tries = 0; !isItsOwn && taken.has(slot) && tries < cues; tries++) slot = (slot + colors) % (colors * cues);
     taken.add(slot);
     looks.set(meter, { color: (slot % colors) + 1, cue: Math.floor(slot / colors) });
   }
