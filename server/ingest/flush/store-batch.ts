@@ -7,7 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import { z } from "zod";
 import { type ClickHouse, StatementRefusedError } from "../../clickhouse/client.ts";
-import { defineInsert, defineQuery } from "../../clickhouse/define-query.ts";
+import { defineInsert, defineQuery, defineStatement } from "../../clickhouse/define-query.ts";
 import { numberColumn } from "../../clickhouse/number-column.ts";
 import { recount } from "../accept/event-outcomes.ts";
 import type { Sequence } from "../log/sequence.ts";
@@ -22,6 +22,15 @@ const countBatch = defineQuery(
   batchParam,
   z.object({ events: numberColumn, counted: numberColumn, counted_for_nodes: numberColumn }),
 );
+
+/** In this order: identities are found by the events. */
+const partRemovals = [
+  defineStatement("remove_part_event_ids", batchParam),
+  defineStatement("remove_part_job_events", batchParam),
+  defineStatement("remove_part_usage_per_15m", batchParam),
+  defineStatement("remove_part_node_usage_per_15m", batchParam),
+  defineStatement("remove_part_usage_events", batchParam),
+];
 
 /** ClickHouse's codes for values that a column or a view cannot take. */
 const refusedValueCodes: ReadonlySet<number> = new Set([
@@ -138,14 +147,7 @@ async function splitPart(
 
 /** Intervals are left as they are: what the halves write there says the same again. */
 async function removePart(clickhouse: ClickHouse, batch: number): Promise<void> {
-  for (const statement of [
-    "DELETE FROM event_ids WHERE (organization, id) IN (SELECT organization, id FROM usage_events WHERE batch = {batch:UInt64})",
-    "DELETE FROM job_events WHERE batch = {batch:UInt64}",
-    "DELETE FROM usage_per_15m WHERE batch = {batch:UInt64}",
-    "DELETE FROM node_usage_per_15m WHERE batch = {batch:UInt64}",
-    "DELETE FROM usage_events WHERE batch = {batch:UInt64}",
-  ])
-    await clickhouse.command(statement, { batch }, { lightweight_deletes_sync: "2" });
+  for (const remove of partRemovals) await remove(clickhouse, { batch });
 }
 
 /** Repeats `action` with full jitter until it succeeds; rejects only when the signal is aborted. */

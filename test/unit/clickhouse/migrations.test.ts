@@ -30,6 +30,12 @@ test("a migration is known by its own text alone", () => {
   expect(checksums).toMatchObject(released["clickhouse/migrations"] as object);
 });
 
+test("no two migrations of ClickHouse have one number, but for two that databases know by these names already", () => {
+  const numbers = readMigrations().map(({ name }) => name.slice(0, 4));
+  // A database refuses to start with a migration that it has applied and no longer finds, so neither gets another number.
+  expect(numbers.filter((number, place) => numbers.indexOf(number) !== place)).toEqual(["0022"]);
+});
+
 test("a migration that includes a fragment is refused before anything is applied", () => {
   const directory = mkdtempSync(join(tmpdir(), "tidemark-migrations-"));
   try {
