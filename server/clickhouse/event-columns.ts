@@ -8,15 +8,25 @@
 import { z } from "zod";
 import { numberColumn } from "./number-column.ts";
 
-/** What a column holds: how it is sent, stored, read back, and what comes of it. `name` is its name in rows, `column` in the table. */
+/**
+ * What a column holds: how it is sent, stored, read back, what comes of it, and what the rows have in it that are older than the
+ * column. `name` is its name in rows, `column` in the table.
+ */
 const kinds = {
-  text: { sent: "String", stored: (name: string) => name, read: (column: string) => column, schema: z.string() },
+  text: {
+    sent: "String",
+    stored: (name: string) => name,
+    read: (column: string) => column,
+    schema: z.string(),
+    before: "",
+  },
   /** UInt64 as decimal digits. */
   hash: {
     sent: "UInt64",
     stored: (name: string) => name,
     read: (column: string) => `toString(${column})`,
     schema: z.string(),
+    before: "0",
   },
   /** A DateTime64(3) in the table, ms since 1970 (UTC) in rows. */
   instant: {
@@ -24,13 +34,21 @@ const kinds = {
     stored: (name: string) => `fromUnixTimestamp64Milli(${name}, 'UTC')`,
     read: (column: string) => `toUnixTimestamp64Milli(${column})`,
     schema: numberColumn,
+    before: 0,
   },
-  millis: { sent: "Int64", stored: (name: string) => name, read: (column: string) => column, schema: numberColumn },
+  millis: {
+    sent: "Int64",
+    stored: (name: string) => name,
+    read: (column: string) => column,
+    schema: numberColumn,
+    before: 0,
+  },
   amount: {
     sent: "Nullable(Decimal(38, 9))",
     stored: (name: string) => name,
     read: (column: string) => `toString(${column})`,
     schema: z.string().nullable(),
+    before: null,
   },
 } as const;
 
@@ -82,6 +100,11 @@ export const eventRowSchema = storedColumnsSchema.extend({
   source: z.string().optional(),
 });
 export type EventRow = z.output<typeof eventRowSchema>;
+
+const beforeAnyColumn = Object.fromEntries(columns.map(({ name, kind }) => [name, kinds[kind].before]));
+
+/** A row that was kept as JSON, perhaps before a column was added: that one has what older events are stored with, the default of its type. */
+export const eventRowOf = (kept: object): EventRow => ({ ...beforeAnyColumn, ...kept }) as EventRow;
 
 const list = (one: (column: EventColumn) => string) => columns.map(one).join(", ");
 

@@ -25,22 +25,7 @@ export const amendEventSchema = z.strictObject({
 
 /** The event as it was sent, or as it was amended. */
 export const correctedRecordSchema = recordSchema
-  .pick({
-    id: true,
-    source: true,
-    type: true,
-    time: true,
-    organization: true,
-    agent: true,
-    user: true,
-    session: true,
-    room: true,
-    interval: true,
-    job: true,
-    started_at: true,
-    value: true,
-    seconds: true,
-  })
+  .omit({ received_at: true, partner: true, reseller: true, key: true, voided: true })
   .extend({ properties: recordSchema.shape.properties.optional() });
 
 export const correctionSchema = z.object({

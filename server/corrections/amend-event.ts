@@ -44,8 +44,11 @@ type SentColumn = {
 
 const fieldsOfRow = [...new Set(Object.values(sentAs))].filter((fields) => fields !== null);
 
+/** An event as it would be sent again: its time is known, its amount an exact decimal. */
+export type SentEvent = Omit<GivenEvent, "value" | "seconds"> & { time: string; value?: string; seconds?: string };
+
 /** What an emitter would send to have the event stored like this. */
-export function eventOfRow(row: Pick<EventRow, SentColumn>): GivenEvent {
+export function eventOfRow(row: Pick<EventRow, SentColumn>): SentEvent {
   return Object.assign({}, ...fieldsOfRow.map((fields) => fields(row as EventRow)));
 }
 

@@ -2,18 +2,19 @@
  * The usage events behind the figures, newest first by (time, organization, id). A list is bound to what could be queried
  * when it began (as-of.ts): events that are stored later, whatever their time, are in none of its pages. Pages go on from the last event's key, so none is skipped or repeated.
  */
+
 import { z } from "zod";
 import { type Filter, filterParams, paramsOfFilters } from "../catalog/filters.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { numberColumn } from "../clickhouse/number-column.ts";
 import { instantKeySchema } from "../contract/cursors.ts";
+import { hourMs } from "../contract/durations.ts";
 import { limits } from "../contract/events.ts";
 import type { UsageRecord } from "../contract/records.ts";
-import { amountOf } from "../ingest/accept/amount-unit.ts";
+import { eventOfRow } from "../corrections/amend-event.ts";
 import type { GivenEvent } from "../ingest/accept/event-gate.ts";
 import { eventNameSchema, nameOfStored, storedId } from "../ingest/accept/event-identity.ts";
-import { namedThings, propertiesOf } from "../ingest/accept/event-value.ts";
 import { type AsOf, asOfParams, paramsOfAsOf } from "../metrics/as-of.ts";
 import { nodeFilter, nodeParams } from "../metrics/node-filter.ts";
 
@@ -90,7 +91,7 @@ export interface RecordsQuestion {
 }
 
 /** The first look goes this far back; without enough events there, the next one 8 times as far. */
-const firstSpanMs = 60 * 60 * 1000;
+const firstSpanMs = hourMs;
 const spanGrowth = 8;
 const shortestSpanMs = 1_000;
 
@@ -153,15 +154,12 @@ const keyOf = ({ time_ms, organization, id }: RecordRow): RecordKey => [time_ms,
 
 function recordOf(row: RecordRow): ExactRecord {
   const isoOf = (ms: number) => new Date(ms).toISOString();
+  const name = nameOfStored(row.id);
+  const { properties = {}, ...sent } = eventOfRow({ ...row, ...name, dims: row.declared_dims });
   return {
-    ...nameOfStored(row.id),
-    type: row.type,
-    time: isoOf(row.time_ms),
-    organization: row.organization,
-    ...namedThings(row),
-    ...(row.started_ms !== 0 && { started_at: isoOf(row.started_ms) }),
-    ...amountOf(row.value, row.declared_dims),
-    properties: propertiesOf(row.properties),
+    ...name,
+    ...sent,
+    properties,
     received_at: isoOf(row.received_ms),
     partner: row.partner || null,
     reseller: row.reseller || null,

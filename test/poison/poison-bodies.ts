@@ -1,7 +1,7 @@
 /** Request bodies that somebody careless, broken or hostile might send, each the same for the same number and seed. */
 import { isUtf8 } from "node:buffer";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
-import { limits } from "../../server/contract/events.ts";
+import { limits, usageEventSchema } from "../../server/contract/events.ts";
 import { pick, type Random, seededRandom } from "../../server/programs/random.ts";
 
 export interface PoisonBody {
@@ -36,23 +36,7 @@ const types = [
   "made.up",
   "recording.stored",
 ];
-const fields = [
-  "id",
-  "type",
-  "organization",
-  "time",
-  "agent",
-  "user",
-  "session",
-  "room",
-  "interval",
-  "job",
-  "started_at",
-  "value",
-  "properties",
-  "extra",
-  "__proto__",
-];
+const fields = [...Object.keys(usageEventSchema.shape), "extra", "__proto__"];
 
 const deepObject = `${'{"a":'.repeat(3_000)}1${"}".repeat(3_000)}`;
 /** Values as JSON text, for some cannot be made by JSON.stringify. */

@@ -7,6 +7,7 @@ import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
 import { defaultPageSize } from "../../contract/pages.ts";
 import { recordListSchema, recordSchema, recordsQuerySchema, type UsageRecord } from "../../contract/records.ts";
+import type { ColumnType } from "../../contract/reports.ts";
 import type { Actor } from "../../identity/actor.ts";
 import { stringifyExact } from "../../json/exact-json.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
@@ -31,7 +32,7 @@ import { sayWatermark } from "../say-watermark.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
-export interface RecordsRoutesDeps {
+interface RecordsRoutesDeps {
   clickhouse: ClickHouse;
   tree: NodeTree;
   watermark: () => Date;
@@ -156,37 +157,31 @@ async function* linePieces(groups: AsyncGenerator<ReadRecord[]>, limit: number):
   }
 }
 
-const columns = [
-  "time",
-  "organization",
-  "id",
-  "type",
-  "agent",
-  "user",
-  "session",
-  "room",
-  "interval",
-  "job",
-  "started_at",
-  "value",
-  "properties",
-  "seconds",
-  "source",
-  "received_at",
-  "partner",
-  "reseller",
-  "key",
-  "voided",
-] as const satisfies (keyof UsageRecord)[];
-
-const recordColumns = tableColumns(columns, {
+/** Every field of a record, in the order of the columns of its table. */
+const columnTypes = {
   time: "instant",
+  organization: "text",
+  id: "text",
+  type: "text",
+  agent: "text",
+  user: "text",
+  session: "text",
+  room: "text",
+  interval: "text",
+  job: "text",
   started_at: "instant",
-  received_at: "instant",
   value: "decimal",
+  properties: "text",
   seconds: "decimal",
+  source: "text",
+  received_at: "instant",
+  partner: "text",
+  reseller: "text",
+  key: "text",
   voided: "boolean",
-});
+} as const satisfies Record<keyof UsageRecord, ColumnType>;
+const columns = Object.keys(columnTypes) as (keyof UsageRecord)[];
+const recordColumns = tableColumns(columns, columnTypes);
 
 /** A row for each record; properties as JSON. */
 async function* cellsOf(

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test, vi } from "vitest";
-import { usageEventSchema } from "../../../../server/contract/events.ts";
+import { type UsageEvent, usageEventSchema } from "../../../../server/contract/events.ts";
 import { explainForm, hasEventForm } from "../../../../server/ingest/accept/event-gate.ts";
 import { parseJson } from "../../../../server/json/parse-json.ts";
 
@@ -78,28 +78,26 @@ const properties = fc.oneof(
       .map((count) => Object.fromEntries(Array.from({ length: count }, (_, index) => [`p${index}`, index]))),
   },
 );
+const fields = {
+  id: either(text),
+  type: either(text),
+  organization: either(text),
+  time: either(instant),
+  agent: either(text),
+  user: either(text),
+  session: either(text),
+  room: either(text),
+  interval: either(text),
+  job: either(text),
+  started_at: either(instant),
+  value: either(value),
+  seconds: either(value),
+  properties: either(properties),
+} satisfies Record<keyof UsageEvent, fc.Arbitrary<unknown>>;
 const event = fc.oneof(
   {
     weight: 12,
-    arbitrary: fc.record(
-      {
-        id: either(text),
-        type: either(text),
-        organization: either(text),
-        time: either(instant),
-        agent: either(text),
-        user: either(text),
-        session: either(text),
-        room: either(text),
-        interval: either(text),
-        job: either(text),
-        started_at: either(instant),
-        value: either(value),
-        properties: either(properties),
-        extra: oddity,
-      },
-      { requiredKeys: ["id", "type", "organization"] },
-    ),
+    arbitrary: fc.record({ ...fields, extra: oddity }, { requiredKeys: ["id", "type", "organization"] }),
   },
   { weight: 3, arbitrary: fc.record({ id: text, type: text, organization: text, value, time: instant, properties }) },
   { weight: 1, arbitrary: fc.jsonValue() },
@@ -114,6 +112,10 @@ function hasProtoProperty(given: unknown): boolean {
   const container = (given as { properties?: unknown } | null)?.properties;
   return typeof container === "object" && container !== null && Object.hasOwn(container, "__proto__");
 }
+
+test("every field of the contract is among the events that the gate is tried with", () => {
+  expect(Object.keys(fields).sort()).toEqual(Object.keys(usageEventSchema.shape).sort());
+});
 
 test("the gate lets through exactly what the contract allows, and every refusal is explained", () => {
   let passed = 0;

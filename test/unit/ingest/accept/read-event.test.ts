@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { eventType } from "../../../../server/catalog/catalog.ts";
-import type { UsageEvent } from "../../../../server/contract/events.ts";
+import { type UsageEvent, usageEventSchema } from "../../../../server/contract/events.ts";
 import { acceptRequest } from "../../../../server/ingest/accept/accept-request.ts";
 import type { GivenEvent } from "../../../../server/ingest/accept/event-gate.ts";
 import { identityPrefix } from "../../../../server/ingest/accept/event-hash.ts";
@@ -25,19 +25,26 @@ const context = (isPlain: boolean) => ({
   warn: () => undefined,
 });
 
+/** With every field of the contract; of `value` and `seconds`, which exclude each other, one at most. */
 function events(text: fc.Arbitrary<string>): fc.Arbitrary<UsageEvent> {
   const name = text.filter((value) => value !== "" && value !== "__proto__");
-  return fc.record(
+  const amount = fc.constantFrom("1.50", 2, -0, 0.25);
+  const time = fc.constantFrom("2026-11-21T08:00:00Z", "2026-11-21T10:00:00.123456+02:00");
+  const event = fc.record(
     {
       id: name,
       type: fc.oneof(name, fc.constantFrom("participant.joined", "transcription.completed", "broadcast.started")),
       organization: name,
-      time: fc.constantFrom("2026-11-21T08:00:00Z", "2026-11-21T10:00:00.123456+02:00"),
+      time,
       agent: name,
       user: name,
       session: name,
+      room: name,
       interval: name,
-      value: fc.constantFrom("1.50", 2, -0, 0.25),
+      job: name,
+      started_at: time,
+      value: amount,
+      seconds: amount,
       properties: fc.dictionary(
         fc.oneof(name, fc.constantFrom("language", "medium", "10", "9")),
         fc.oneof(
@@ -48,8 +55,13 @@ function events(text: fc.Arbitrary<string>): fc.Arbitrary<UsageEvent> {
         ),
         { maxKeys: 8 },
       ),
-    },
+    } satisfies Record<keyof UsageEvent, fc.Arbitrary<unknown>>,
     { requiredKeys: ["id", "type", "organization", "user", "session"] },
+  );
+  return event.map(({ seconds, value, ...rest }) =>
+    seconds === undefined
+      ? { ...rest, ...(value !== undefined && { value }) }
+      : { ...rest, type: "call.completed", seconds },
   );
 }
 
@@ -102,6 +114,7 @@ test("any event is one line of all columns, from which its texts and properties 
   fc.assert(
     fc.property(events(any), (event) => {
       const columns = row(event, false).split("\t");
+      fc.pre(columns.length > 1);
       expect(columns).toHaveLength(lineColumns.length);
       const column = (name: LineColumn) => unescapeColumn(columns[lineColumns.indexOf(name)] ?? "");
       expect([column("id"), column("type"), column("user"), column("agent")]).toEqual([
@@ -114,6 +127,48 @@ test("any event is one line of all columns, from which its texts and properties 
     }),
     { numRuns: 2_000 },
   );
+});
+
+const sent: Required<Omit<UsageEvent, "seconds">> = {
+  id: "e1",
+  type: "call.completed",
+  organization: "acme",
+  time: "2026-11-21T08:00:00Z",
+  agent: "a",
+  user: "u",
+  session: "s",
+  room: "r",
+  interval: "i",
+  job: "j",
+  started_at: "2026-11-21T07:00:00Z",
+  value: "5",
+  properties: { language: "en" },
+};
+const hashOf = (event: GivenEvent) => row(event, false).split("\t")[bodyHashAt];
+
+test("the hash of the body differs with each field that is sent, and with the unit of the amount", () => {
+  const identity = ["id", "type", "organization"];
+  const { value: amount, ...others } = sent;
+  const hashes = [hashOf(sent), hashOf({ ...others, seconds: amount })];
+  for (const field of Object.keys(usageEventSchema.shape).filter(
+    (one) => !identity.includes(one) && one !== "seconds",
+  )) {
+    expect(sent, field).toHaveProperty(field);
+    hashes.push(hashOf(Object.fromEntries(Object.entries(sent).filter(([name]) => name !== field)) as GivenEvent));
+  }
+  expect(new Set(hashes).size).toBe(hashes.length);
+});
+
+test("no text of one field has the hash of another field's, nor of an amount in seconds", () => {
+  const { id, type, organization, value: amount } = sent;
+  const base = { id, type, organization };
+  const texts = Object.entries(sent).filter(([field, one]) => typeof one === "string" && !(field in base));
+  const names = texts.map(([field]) => field).filter((field) => !["time", "started_at", "value"].includes(field));
+  const said = ["seconds", "x", ...names].flatMap((text) =>
+    names.map((field) => hashOf({ ...base, value: amount, [field]: text })),
+  );
+  const hashes = [...said, hashOf({ ...base, seconds: amount })];
+  expect(new Set(hashes).size).toBe(hashes.length);
 });
 
 test("whatever bytes arrive, each event of a request has exactly one outcome and no request fails", async () => {
