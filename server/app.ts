@@ -165,8 +165,8 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   app.use("/v1/*", idempotent({ postgres: deps.postgres, tree }));
   if (ingest) {
     const { knownIds, admission, flush } = ingest;
-    const take = deps.cluster?.cluster.take;
-    const accepting = { log: ingest.log, knownIds, tree, admission, eventType: deps.eventType, take };
+    const takeElsewhere = deps.cluster?.cluster.takeElsewhere;
+    const accepting = { log: ingest.log, knownIds, tree, admission, eventType: deps.eventType, takeElsewhere };
     const isCarriedOnFor = deps.customMeters.isCarriedOnFor.bind(deps.customMeters);
     app.route("/", quarantineReplayRoutes({ ...accepting, clickhouse, isCarriedOnFor }));
     app.route("/", eventsRoutes({ ...accepting, watermark, flush, telemetry }));

@@ -6,10 +6,6 @@ import { type AwaitedStore, onceReached, type Waits } from "./health/await-store
 import { isPostgresUnavailable } from "./postgres/client.ts";
 import { askRedisOnce } from "./redis/connect-redis.ts";
 
-export interface OpenStore {
-  pid?: () => number | undefined;
-}
-
 /** Runs work on a store as soon as the store can be asked. */
 export interface Await {
   postgres<Result>(work: () => Promise<Result>): Promise<Result>;
@@ -53,7 +49,7 @@ export async function clickhouseFor(
   config: Config,
   log: Logger,
   started: (() => Promise<void>)[],
-): Promise<OpenStore & { connection: ClickHouseConnection }> {
+): Promise<{ connection: ClickHouseConnection }> {
   if (config.clickhouseUrl) return { connection: connectionOf(config.clickhouseUrl) };
   const { startEmbeddedClickHouse } = await import("./embedded/embedded-clickhouse.ts");
   const embedded = await startEmbeddedClickHouse({ dataDir: config.dataDir, log });
@@ -77,7 +73,7 @@ export async function postgresFor(
   config: Config,
   log: Logger,
   started: (() => Promise<void>)[],
-): Promise<OpenStore & { url: string }> {
+): Promise<{ url: string }> {
   if (config.databaseUrl) return { url: config.databaseUrl };
   const { startEmbeddedPostgres } = await import("./embedded/embedded-postgres.ts");
   const embedded = await startEmbeddedPostgres({ dataDir: config.dataDir, log });

@@ -19,8 +19,6 @@ export interface Service {
   /** Shown once: the password made for the administrator when the first start was given none. */
   generatedAdminPassword: string | undefined;
   keys: Keys;
-  /** Process numbers of the embedded stores, for tests that end them. */
-  storePids(): { clickhouse: number | undefined; postgres: number | undefined };
   /** Says to whoever routes to it that it is about to end, and resolves when they have had the time to see it. */
   drain(): Promise<void>;
   /** Stops everything within 10 s; children too. */
@@ -57,7 +55,7 @@ async function startParts(boot: Boot, stop: () => Promise<void>): Promise<Servic
   const http = await startHttp(boot, stores, directory, ingesting, jobs, viewers);
   await jobs.start();
 
-  const { telemetry, postgres, serving, clickhouseStore, postgresStore } = stores;
+  const { telemetry, postgres, serving } = stores;
   telemetry.read("sockets", () => viewers.count());
   readStores(stores, ingesting);
   telemetry.read("deliveries", () => countByState(postgres));
@@ -68,7 +66,6 @@ async function startParts(boot: Boot, stop: () => Promise<void>): Promise<Servic
     drain: () => serving.drain(config.drainMs),
     generatedAdminPassword: directory.generatedPassword,
     keys: directory.keys,
-    storePids: () => ({ clickhouse: clickhouseStore.pid?.(), postgres: postgresStore.pid?.() }),
     stop,
   };
 }

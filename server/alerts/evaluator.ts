@@ -1,6 +1,6 @@
 /**
  * Evaluates all rules as the watermark moves: nodes with newly stored events at once, all others in sweeps. Postgres keeps where
- * it stopped, so that the process that goes on, however much later, misses nothing; claim.ts writes what it finds, exactly
+ * it stopped, so that the process that goes on, however much later, misses nothing; record-evaluation.ts writes what it finds, exactly
  * once. One run at a time.
  */
 import { and, eq, isNotNull, ne } from "drizzle-orm";

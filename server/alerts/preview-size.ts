@@ -35,7 +35,7 @@ export function nodesThatFit(asked: PreviewAsked): { looked: NodeAddress[]; isLa
 }
 
 function sizeAt({ meterOf, condition, span }: PreviewAsked, node: NodeAddress): number {
-  const { series, windows } = windowsOf(condition, span);
+  const { series, windows } = countWindows(condition, span);
   const name = "meter" in condition ? condition.meter : undefined;
   const meter = name ? meterOf(name, node, span.toMs - 1) : undefined;
   if (!meter) return series * windows;
@@ -49,7 +49,10 @@ function sizeAt({ meterOf, condition, span }: PreviewAsked, node: NodeAddress): 
 }
 
 /** How many figures are evaluated one after another, and how many such rows of them there are. */
-function windowsOf(condition: Condition, { fromMs, toMs }: PreviewAsked["span"]): { series: number; windows: number } {
+function countWindows(
+  condition: Condition,
+  { fromMs, toMs }: PreviewAsked["span"],
+): { series: number; windows: number } {
   const hours = Math.ceil((toMs - fromMs) / hourMs);
   switch (condition.kind) {
     case "unusual":

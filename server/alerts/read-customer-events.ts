@@ -82,7 +82,7 @@ export async function readCustomers(
       findings.push(nearing(one, "trial", endMs, condition.days_before, atMs, "The trial ends"));
     }
   const last = changes.at(-1)?.sequence ?? 0;
-  // Of changes up to the state's all were found, unless they were more than are looked at.
+  // All changes up to the state's sequence were found, unless the limit was reached.
   return { findings, readUntil: changes.length < maxEntries ? Math.max(last, state.sequence) : last };
 }
 
@@ -117,7 +117,7 @@ interface CustomerChange {
   sequence: number;
   node: NodeAddress;
   action: string;
-  /** Of a change of status, from what and to what. */
+  /** What a change of status changed it from, and to. */
   was: string | null;
   is: string | null;
 }

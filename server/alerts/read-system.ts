@@ -1,9 +1,11 @@
 /** The health of the service, as rules about the system see it. Each reading is taken on its own: an outage of one store hides no other. */
+
 import { count, gt } from "drizzle-orm";
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { numberColumn } from "../clickhouse/number-column.ts";
+import { dayMs, hourMs } from "../contract/durations.ts";
 import type { ConditionOf, SystemCondition } from "../contract/rules.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { deliveries } from "../postgres/schema/delivery.ts";
@@ -31,8 +33,8 @@ const recentQuarantined = defineQuery(
 const lagMs = 60_000;
 const fullShare = 0.5;
 const quarantineMs = 15 * 60_000;
-const driftMs = 60 * 60_000;
-const givenUpMs = 24 * 60 * 60_000;
+const driftMs = hourMs;
+const givenUpMs = dayMs;
 
 interface Found {
   finding: Reading["finding"];

@@ -2,7 +2,9 @@
  * Writes what evaluating found: the alerts that begin, go on and end, and their notifications, in one transaction. A process
  * that evaluates the same again, or at the same time, finds the rows there: nobody is notified twice.
  */
+
 import { and, eq, inArray, isNotNull, ne, or, type SQL } from "drizzle-orm";
+import { hourMs } from "../contract/durations.ts";
 import { createPace } from "../fairness/pace.ts";
 import { newId } from "../identity/actor.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
@@ -234,7 +236,7 @@ export function pacingOf(
       return (alert?.snoozedUntil?.getTime() ?? 0) > atMs || isRuleMuted();
     },
     forMs: condition.kind === "threshold" ? condition.for_minutes * 60_000 : 0,
-    repeatMs: condition.kind === "quota" || repeatHours === null ? null : repeatHours * 3_600_000,
+    repeatMs: condition.kind === "quota" || repeatHours === null ? null : repeatHours * hourMs,
     isOncePerPeriod: once !== null,
   };
 }

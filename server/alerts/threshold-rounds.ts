@@ -177,7 +177,7 @@ function goOn(round: Round, left: Watched[]): void {
   if (!round.left) round.watch++;
 }
 
-/** Of rules as they are held: a filter may be long, and each run asks for the key of every rule. */
+/** Kept by rule record: a filter may be long, and each run asks for the key of every rule. */
 const keys = new WeakMap<RuleRecord, string>();
 
 /** The same for rules that ask for the same figure. */

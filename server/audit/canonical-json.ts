@@ -1,4 +1,5 @@
 /** JSON in which equal values are equal text, so that a hash of it can be checked later. */
+import { compareText } from "../contract/compare-text.ts";
 
 /** Names of this service's columns and members whose values nobody may read, wherever they stand. */
 const secretNames: ReadonlySet<string> = new Set([
@@ -53,6 +54,6 @@ export function withoutSecrets(value: Json): Json {
 export function canonicalJson(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
   if (value === null || typeof value !== "object") return JSON.stringify(value);
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  const entries = Object.entries(value).sort(([a], [b]) => compareText(a, b));
   return `{${entries.map(([key, inner]) => `${JSON.stringify(key)}:${canonicalJson(inner)}`).join(",")}}`;
 }

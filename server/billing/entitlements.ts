@@ -4,8 +4,10 @@
  * time alone is read again behind the answer after a second, and awaited after `maxAgeMs`. Where it cannot be read, a feature that
  * is blocked at its limit is refused: nobody knows whether anything is left.
  */
+
 import { LRUCache } from "lru-cache";
 import { askedFor } from "../clickhouse/client.ts";
+import { hourMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Entitlement } from "../contract/quotas.ts";
 import { formatInstant } from "../metrics/windows.ts";
@@ -186,7 +188,7 @@ async function readKnown(source: EntitlementSource, node: NodeAddress, nowMs: nu
     if (limitState(used, one.limit) !== "reached") continue;
     const hitMs = await reachedAt(source, subscribed, { meter: one.meter, limit: one.limit }, span, nowMs);
     const known = features.get(feature.key);
-    if (known && hitMs !== undefined) known.graceUntilMs = hitMs + feature.grace_hours * 3_600_000;
+    if (known && hitMs !== undefined) known.graceUntilMs = hitMs + feature.grace_hours * hourMs;
   }
   return { ...read, features, endMs: toMs };
 }

@@ -1,5 +1,7 @@
 /** GET /v1/period: the billing cycle that runs, and those before it. */
+
 import type { Meter } from "../catalog/meter.ts";
+import { hourMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Period } from "../contract/quotas.ts";
 import { formatInstant } from "../metrics/windows.ts";
@@ -135,5 +137,5 @@ export function remaining(
   const after = (days: number) => onDate(nowMs, today.add({ days }), tz);
   let days = daysBetween(today, dateAt(endMs, tz));
   if (days > 0 && after(days) > endMs) days--;
-  return { days_remaining: days, hours_remaining: Math.floor((endMs - after(days)) / 3_600_000) };
+  return { days_remaining: days, hours_remaining: Math.floor((endMs - after(days)) / hourMs) };
 }

@@ -58,7 +58,7 @@ export async function reachedBy(
   return await firstReached(used, limit, near);
 }
 
-/** Of a level, which may have fallen below the limit again by a window's end: its peak, by a name of its own. */
+/** For a level meter its peak, under a name of its own: the level may have fallen below the limit again by a window's end. */
 function highestOf(meter: Meter): Meter {
   if (meter.rule.kind !== "level") return meter;
   return { ...meter, meter: `peak of ${meter.meter}`, rule: { ...meter.rule, kind: "peak" } };

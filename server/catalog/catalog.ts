@@ -37,6 +37,12 @@ export function dimensionsOf({ rule, custom }: Meter): ReadonlySet<string> {
   return dimensions;
 }
 
+/** By which all of the meters can be filtered and grouped together. */
+export function sharedDimensions(meters: readonly Meter[]): ReadonlySet<string> {
+  const [first = new Set<string>(), ...others] = meters.map(dimensionsOf);
+  return new Set([...first].filter((dimension) => others.every((dimensions) => dimensions.has(dimension))));
+}
+
 /** The event types that a meter is made of. */
 export const typesBehind = (rule: MeterRule): string[] => traitsOf(rule).types();
 

@@ -1,4 +1,5 @@
 /** The levels: step functions that the intervals of events raise and lower. */
+import { hourMs } from "../contract/durations.ts";
 
 /** Every level counts intervals of its own; `sessions` is derived: the sessions with at least one participant. */
 export const levels = [
@@ -17,7 +18,7 @@ export type Level = (typeof levels)[number];
 export const intervalLevels = levels.filter((level) => level !== "session");
 
 /** How long an interval may stay silent before it counts as ended at its last sign of life. */
-export const defaultAliveWithinMs = 12 * 60 * 60 * 1000;
+export const defaultAliveWithinMs = 12 * hourMs;
 
 /** The levels whose 1-minute slots are kept: those of intervals, and `sessions`, which follows from `participants`. */
 export type SlotLevel = Exclude<Level, "session"> | "sessions";

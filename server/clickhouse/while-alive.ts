@@ -1,3 +1,4 @@
+/** How long a statement is waited for: as long as its server answers at all. */
 import { setTimeout as delay } from "node:timers/promises";
 
 /** Milliseconds. */

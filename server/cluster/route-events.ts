@@ -51,7 +51,7 @@ export interface SentEvents {
   events: unknown[];
 }
 
-export const takenSchema = z.object({
+const takenSchema = z.object({
   accepted: z.number(),
   duplicates: z.number(),
   rejected: z.array(rejectionSchema),

@@ -34,7 +34,7 @@ export interface RunningCluster extends Visibility {
   readonly peers: Peers;
   readonly ingest: Ingest;
   readonly taking: RouteDeps;
-  readonly take: NonNullable<AcceptDeps["take"]>;
+  readonly takeElsewhere: NonNullable<AcceptDeps["takeElsewhere"]>;
   /** In front of the node's own: nothing is stored by any node while `exclusive` runs, and batches are those of all. */
   readonly flush: Pick<FlushLoop, "exclusive" | "settledBatch">;
   /** Whether jobs that change what is derived run here. */
@@ -101,7 +101,7 @@ export async function runNode(deps: NodeDeps, ingest: Ingest, accepting: Accepti
     settledBatch,
     hold,
     release,
-    take: (events, sender) => routeEvents(taking, events, sender),
+    takeElsewhere: (events, sender) => routeEvents(taking, events, sender),
     watermark: () => new Date(Math.min(own().watermarkMs, ...others().map(({ watermarkMs }) => watermarkMs))),
     flush: {
       exclusive: exclusiveEverywhere({ flush, peers, others, epoch: deps.epoch }),

@@ -30,7 +30,7 @@ export const definitionLimits = {
   viewLinks: { ofNode: 200, ofTenant: 5_000, ended: 100 },
   /** Custom fields of nodes, which every process holds: `bytes` of one node's. */
   fields: { bytes: 8 * kibi, bytesOfTenant: 16 * mebi },
-  /** Of a day; `bytes`: of an answer that is kept. */
+  /** Keys of the last day; `bytes` bounds one answer that is kept. */
   idempotencyKeys: { ofCaller: 20_000, ofTenant: 100_000, bytes: 256 * kibi, bytesOfTenant: 128 * mebi },
   annotations: { ofNode: 1_000, ofTenant: 20_000 },
 } as const;

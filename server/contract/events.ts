@@ -5,6 +5,7 @@
 
 import { z } from "zod";
 import { definitionLimitsSchema } from "./definition-limits.ts";
+import { dayMs } from "./durations.ts";
 import { instantPattern } from "./instant.ts";
 import { idSchema, storable, textSchema } from "./text.ts";
 
@@ -18,7 +19,7 @@ export const limits = {
   maxValueIntegerDigits: 18,
   maxPropertyIntegerDigits: 29,
   oldestTime: "2000-01-01T00:00:00.000Z",
-  maxAheadMs: 24 * 60 * 60 * 1000,
+  maxAheadMs: dayMs,
   dedupeByIdDays: 35,
   contentTypes: [
     "application/json",

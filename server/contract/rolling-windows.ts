@@ -4,5 +4,5 @@ import { minuteMs } from "./durations.ts";
 /** How long each is, ms. */
 export const rollingMs = { "1m": minuteMs, "5m": 5 * minuteMs, "15m": 15 * minuteMs, "1h": 60 * minuteMs } as const;
 
-/** Of one node: the hours of a hundred days. */
+/** How many windows of one node a preview evaluates: the hours of a hundred days. */
 export const maxReadings = 2_400;

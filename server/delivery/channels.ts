@@ -1,10 +1,12 @@
 /** Channels: where messages go. The secrets of one are sealed, and leave the service when they are made and never again. */
+
 import { randomBytes } from "node:crypto";
 import { and, arrayContains, asc, eq, inArray, sql } from "drizzle-orm";
 import { type Author, recordChange, system } from "../audit/record-change.ts";
 import { type Edit, type Editable, recordedEdit } from "../audit/recorded-edit.ts";
 import type { ChangeChannel, CreateChannel } from "../contract/channels.ts";
 import { definitionLimits } from "../contract/definition-limits.ts";
+import { dayMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { newId } from "../identity/actor.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
@@ -36,7 +38,7 @@ export interface ChannelsDeps {
 }
 
 /** How long messages are signed with the former secret too. */
-const overlapMs = 24 * 60 * 60 * 1000;
+const overlapMs = dayMs;
 /** Each is a signature in a header of every message. */
 const maxFormer = 8;
 const limit = { what: "channels", table: channels, ...definitionLimits.channels };

@@ -32,7 +32,7 @@ const claimSeconds = 30;
 export const renewEveryMs = 10_000;
 /** At most this many at once for one receiver, so that a slow one holds up nobody else's messages. */
 const perReceiver = 4;
-/** Of one that was slow so often in a row. */
+/** At most this many at once for a receiver that took more than `slowMs` so many times in a row. */
 const perSlowReceiver = 1;
 const slowTimes = 3;
 const slowMs = 5_000;

@@ -4,17 +4,12 @@ import type { NodeAddress } from "../contract/nodes.ts";
 import type { DeliveryMessage } from "../postgres/schema/delivery.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { type ChannelSecrets, signingAt } from "./channels.ts";
+import type { OutgoingRequest } from "./egress.ts";
 import type { ChannelRow } from "./enqueue.ts";
 import { narrowed } from "./message-parts.ts";
 import type { DeliveryRow } from "./outbox.ts";
 import { slackBody } from "./render-slack.ts";
 import type { Vault } from "./vault.ts";
-
-export interface OutgoingRequest {
-  url: string;
-  headers: Record<string, string>;
-  body: string;
-}
 
 /** The parts of the message that the channel may still get; undefined: none. */
 export function stillBelow(

@@ -56,7 +56,7 @@ export interface Incident {
   endsMeetings: boolean;
 }
 
-export const incidents: readonly Incident[] = [
+const incidents: readonly Incident[] = [
   { startDay: 27.4, hours: 5, concerns: (one) => one.reseller === "kestrel", factor: 0.04, endsMeetings: true },
   { startDay: 51.6, hours: 3, factor: 0.02, endsMeetings: true },
   { startDay: 78.35, hours: 2, concerns: (one) => one.reseller === "brightwater", factor: 0.1, endsMeetings: true },

@@ -59,7 +59,7 @@ export class SerialTurns {
     });
   }
 
-  /** Of those that wait, the first of the tenant whose last turn was the longest ago. */
+  /** The one whose tenant had its last turn the longest ago; within a tenant the first that came. */
   #next(): Waiting | undefined {
     let next: Waiting | undefined;
     const lastOf = ({ tenant }: Waiting) => this.#last.get(tenant) ?? 0;

@@ -1,6 +1,6 @@
 /** A question of usage, answered: its parameters, bounds and windows, whoever asks it. */
 import { cyclesShownIn, type SubscribedSpan, zoneOfCycles } from "../billing/cycle-spans.ts";
-import { dimensionsOf } from "../catalog/catalog.ts";
+import { sharedDimensions } from "../catalog/catalog.ts";
 import { parseFilters } from "../catalog/filters.ts";
 import type { Meter } from "../catalog/meter.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
@@ -67,7 +67,7 @@ export async function askUsage(
   const comparedWindows = pairing ? usualComparedWindows(pairing) : 0;
   const isLarge = sizeOf({ ...sized, lengthMs, comparedWindows }) > largeFigures;
   if (isLarge) await becomeLarge();
-  const { windows, compared } = await windowsOf(question, pairing);
+  const { windows, compared } = await questionWindows(question, pairing);
   const asOf = watermark();
   const answers: UsageAnswer[] = [];
   // One node after another: what one question may ask of the store at once stays the same.
@@ -87,6 +87,7 @@ async function readQuestion(
   nowMs: number,
 ) {
   const isByCycle = query.window === "cycle";
+  // The query leaves the zone or the day on which cycles begin open: those of the node's subscription are read.
   const isCycleOpen =
     (isByCycle && query.tz === undefined) || (query.anchor === undefined && (isByCycle || query.compare !== undefined));
   const spans = isCycleOpen && nodes[0] !== undefined ? await cyclesOf(nodes[0]) : [];
@@ -128,7 +129,7 @@ function answer(
 }
 
 /** The windows of the asked range, and what stands beside them: made once for all nodes, in slices. */
-async function windowsOf(
+async function questionWindows(
   question: WindowedRange,
   pairing: Pairing | undefined,
 ): Promise<{ windows: Window[]; compared: ComparedRange | undefined }> {
@@ -165,11 +166,6 @@ function pairingFor(query: UsageQuery, asked: WindowedRange, nowMs: number): Pai
   } catch (error) {
     throw named("compare", error);
   }
-}
-
-function sharedDimensions(asked: readonly Meter[]): ReadonlySet<string> {
-  const [first = new Set<string>(), ...others] = asked.map(dimensionsOf);
-  return new Set([...first].filter((dimension) => others.every((dimensions) => dimensions.has(dimension))));
 }
 
 /** Throws a ProblemError where a meter is not one of the node's. */

@@ -1,4 +1,4 @@
-/** Ends signing in: a session, its cookies, and what the dashboard learns about the user. */
+/** The last step of signing in: a session, its cookies, and what the dashboard learns about the user. */
 import type { Context } from "hono";
 import { getCookie } from "hono/cookie";
 import { actions, type Me } from "../contract/accounts.ts";
@@ -24,7 +24,7 @@ export function originOf(c: Context<HttpEnv>): SignInOrigin {
 }
 
 /** The caller must have authenticated the user. Returns the session's token. */
-export async function startSession(
+export async function beginSession(
   c: Context<HttpEnv>,
   { sessions, users }: BeginDeps,
   userId: string,
@@ -39,9 +39,9 @@ export async function startSession(
   return token;
 }
 
-/** As `startSession`. Throws `unauthenticated` where the account cannot be used (any more). */
-export async function beginSession(c: Context<HttpEnv>, deps: BeginDeps, userId: string): Promise<Me> {
-  const actor = await deps.sessions.verify(await startSession(c, deps, userId));
+/** As `beginSession`, and answers who is signed in. Throws `unauthenticated` where the account cannot be used (any more). */
+export async function signIn(c: Context<HttpEnv>, deps: BeginDeps, userId: string): Promise<Me> {
+  const actor = await deps.sessions.verify(await beginSession(c, deps, userId));
   if (!actor) throw new ProblemError("unauthenticated", "the account was disabled just now");
   return describeActor(actor);
 }

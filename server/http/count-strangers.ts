@@ -14,7 +14,7 @@ import { isWithinReach } from "./authenticate.ts";
 export type StrangersCounter = (
   actor: Actor,
   addresses: readonly string[],
-  /** Of the request. */
+  /** The field of the request that the refusal names. */
   field: string,
 ) => Promise<void>;
 

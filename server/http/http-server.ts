@@ -7,7 +7,7 @@ import { type Problem, type ProblemCode, problemStatus } from "../contract/probl
 import { isLoopback } from "./client.ts";
 import { titles } from "./handle-error.ts";
 
-export const serverTimeouts = {
+const serverTimeouts = {
   /**
    * How long a connection without a request is kept. Longer than proxies (nginx 60 s) and clients keep theirs, so that they
    * close it and never send into one that is being closed, which a client sees as a reset: with Node's 5 s a busy machine did.

@@ -30,7 +30,7 @@ export interface Wanted {
 }
 
 export interface Claim extends Wanted {
-  /** Of one carrying out: who lost it to another changes nothing any more. */
+  /** Names one attempt to carry the request out: who lost the key to another changes nothing any more. */
   claim: string;
 }
 
@@ -63,8 +63,8 @@ export class KeptAnswers {
   /** Whether the caller and its tenant may use another key today. The operator's own callers share no bound. */
   async mayUse(caller: string, tenant: string): Promise<boolean> {
     const kept = await this.#kept();
-    const isTenantFull = tenant !== "all" && keysOf(kept, tenantOf(tenant)) >= limits.ofTenant;
-    return !isTenantFull && keysOf(kept, callerOf(caller)) < limits.ofCaller;
+    const isTenantFull = tenant !== "all" && keysOf(kept, tenantMaker(tenant)) >= limits.ofTenant;
+    return !isTenantFull && keysOf(kept, callerMaker(caller)) < limits.ofCaller;
   }
 
   /**
@@ -122,7 +122,7 @@ export class KeptAnswers {
 
   async #write(claim: Claim, answer: KeptAnswer): Promise<void> {
     const bytes = answer.body?.length ?? 0;
-    const held = (await this.#kept()).get(tenantOf(claim.tenant))?.bytes ?? 0;
+    const held = (await this.#kept()).get(tenantMaker(claim.tenant))?.bytes ?? 0;
     const isKept = bytes <= limits.bytes && held + bytes <= limits.bytesOfTenant;
     const kept = isKept ? { ...answer, bytes } : { ...answer, body: null };
     // An old claim may have been removed meanwhile.
@@ -147,7 +147,7 @@ export class KeptAnswers {
   async #add({ caller, tenant }: Claim, { keys, bytes }: Kept): Promise<void> {
     const kept = await this.#counted?.byMaker.catch(() => undefined);
     if (!kept) return;
-    for (const maker of [callerOf(caller), tenantOf(tenant)]) {
+    for (const maker of [callerMaker(caller), tenantMaker(tenant)]) {
       const known = kept.get(maker) ?? { keys: 0, bytes: 0 };
       kept.set(maker, { keys: known.keys + keys, bytes: known.bytes + bytes });
     }
@@ -167,8 +167,8 @@ export class KeptAnswers {
   }
 }
 
-const callerOf = (caller: string) => `caller ${caller}`;
-const tenantOf = (tenant: string) => `tenant ${tenant}`;
+const callerMaker = (caller: string) => `caller ${caller}`;
+const tenantMaker = (tenant: string) => `tenant ${tenant}`;
 const keysOf = (kept: ReadonlyMap<string, Kept>, maker: string) => kept.get(maker)?.keys ?? 0;
 const is = ({ keyHash, claim }: Claim) => and(eq(idempotencyKeys.keyHash, keyHash), eq(idempotencyKeys.claim, claim));
 
@@ -180,7 +180,7 @@ async function countKept({ db }: Postgres): Promise<Map<string, Kept>> {
     .groupBy(caller, tenant);
   const kept = new Map<string, Kept>();
   for (const row of rows)
-    for (const maker of [callerOf(row.caller), tenantOf(row.tenant)]) {
+    for (const maker of [callerMaker(row.caller), tenantMaker(row.tenant)]) {
       const known = kept.get(maker) ?? { keys: 0, bytes: 0 };
       kept.set(maker, { keys: known.keys + row.keys, bytes: known.bytes + row.bytes });
     }

@@ -1,5 +1,7 @@
 /** Which report, node and range are asked for, checked before anything is read. */
+
 import type { Context } from "hono";
+import { dayMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { AskedReport, ReportDocument, ReportOptions } from "../contract/reports.ts";
 import type { Actor } from "../identity/actor.ts";
@@ -14,7 +16,7 @@ import type { HttpEnv } from "./http-env.ts";
 import { storeFor } from "./take-turns.ts";
 import { readInstant } from "./time-range.ts";
 
-const maxRangeMs = 30 * 366 * 86_400_000;
+const maxRangeMs = 30 * 366 * dayMs;
 
 /** With all that the caller may, by whichever of their roles. */
 export async function wholeCaller(c: Context<HttpEnv>): Promise<Actor> {

@@ -1,4 +1,4 @@
-/** Requests as questions that take turns (server/fairness), each with its own view of the store that it asks. */
+/** Each request waits for its turn (fairness/questions.ts says what turns are), and asks the store by a view of its own. */
 import type { Writable } from "node:stream";
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";

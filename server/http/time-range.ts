@@ -1,5 +1,5 @@
 /** The parameters `from`, `to` and `tz` of a list. */
-import { InvalidTimeError, parseInstant } from "../metrics/windows.ts";
+import { InvalidTimeError, resolveInstant } from "../metrics/windows.ts";
 import { ProblemError } from "../problem.ts";
 
 export interface TimeRange {
@@ -36,7 +36,7 @@ export function checkOrder(
 /** ms since 1970, UTC, of an instant, date or `now` in the parameter `field`. Throws `invalid_request` naming it. */
 export function readInstant(field: string, text: string, tz: string, nowMs: number): number {
   try {
-    return parseInstant(text, tz, nowMs);
+    return resolveInstant(text, tz, nowMs);
   } catch (error) {
     if (error instanceof InvalidTimeError) throw new ProblemError("invalid_request", error.message, { field });
     throw error;

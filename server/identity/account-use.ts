@@ -9,7 +9,7 @@ import type { Queries } from "../postgres/client.ts";
 import { countAlone } from "../postgres/count-alone.ts";
 import { sessions, users, userTokens } from "../postgres/schema/accounts.ts";
 import { passkeys } from "../postgres/schema/passkeys.ts";
-import { sessionsChannel } from "./sessions.ts";
+import { announceSessions } from "./sessions.ts";
 
 /** For a `select` from `users`. */
 export const isInUse: SQL<boolean> = sql`(${users.passwordHash} IS NOT NULL OR ${users.emailVerifiedAt} IS NOT NULL
@@ -37,7 +37,7 @@ export async function handOverToAddressOwner(
   const noFactor = { totpSecret: null, totpSince: null, totpLastStep: null, recoveryHashes: null };
   const verified = { emailVerifiedAt: new Date(nowMs), passwordHash: null, ...noFactor };
   await tx.update(users).set(verified).where(eq(users.id, id));
-  await tx.execute(sql`SELECT pg_notify(${sessionsChannel}, '')`);
+  await announceSessions(tx);
   const [before, after] = [{ addressVerified: false }, { addressVerified: true }];
   await recordChange(tx, { by, node: "all", action: "user.address_verified", subject: id, before, after });
 }

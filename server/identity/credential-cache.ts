@@ -2,8 +2,8 @@
  * Remembers for two seconds what a credential stands for, so that a busy key costs one query in that time. A change is
  * in force everywhere after two seconds at most, and at once where the notice of it arrives. While the store cannot be
  * asked, credentials that were known go on, for as long as `holdMs`; those that this process knows as ended do not.
- * Reads are gathered by hand, because `fetch` of lru-cache remembers a read that was under way when a notice came for some
- * credentials: it has no value yet by which to find it.
+ * `fetch` of lru-cache is not used: a read that is under way when a credential is revoked could not be found and dropped there, and
+ * its stale answer would be kept.
  */
 import { hash, randomBytes } from "node:crypto";
 import { LRUCache } from "lru-cache";

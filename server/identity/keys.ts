@@ -2,12 +2,14 @@
  * API keys: 256 random bits, shown once, kept as their hash. A revoked key is refused within two seconds everywhere. While
  * Postgres is away, keys that this process knows go on for an hour; one that it knows as revoked stays revoked.
  */
+
 import { and, asc, eq, getTableColumns, gt, inArray, isNull, or, type SQL, sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import { type Author, recordChange, system } from "../audit/record-change.ts";
 import type { Edit } from "../audit/recorded-edit.ts";
 import { type KeyScope, keyScopes } from "../contract/accounts.ts";
 import { definitionLimits } from "../contract/definition-limits.ts";
+import { hourMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { isPostgresUnavailable, type Postgres, type Queries } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
@@ -45,7 +47,7 @@ const keyPrefix = "tmk_";
 /** Enough to tell keys apart, far from enough to guess one. */
 const shownCharacters = 10;
 /** How long known keys go on without Postgres. */
-const holdMs = 60 * 60 * 1000;
+const holdMs = hourMs;
 /** Uses are gathered for so long and written with one statement. */
 const writeUsesEveryMs = 10_000;
 
@@ -151,7 +153,7 @@ export class Keys {
       await checkLimit(tx, tree, old.node, roomWithEnded);
       const expiresAt = old.expiresAt && old.expiresAt < oldEndsAt ? old.expiresAt : oldEndsAt;
       await tx.update(apiKeys).set({ expiresAt }).where(eq(apiKeys.id, id));
-      await tx.execute(sql`SELECT pg_notify(${channel}, ${id})`);
+      await announceKey(tx, id);
       const made = await insertKey(tx, wanted, by);
       const [before, after] = [stateOfKey(old), { ...stateOfKey(old), expiresAt, rotatedTo: made.record.id }];
       await recordChange(tx, { by, node: old.node, action: "key.rotated", subject: id, before, after });
@@ -193,7 +195,7 @@ export class Keys {
         .set({ revokedAt: new Date(this.#now()) })
         .where(and(eq(apiKeys.id, id), isNull(apiKeys.revokedAt)))
         .returning(shownColumns);
-      await tx.execute(sql`SELECT pg_notify(${channel}, ${id})`);
+      await announceKey(tx, id);
       if (!revoked) return;
       const after = stateOfKey(revoked);
       const before = { ...after, revokedAt: null };
@@ -237,7 +239,7 @@ export class Keys {
           setWhere: sql`${keyHash} <> excluded.key_hash`,
         })
         .returning(shownColumns);
-      await tx.execute(sql`SELECT pg_notify(${channel}, ${id})`);
+      await announceKey(tx, id);
       if (replaced) {
         const after = stateOfKey(replaced);
         await recordChange(tx, { by: system, node: "all", action: "key.replaced", subject: id, after });
@@ -288,6 +290,11 @@ export class Keys {
       .where(and(inArray(keyHash, [...secretHashes]), isNull(apiKeys.revokedAt)));
     return new Map(rows.map((row) => [row.keyHash, actorOf(row)]));
   }
+}
+
+/** Tells every process, once the transaction is committed, that the key was changed or revoked. */
+async function announceKey(tx: Queries, id: string): Promise<void> {
+  await tx.execute(sql`SELECT pg_notify(${channel}, ${id})`);
 }
 
 function actorOf(row: KeyRecord): Actor {

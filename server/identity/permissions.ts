@@ -2,7 +2,7 @@
  * Who may do what, as one table: action by role, and by the scopes of a key. A role or a key gives its rights at a node
  * and everywhere below it.
  */
-import type { Action, KeyScope, Role } from "../contract/accounts.ts";
+import { type Action, actions, type KeyScope, type Role } from "../contract/accounts.ts";
 import { nodeKinds, parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
@@ -42,7 +42,6 @@ export const rightsOfActions: Readonly<Record<Action, ActionRights>> = {
   "payments:write": { roles: accountants, key: ["admin", "prices"] },
   admin: { roles: admins, key: ["admin"] },
 };
-const actions = Object.keys(rightsOfActions) as Action[];
 
 export function actionsOfRole(role: Role): ReadonlySet<Action> {
   return new Set(actions.filter((action) => rightsOfActions[action].roles.includes(role)));
@@ -73,7 +72,10 @@ export function canAll(
   return [...wanted].every((action) => can(actor, action, node, tree));
 }
 
-/** The actor with the grants that allow the action and no others, its `node` and `reach` likewise; undefined without any. */
+/**
+ * The actor narrowed to where it may do this: `node` and `reach` are those of the grants that allow the action. `grants` stay whole,
+ * since routes look up other rights in them. Undefined where none allows it.
+ */
 export function narrowTo(actor: Actor, action: Action): Actor | undefined {
   const grants = actor.grants.filter((grant) => grant.actions.has(action));
   const [first] = grants;

@@ -2,9 +2,11 @@
  * Roles that are offered to an address and wait until its holder accepts. Whoever offers learns nothing about the address: an offer
  * looks the same, and is made in the same way, whether it has an account or not. An account is made when the first one comes.
  */
-import { and, asc, desc, eq, gt, sql } from "drizzle-orm";
+
+import { and, asc, desc, eq, gt } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import type { RoleAt } from "../contract/accounts.ts";
+import { weekMs } from "../contract/durations.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import type { RightsAt } from "../postgres/schema/accounts.ts";
 import { roleOffers, userRoles, users } from "../postgres/schema/accounts.ts";
@@ -12,10 +14,10 @@ import { lockAddress } from "./account-use.ts";
 import { newId } from "./actor.ts";
 import { checkRolesOfUser } from "./check-role-limit.ts";
 import { hashSecret, newSecret } from "./credential-cache.ts";
-import { sessionsChannel } from "./sessions.ts";
+import { announceSessions } from "./sessions.ts";
 
 /** As long as a link of one is good. */
-export const offerLifetimeMs = 7 * 24 * 60 * 60 * 1000;
+const offerLifetimeMs = weekMs;
 
 export type RoleOffer = typeof roleOffers.$inferSelect;
 
@@ -139,7 +141,7 @@ export async function takeRoles(tx: Queries, offer: RoleOffer, userId: string, b
     .onConflictDoNothing();
   checkRolesOfUser(await tx.$count(userRoles, eq(userRoles.userId, userId)));
   await tx.delete(roleOffers).where(eq(roleOffers.id, offer.id));
-  await tx.execute(sql`SELECT pg_notify(${sessionsChannel}, '')`);
+  await announceSessions(tx);
   for (const { node, roles } of byNode(offer.roles))
     await recordChange(tx, { by, node, action: "user.joined", subject: userId, after: { email: offer.email, roles } });
 }

@@ -84,7 +84,7 @@ function hashRecoveryCode(code: string): string {
   return hashSecret(code.replace(/[^a-z0-9]/gi, "").toUpperCase());
 }
 
-/** Recorded at the root: who may see the changes of a user's own account is nobody's below. */
+/** Recorded at the root: changes of a user's own account are visible there only. */
 async function recordFactor(tx: Queries, { id }: { id: string }, by: Author, hasSecondFactor: boolean): Promise<void> {
   const [before, after] = [{ hasSecondFactor: !hasSecondFactor }, { hasSecondFactor }];
   await recordChange(tx, { by, node: "all", action: "user.second_factor_changed", subject: id, before, after });

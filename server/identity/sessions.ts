@@ -1,7 +1,9 @@
 /** Sessions of browsers: an opaque token of 256 random bits in a cookie, its hash in Postgres. Unused for 30 days, one ends. */
+
 import { and, desc, eq, gt, isNull, lt, sql } from "drizzle-orm";
 import type { Logger } from "pino";
-import type { Postgres } from "../postgres/client.ts";
+import { dayMs } from "../contract/durations.ts";
+import type { Postgres, Queries } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
 import { sessions, userRoles, users } from "../postgres/schema/accounts.ts";
 import type { Actor } from "./actor.ts";
@@ -9,12 +11,17 @@ import { CredentialCache, hashSecret, newSecret } from "./credential-cache.ts";
 import { actionsOfRole, byDepth } from "./permissions.ts";
 
 /** A notice on it makes every process look at sessions and roles anew. */
-export const sessionsChannel = "tidemark_sessions";
+const sessionsChannel = "tidemark_sessions";
+
+/** Tells every process, once the transaction is committed, that sessions ended or what their users may do has changed. */
+export async function announceSessions(tx: Queries): Promise<void> {
+  await tx.execute(sql`SELECT pg_notify(${sessionsChannel}, '')`);
+}
 
 export const sessionCookie = "tidemark_session";
-const lifetimeMs = 30 * 24 * 60 * 60 * 1000;
+const lifetimeMs = 30 * dayMs;
 /** A session in use is prolonged once this much of its life is gone: one write a day at most. */
-const prolongAfterMs = 24 * 60 * 60 * 1000;
+const prolongAfterMs = dayMs;
 
 /** Follows what other processes end; where notice of that fails, a session is refused two seconds late. */
 export function createSessions(postgres: Postgres, log: Logger, now: () => number = Date.now): Sessions {
@@ -61,7 +68,7 @@ export class Sessions {
     return found && found.endsAtMs > this.#now() ? found : undefined;
   }
 
-  /** Sessions were ended, or roles changed, past this object: the next request of each is looked at anew, here at once. */
+  /** Sessions were ended, or roles changed, without this object knowing: the next request of each is looked at anew, here at once. */
   forget(): void {
     this.#cache.clear();
   }
@@ -84,7 +91,7 @@ export class Sessions {
         .delete(sessions)
         .where(and(eq(sessions.id, id), eq(sessions.userId, userId)))
         .returning({ id: sessions.id });
-      await tx.execute(sql`SELECT pg_notify(${sessionsChannel}, '')`);
+      await announceSessions(tx);
       return ended.length > 0;
     });
     this.#cache.clear();
@@ -95,7 +102,7 @@ export class Sessions {
   async end(token: string): Promise<void> {
     await this.#postgres.transaction(async (tx) => {
       await tx.delete(sessions).where(eq(sessions.tokenHash, hashSecret(token)));
-      await tx.execute(sql`SELECT pg_notify(${sessionsChannel}, '')`);
+      await announceSessions(tx);
     });
     this.#cache.clear();
   }

@@ -3,11 +3,13 @@
  * from wherever it comes; but from where a person signed in before, a browser or a network, their attempts are counted apart:
  * what others try from elsewhere keeps nobody out, nor does what others try from the same network where the browser is known.
  */
+
 import { createHash } from "node:crypto";
 import { and, eq, gt, inArray, lt } from "drizzle-orm";
 import type { Redis } from "ioredis";
 import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
 import { networkOf } from "../address-ranges.ts";
+import { dayMs } from "../contract/durations.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { signInPlaces, users } from "../postgres/schema/accounts.ts";
 
@@ -38,12 +40,14 @@ const maxFailuresOfAccount = 50;
 const maxFailuresOfNetwork = 100;
 /** Codes of one account, from all origins where it was never signed in to. */
 const maxCodesOfAccount = 10;
-/** Mails to one account that one origin may ask for, all origins together, and one network for any account. */
+/** Reset mails to one account, asked for from one origin. */
 const maxResetsOfOrigin = 3;
+/** Reset mails to one account, asked for from all origins. */
 const maxResetsOfAccount = 10;
+/** Reset mails to any account, asked for from one network. */
 const maxResetsOfNetwork = 50;
-/** An origin that was not used for this long is forgotten. */
-const placeLifetimeMs = 180 * 24 * 60 * 60 * 1000;
+/** An origin, stored as a `place`, that was not used for this long is forgotten. */
+const placeLifetimeMs = 180 * dayMs;
 
 export class SignInLimits {
   readonly #postgres: Postgres;
@@ -79,7 +83,7 @@ export class SignInLimits {
     const limit = this.#limit;
     const usual = await this.#usualOrigin(account, origin);
     const network = networkOf(origin.address);
-    const here = keyOf(usual ?? networkCounter(origin), account);
+    const here = keyOf(usual ?? networkPlace(origin), account);
     const counted: [RateLimiterAbstract, string][] = usual
       ? [[limit.origin, here]]
       : [
@@ -126,7 +130,7 @@ export class SignInLimits {
   async mayReset(account: string, origin: SignInOrigin): Promise<boolean> {
     const limit = this.#limit;
     const usual = await this.#usualOrigin(account, origin);
-    if ((await consume(limit.resetOrigin, keyOf(usual ?? networkCounter(origin), account))) > 0) return false;
+    if ((await consume(limit.resetOrigin, keyOf(usual ?? networkPlace(origin), account))) > 0) return false;
     if (usual) return true;
     return (
       (await consume(limit.resetNetwork, networkOf(origin.address))) === 0 &&
@@ -139,7 +143,7 @@ export class SignInLimits {
     const lastUsedAt = new Date(this.#now());
     const { db } = this.#postgres;
     await db.delete(signInPlaces).where(lt(signInPlaces.lastUsedAt, new Date(this.#now() - placeLifetimeMs)));
-    const rows = countersOf(origin).map((hash) => ({ userId, place: hash, lastUsedAt }));
+    const rows = placesOf(origin).map((hash) => ({ userId, place: hash, lastUsedAt }));
     await db
       .insert(signInPlaces)
       .values(rows)
@@ -148,7 +152,7 @@ export class SignInLimits {
 
   /** The browser before the network. Always one query, whether there is such an account or not. */
   async #usualOrigin(account: string, origin: SignInOrigin): Promise<string | undefined> {
-    const asked = countersOf(origin);
+    const asked = placesOf(origin);
     const rows = await this.#postgres.db
       .select({ place: signInPlaces.place })
       .from(signInPlaces)
@@ -164,13 +168,13 @@ export class SignInLimits {
   }
 }
 
-/** What is stored of an origin, the browser first: sha256, as browsers are secrets. */
-function countersOf(origin: SignInOrigin): string[] {
+/** The places that stand for an origin, the browser first: sha256, as browsers are secrets. */
+function placesOf(origin: SignInOrigin): string[] {
   const { device } = origin;
-  return [...(device === undefined ? [] : [sha256(`device\n${device}`)]), networkCounter(origin)];
+  return [...(device === undefined ? [] : [sha256(`device\n${device}`)]), networkPlace(origin)];
 }
 
-const networkCounter = ({ address }: SignInOrigin) => sha256(`network\n${networkOf(address)}`);
+const networkPlace = ({ address }: SignInOrigin) => sha256(`network\n${networkOf(address)}`);
 const keyOf = (place: string, account: string) => sha256(`${place}\n${account}`);
 
 function sha256(text: string): string {

@@ -19,7 +19,7 @@ import { actionsOfRole, canAll } from "./permissions.ts";
 import { ofOffer, readAccounts, readOffers, readUsersBelow, type UserPosition, type UserRecord } from "./read-users.ts";
 import { rightsOf } from "./rights-at.ts";
 import { makeOffer, type RoleOffer, recordOffer, renewLink } from "./role-offers.ts";
-import { sessionsChannel } from "./sessions.ts";
+import { announceSessions } from "./sessions.ts";
 import { issueToken } from "./user-tokens.ts";
 import { accountOf } from "./users.ts";
 
@@ -289,7 +289,7 @@ export class UserDirectory {
   }
 
   async #finish(tx: Queries, before: UserRecord, by: Author, action: string): Promise<UserRecord | undefined> {
-    await tx.execute(sql`SELECT pg_notify(${sessionsChannel}, '')`);
+    await announceSessions(tx);
     const [after] = await readAccounts(tx, eq(users.id, before.id));
     const nodes = [...before.roles, ...(after?.roles ?? [])].map(({ node }) => node);
     // At the node of the role that changed: one entry for each, so that who sees the node sees who got into it.

@@ -1,17 +1,19 @@
 /** Tokens of links that set a password: of a reset, or to come into an account that nobody uses yet. Each is used once, and only in time. */
-import { eq, sql } from "drizzle-orm";
+
+import { eq } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
+import { hourMs, weekMs } from "../contract/durations.ts";
 import type { Queries } from "../postgres/client.ts";
 import type { RightsAt } from "../postgres/schema/accounts.ts";
 import { sessions, users, userTokens } from "../postgres/schema/accounts.ts";
 import { hashSecret, newSecret } from "./credential-cache.ts";
-import { sessionsChannel } from "./sessions.ts";
+import { announceSessions } from "./sessions.ts";
 
 export type TokenPurpose = "invitation" | "password_reset";
 
 const lifetimeMs: Record<TokenPurpose, number> = {
-  invitation: 7 * 24 * 60 * 60 * 1000,
-  password_reset: 60 * 60 * 1000,
+  invitation: weekMs,
+  password_reset: hourMs,
 };
 
 export interface NewToken {
@@ -42,7 +44,7 @@ export async function replacePassword(
   await tx.update(users).set({ passwordHash }).where(eq(users.id, id));
   await tx.delete(userTokens).where(eq(userTokens.userId, id));
   await tx.delete(sessions).where(eq(sessions.userId, id));
-  await tx.execute(sql`SELECT pg_notify(${sessionsChannel}, '')`);
+  await announceSessions(tx);
   const before = { hasPassword: earlier !== null };
   await recordChange(tx, {
     by,

@@ -152,8 +152,8 @@ export class Users {
   }
 
   /**
-   * Whose password may be set anew, for an account that has one and is not asked for too often; undefined otherwise, which
-   * the caller does not learn which.
+   * Whose password may be set anew, for an account that has one and is not asked for too often. Undefined otherwise; the
+   * person who asks is not told which it was.
    */
   async requestReset(email: string, origin: SignInOrigin): Promise<{ userId: string; email: string } | undefined> {
     const account = accountOf(email);
@@ -168,7 +168,7 @@ export class Users {
     return await issueToken(this.#postgres.db, reset, this.#now());
   }
 
-  /** With the token of an invitation or of a reset; what is not one costs no hashing. The link's state where it is not usable; "too_fast" after too many tries with it. */
+  /** With the token of an invitation or of a reset; an invalid token is refused before anything is hashed. The link's state where it is not usable; "too_fast" after too many tries with it. */
   async setPassword(
     token: string,
     password: string,

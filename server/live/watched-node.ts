@@ -51,8 +51,8 @@ export class WatchedNode {
   }
 
   /**
-   * Resolves when an answer of the last quarter of a second is there, with a function that gives it: call it in the turn
-   * in which the viewer joins, then the next change that the viewer gets has the next sequence. Waits while storage
+   * Resolves when an answer of the last quarter of a second is there, with a function that gives it: call it in the tick
+   * of `socket.join`, then the next change that the viewer gets has the next sequence. Waits while storage
    * cannot be read; rejects when the node is closed, and at once when the viewer has given up.
    */
   async fresh(givenUp?: AbortSignal): Promise<() => LiveSnapshot> {

@@ -1,6 +1,6 @@
 /** How many figures an answer may have, known from the question alone: nothing is read for one that would have more. */
 import type { Meter } from "../catalog/meter.ts";
-import { dayMs } from "../contract/durations.ts";
+import { dayMs, hourMs } from "../contract/durations.ts";
 import type { WindowKind } from "../contract/usage.ts";
 import { operationsIn } from "../numbers/formula.ts";
 import { maxWindows } from "./windows.ts";
@@ -35,7 +35,7 @@ export class TooManyFiguresError extends Error {
 
 const usualLengthMs: Readonly<Record<WindowKind, number>> = {
   minute: 60_000,
-  hour: 3_600_000,
+  hour: hourMs,
   day: dayMs,
   week: 7 * dayMs,
   month: 30.4 * dayMs,

@@ -26,7 +26,7 @@ import {
   cycleIn,
   InvalidTimeError,
   maxWindows,
-  parseInstant,
+  resolveInstant,
   type Window,
   type WindowedRange,
   windowsInSlices,
@@ -54,13 +54,13 @@ export interface ComparedRange extends Span {
   partners: (Window | undefined)[];
 }
 
-/** `previous`, `year` or FROM/TO with instants as `parseInstant` takes them. Throws InvalidTimeError. */
+/** `previous`, `year` or FROM/TO with instants as `resolveInstant` takes them. Throws InvalidTimeError. */
 export function parseCompared(text: string, tz: string, nowMs: number): Comparison["with"] {
   if (text === "previous" || text === "year") return text;
   const [from, to, ...more] = text.split("/");
   if (from === undefined || to === undefined || more.length > 0)
     throw new InvalidTimeError(`${text} is neither "previous", nor "year", nor FROM/TO`);
-  const span = { fromMs: parseInstant(from, tz, nowMs), toMs: parseInstant(to, tz, nowMs) };
+  const span = { fromMs: resolveInstant(from, tz, nowMs), toMs: resolveInstant(to, tz, nowMs) };
   if (span.fromMs >= span.toMs) throw new InvalidTimeError(`${from} must lie before ${to}`);
   return span;
 }

@@ -59,7 +59,7 @@ export async function measureLevel(
     return { keys: new Map([["", seriesOf(kind, await whole.slots(level, scope.range))]]), other: undefined };
   const { range } = scope;
   const params = { ...chosenBy(scope), ...boundsOf(range), level, rank: ranks[kind] };
-  const rows = range.toMs > range.fromMs ? await spanWindows(clickhouse, params) : [];
+  const rows = await spanWindows(clickhouse, params);
   return await splitRows(rows, (own) => {
     const windows = own.map((row) => ({
       startMs: row.window_ms,

@@ -49,7 +49,6 @@ export async function measureDistinct(
   whole: WholeNode,
 ): Promise<SplitSeries> {
   const { range } = scope;
-  if (range.toMs <= range.fromMs) return { keys: new Map(), other: undefined };
   const counted = (things: number): Measured => ({ figure: things, hasData: things > 0 });
   if (isOfWholeNode(scope) && !events) {
     const { total, windows } = await whole.things(thing, levels, range);
@@ -70,7 +69,7 @@ export async function measureSessionPeak(
   scope: Scope,
 ): Promise<SplitSeries> {
   const asked = { ...chosenBy(scope), ...boundsOf(scope.range), level };
-  const rows = scope.range.toMs > scope.range.fromMs ? await sessionPeaks(clickhouse, asked) : [];
+  const rows = await sessionPeaks(clickhouse, asked);
   return await splitRows(rows, (own) => {
     const measured = own
       .map((row) => ({

@@ -152,9 +152,11 @@ type Measure = (meter: Meter, scope: Scope) => Promise<SplitSeries>;
 /** For a range without any length. */
 const nothingMeasured: Measure = async () => ({ keys: new Map(), other: undefined });
 
-/** `whole` has the ranges of every scope that will be measured without a split. */
+/** `whole` has the ranges of every scope that will be measured without a split. Storage is asked about ranges of some length only. */
 function measurer(clickhouse: ClickHouse, whole: WholeNode): Measure {
-  const measure: Measure = async ({ rule, custom }, asked) => {
+  const measure: Measure = async (meter, asked) => {
+    const { rule, custom } = meter;
+    if (rule.kind !== "derived" && asked.range.toMs <= asked.range.fromMs) return await nothingMeasured(meter, asked);
     const scope: Scope = custom ? { ...asked, filters: [...asked.filters, ...custom.filters], isCustom: true } : asked;
     switch (rule.kind) {
       case "minutes":

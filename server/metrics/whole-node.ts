@@ -108,7 +108,10 @@ export const hasFinerWindows = ({ windows }: Range): boolean =>
 export const hasWindowsWithinMinutes = ({ windows }: Range): boolean =>
   windows.some((window, index) => index > 0 && window.startMs % minuteMs !== 0);
 
-/** The node must not be an agent. `asked`: the meters that are wanted of each range; nothing is read before one of them is. */
+/**
+ * Ranges that lie close are read as one (merged-ranges.ts says what its gaps and bounds are). The node must not be an agent. `asked`: the meters that are wanted of each range; nothing is read before
+ * one of them is.
+ */
 export function wholeNode(
   clickhouse: ClickHouse,
   { kind, node }: NodeFilter,

@@ -4,8 +4,10 @@
  * clocks change, and a day that a zone skipped has none. Cycles begin on an anchor day of each month; a month that is too
  * short for it has its last day instead, and the next month the anchor again (31 January, 28 February, 31 March). All instants are ms since 1970, UTC.
  */
+
 import { type CalendarDate, parseDate } from "@internationalized/date";
 import { askableMessage, isAskable, readDateTime } from "../contract/date-times.ts";
+import { hourMs, minuteMs } from "../contract/durations.ts";
 import type { WindowKind } from "../contract/usage.ts";
 import { inSlices } from "../fairness/pace.ts";
 import { ZoneClock } from "./zone-clock.ts";
@@ -36,13 +38,13 @@ export class InvalidTimeError extends Error {
 export const maxWindows = 20_000;
 
 /** An RFC 3339 instant, a date (its first instant in `tz`) or `now`. Throws InvalidTimeError. */
-export function parseInstant(text: string, tz: string, nowMs: number): number {
-  const ms = readInstant(text, tz, nowMs);
+export function resolveInstant(text: string, tz: string, nowMs: number): number {
+  const ms = instantOf(text, tz, nowMs);
   if (!isAskable(ms)) throw new InvalidTimeError(`${text} ${askableMessage}`);
   return ms;
 }
 
-function readInstant(text: string, tz: string, nowMs: number): number {
+function instantOf(text: string, tz: string, nowMs: number): number {
   if (text === "now") return nowMs;
   if (/^\d{4}-\d{2}-\d{2}$/.test(text)) {
     try {
@@ -74,14 +76,9 @@ export function formatInstant(ms: number, tz: string): string {
 }
 
 /**
- * The windows that cover [fromMs, toMs), the first and the last cut to it. `anchor` is the day of the month on which
- * cycles begin, 1 to 31; other kinds ignore it. Throws InvalidTimeError when there would be more than `maxWindows`.
+ * The windows that cover the range, the first and the last cut to it. Synchronous: use `windowsInSlices` where there may be many.
+ * Throws InvalidTimeError when there would be more than `maxWindows`.
  */
-export function windowsBetween(fromMs: number, toMs: number, kind: WindowKind, tz: string, anchor = 1): Window[] {
-  return windowsOf({ fromMs, toMs, window: kind, tz, anchor });
-}
-
-/** The same of a range, for questions of few windows. */
 export function windowsOf(range: WindowedRange): Window[] {
   const windows: Window[] = [];
   const steps = windowSteps(windows, range);
@@ -101,7 +98,7 @@ export interface WindowedRange {
   /** Exclusive. */
   toMs: number;
   window: WindowKind;
-  /** The day of the month on which billing cycles begin, where `cycles` does not say it. */
+  /** The day of the month on which billing cycles begin, 1 to 31, where `cycles` does not say it; other windows ignore it. */
   anchor: number;
   /** When billing cycles began and will begin, in order and without a gap: windows of a cycle are these. */
   cycles?: readonly CycleSpan[] | undefined;
@@ -163,7 +160,7 @@ export function cycleDateAt(ms: number, tz: string, anchor: number): CalendarDat
 }
 
 /** Windows that the clock bounds and not the calendar, with what it shows between two of them. */
-export const clockStepMs: Partial<Record<WindowKind, number>> = { minute: 60_000, hour: 3_600_000 };
+export const clockStepMs: Partial<Record<WindowKind, number>> = { minute: minuteMs, hour: hourMs };
 
 /** The first boundary after `ms`. */
 function nextBoundary(ms: number, kind: WindowKind, clock: ZoneClock, anchor: number): number {

@@ -1,7 +1,7 @@
 /** Numbers as storage keeps them: decimals of up to nine places, each with one text. */
 
 /** Digits before the point of a Decimal(38, 9). */
-export const maxIntegerDigits = 29;
+const maxIntegerDigits = 29;
 const places = 9;
 
 export interface Decimal {

@@ -57,7 +57,7 @@ export interface Standing {
 interface NodeQuota {
   status: QuotaStatus;
   feature: string;
-  /** Of its meter. */
+  /** The title of the feature's meter. */
   title: string;
   /** As `percentUsed`. */
   percent: string | null;

@@ -61,7 +61,7 @@ interface Tick extends ScheduleSource {
   nowMs: number;
   /** Everything is known until then: ms since 1970, UTC. */
   knownMs: number;
-  /** Of each node and end of a cycle, whether its statements are closed: it is looked at once. */
+  /** Whether the statements of a node for a cycle's end are closed, by both: looked up once in a tick. */
   closed: Map<string, boolean>;
 }
 

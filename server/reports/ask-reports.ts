@@ -246,7 +246,7 @@ async function askStatements({ source, question, nowMs, signal }: Asking): Promi
 }
 
 const auditPage = 1_000;
-/** Of what was before and after the changes: a report is held whole while it is made. */
+/** Bounds the snapshots before and after all changes, since a report is held whole while it is made. */
 const maxAuditCharacters = 32 * 1024 * 1024;
 
 async function askAudit({ source, question, signal }: Asking): Promise<AskedReport> {

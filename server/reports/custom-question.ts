@@ -1,5 +1,5 @@
 /** The question about usage that the options of a report stand for, checked before anything is read. Pure. */
-import { dimensionsOf } from "../catalog/catalog.ts";
+import { sharedDimensions } from "../catalog/catalog.ts";
 import { type Filter, parseJsonFilters } from "../catalog/filters.ts";
 import type { Meter } from "../catalog/meter.ts";
 import type { ReportKind, ReportOptions } from "../contract/reports.ts";
@@ -61,8 +61,7 @@ export function customQuestion(
 ): { asked: UsageQuestion; pairing: Pairing | undefined } {
   const { window = "day", group_by: groupBy, compare, limit = 100 } = options;
   const meters = metersOfReport(source, { node, toMs }, options.meters ?? []);
-  const [first = new Set<string>(), ...others] = meters.map(dimensionsOf);
-  const shared = new Set([...first].filter((dimension) => others.every((own) => own.has(dimension))));
+  const shared = sharedDimensions(meters);
   if (groupBy !== undefined && !shared.has(groupBy))
     throw refuse("group_by", `${groupBy} is not a dimension of every asked meter`);
   const asked: UsageQuestion = {

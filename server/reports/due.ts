@@ -82,7 +82,7 @@ export function nextSlots(timing: Timing, afterMs: number, count: number): DueSl
 
 /** The last `count` slots that were due by `nowMs`, in order. */
 export function lastSlotsDue(timing: Timing, nowMs: number, count: number): DueSlot[] {
-  const longestMs = longestDays[timing.every] * 24 * 60 * 60_000;
+  const longestMs = longestDays[timing.every] * dayMs;
   return dueSlots(timing, nowMs - (count + 1) * longestMs, nowMs).slice(-count);
 }
 

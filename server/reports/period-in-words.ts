@@ -1,7 +1,7 @@
 /** A period as people say it. Pure. */
 import { dateAt } from "../metrics/zone-dates.ts";
 
-const monthNames = [
+export const monthNames = [
   "January",
   "February",
   "March",

@@ -1,5 +1,7 @@
 /** Writes what is due of a schedule as rows: a row is unique for its schedule and period. */
+
 import { eq } from "drizzle-orm";
+import { hourMs } from "../contract/durations.ts";
 import { newId } from "../identity/actor.ts";
 import type { Queries } from "../postgres/client.ts";
 import { scheduleSlots, schedules } from "../postgres/schema/schedules.ts";
@@ -8,7 +10,7 @@ import { cycleEndDueBy, cyclesDue, dueSlots } from "./due.ts";
 import { lookNextAt, type ScheduleRecord, timingOf } from "./timing.ts";
 
 /** A restart or a deployment is no reason to leave a slot out. */
-export const missedAfterMs = 60 * 60_000;
+export const missedAfterMs = hourMs;
 /** How many slots are planned for one schedule at once. */
 const maxPlanned = 500;
 

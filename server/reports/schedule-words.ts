@@ -1,5 +1,6 @@
 /** What a schedule says, in plain English. */
 import type { Schedule } from "../contract/schedules.ts";
+import { monthNames } from "./period-in-words.ts";
 
 const weekdayNames = {
   mon: "Monday",
@@ -10,20 +11,6 @@ const weekdayNames = {
   sat: "Saturday",
   sun: "Sunday",
 } as const;
-const monthNames = [
-  "January",
-  "February",
-  "March",
-  "April",
-  "May",
-  "June",
-  "July",
-  "August",
-  "September",
-  "October",
-  "November",
-  "December",
-];
 
 type Said = Pick<Schedule, "every" | "at" | "tz" | "weekday" | "day" | "fiscal_start_month">;
 

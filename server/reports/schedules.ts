@@ -105,7 +105,7 @@ export async function previewSchedule(
   };
 }
 
-export function wantedOf(record: ScheduleRecord): WantedSchedule {
+function wantedOf(record: ScheduleRecord): WantedSchedule {
   const { report, node, every, at, tz, weekday, day, fiscalStartMonth, formats, recipients, channels, subject } =
     record;
   return {

@@ -2,7 +2,9 @@
  * The message of a slot whose report is made, written in one transaction with the slot's end: there is no mail without its slot
  * being over, and no slot over without its mail. Whoever may not see the report when it is sent gets nothing.
  */
+
 import { inArray } from "drizzle-orm";
+import { weekMs } from "../contract/durations.ts";
 import type { Branding } from "../contract/nodes.ts";
 import { cellText } from "../contract/report-paper.ts";
 import type { ReportDocument } from "../contract/reports.ts";
@@ -49,7 +51,7 @@ export interface Sending {
 /** Mail servers often refuse more than 10 MB, of which a third is lost to base64. */
 const maxAttachedBytes = 7 * 1024 * 1024;
 /** For how long a mail's links to files work: whoever has the mail has the files. */
-const linkedMs = 7 * 24 * 60 * 60_000;
+const linkedMs = weekMs;
 
 /** `slot` is locked by this transaction, and its run is done. */
 export async function sendSlot(

@@ -1,8 +1,10 @@
 /** The job usage-compact: folds the counters of closed hours, so that reading years costs only as much as they contain. */
+
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery, defineStatement } from "../clickhouse/define-query.ts";
 import { numberColumn } from "../clickhouse/number-column.ts";
+import { hourMs } from "../contract/durations.ts";
 import type { Sequence } from "../ingest/log/sequence.ts";
 
 const hoursParams = z.object({ before_ms: z.number(), settled: z.number(), most: z.number() });
@@ -25,7 +27,7 @@ const counters = [
 export const maxPartRows = 400_000;
 const maxHours = 5_000;
 /** An hour is closed for this long before it is folded; later events of it are folded the next time. */
-const closedForMs = 60 * 60 * 1000;
+const closedForMs = hourMs;
 
 /** Returns how many rows of parts were folded. `settledBatch`: batches up to it will never be sent again. */
 export async function compactUsage(

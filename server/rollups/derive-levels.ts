@@ -1,10 +1,10 @@
 /**
  * While a batch is being stored: the sessions that it has events of are resolved again from their intervals, and once it is stored the
- * minutes in which their edges changed are written, and the slots of those minutes computed for every node above. One that did not end may have
+ * minutes in which their edges changed are written, and the slots of those minutes computed for every node above. A derivation that did not end may have
  * written edges that `sessions` does not know, and doing it again with more events need not write the same ones: so it is
  * undone before anything else is derived.
  *
- * Sessions that run are held in memory, and the events of a batch fold into them; storage is read for those that are not held, and for
+ * Sessions that run are held (in memory), and the events of a batch fold into them; storage is read for those that are not held, and for
  * those that are not plain: in parts, with unassigned intervals, moved. What was changed in storage in another way than
  * by events (corrections, moves, repairs) is marked dirty there: it is let go, and derived from what storage has.
  *
@@ -28,7 +28,7 @@ import { DerivedRows, undoDerivations } from "./write-derivation.ts";
 
 /** Bounds the memory of one step, whatever a batch has. */
 const sessionsPerWrite = 8_000;
-/** What so many sessions changed is told, and then kept by who was told alone. */
+/** Changes of so many sessions are handed to the listener at once, and are then held there only. */
 const sessionsPerTelling = 200;
 
 export interface Derivation {

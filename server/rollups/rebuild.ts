@@ -51,7 +51,7 @@ export interface RebuildRequest {
   to: string | undefined;
 }
 
-const tenantOf = ({ path }: Pick<Rebuild, "path">) => path.at(-2) ?? "all";
+const tenantOfRebuild = ({ path }: Pick<Rebuild, "path">) => path.at(-2) ?? "all";
 
 /** Puts a rebuild on record; the job begins it within seconds. Throws TooManyRebuildsError. */
 export async function requestRebuild(
@@ -81,7 +81,7 @@ export async function requestRebuild(
     await tx.execute(sql`LOCK TABLE rebuilds IN SHARE ROW EXCLUSIVE MODE`);
     const waiting = await tx.select({ path: rebuilds.path }).from(rebuilds).where(isNull(rebuilds.finishedAt));
     const { most, maxOfTenant } = rebuildLimits;
-    if (waiting.filter((one) => tenantOf(one) === tenantOf(rebuild)).length >= maxOfTenant)
+    if (waiting.filter((one) => tenantOfRebuild(one) === tenantOfRebuild(rebuild)).length >= maxOfTenant)
       throw new TooManyRebuildsError(`${maxOfTenant} rebuilds are waiting already: ask again when one is finished`);
     if (waiting.length >= most)
       throw new TooManyRebuildsError(`${most} rebuilds of all callers are waiting already: ask again later`);
@@ -128,7 +128,7 @@ export async function runRebuilds(deps: ReconciliationDeps): Promise<void> {
       .orderBy(asc(rebuilds.requestedAt), asc(rebuilds.id))
       .limit(rebuildLimits.most);
     const oldest = new Map<string, Rebuild>();
-    for (const one of waiting) if (!oldest.has(tenantOf(one))) oldest.set(tenantOf(one), one);
+    for (const one of waiting) if (!oldest.has(tenantOfRebuild(one))) oldest.set(tenantOfRebuild(one), one);
     const [next] = [...oldest].sort(([a], [b]) => served.lastIndexOf(a) - served.lastIndexOf(b));
     if (!next) return;
     const [tenant, rebuild] = next;
@@ -159,7 +159,7 @@ async function runRebuild(deps: ReconciliationDeps, rebuild: Rebuild): Promise<v
       .where(eq(rebuilds.id, rebuild.id));
     if (isLast || !isTurnOver) continue;
     const waiting = await db.select({ path: rebuilds.path }).from(rebuilds).where(isNull(rebuilds.finishedAt));
-    if (waiting.some((one) => tenantOf(one) !== tenantOf(rebuild))) return;
+    if (waiting.some((one) => tenantOfRebuild(one) !== tenantOfRebuild(rebuild))) return;
     turnEndsAtMs = performance.now() + turnMs;
   }
   await db

@@ -4,6 +4,7 @@
  * All times are ms since 1970, UTC; intervals are half-open, [start, end).
  */
 
+import { compareText } from "../contract/compare-text.ts";
 import { firstDimsFrom, firstFrom, type TimedDims } from "./interval-signs.ts";
 
 /** The level whose records are closings of the session (`session.ended`), not intervals. */
@@ -70,21 +71,9 @@ export interface ResolvedSession {
 /**
  * A named interval runs from its earliest start (or `started_at`) to its latest end. Without a name,
  * a user's starts and ends in the session are paired in order of time. What has no end is ended by the session's end,
- * or once `now` is more than the timeout past the last sign of life, at that last sign of life; else it is open.
+ * or once `now` is more than the timeout past the last sign of life, at that last sign of life; else it is open. A step for each
+ * interval: a session may have many.
  */
-export function resolveSession(
-  intervals: readonly IntervalRecord[],
-  nowMs: number,
-  defaultAliveWithinMs: number,
-): ResolvedSession {
-  const steps = resolveSteps(intervals, nowMs, defaultAliveWithinMs);
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done) return value;
-  }
-}
-
-/** The same, a step for each interval: a session may have many. */
 export function* resolveSteps(
   intervals: readonly IntervalRecord[],
   nowMs: number,
@@ -240,8 +229,9 @@ function dimsWithin({ dimsAt }: IntervalRecord, startMs: number, endMs: number |
 }
 
 /**
- * Whether an end of the session at one of these instants, ascending, may change what the interval came to. One within an interval may,
- * or within the silence after it that it would have been taken back from; one that an own end follows by name may not.
+ * Whether an end of the session at one of these instants, ascending, may change what the interval came to. One within the interval
+ * may, or during the silence after it: then the interval would have ended there instead of at its last sign of life. One that an own
+ * end follows by name may not.
  */
 export function mayBeClosed(
   {
@@ -318,4 +308,3 @@ function sessionEdges(participants: readonly Edge[]): Edge[] {
 }
 
 const spanKey = (span: Span) => `${span.interval}\0${span.user}`;
-const compareText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);

@@ -200,7 +200,7 @@ export class RunningSession {
     };
   }
 
-  /** Whether storage says the same of its intervals; undefined: it does. */
+  /** How its stored intervals differ from those held here; undefined where they are the same. */
   differenceTo(stored: SessionIntervals): SessionDifference | undefined {
     const { organization, session } = this.named;
     const expected = canonical(stored.intervals);

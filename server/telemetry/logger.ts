@@ -21,7 +21,7 @@ export function createLogger(level: string, destination?: { write(line: string):
 }
 
 /** For an error that wraps a query, the database's own answer alone: the wrapper's text is the query with its values. */
-export function describeError(error: unknown): unknown {
+function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const root = withoutQueries(error);
   const code =

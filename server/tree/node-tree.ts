@@ -2,10 +2,12 @@
  * The account tree, whole in memory, so that rights and paths are answered without a query. Every process holds one and
  * follows the others through NOTIFY; after a lost connection it reads everything again.
  */
+
 import { sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import { type Author, recordChange, system } from "../audit/record-change.ts";
 import { definitionLimits } from "../contract/definition-limits.ts";
+import { dayMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { BucketRate } from "../fairness/token-buckets.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
@@ -22,7 +24,7 @@ import { tenantOf } from "./tenant-of.ts";
 const { ofTenant: mostOfTenant } = definitionLimits.nodes;
 const rereadAfterMs = 1_000;
 /** Node's timers take no more than 2^31 ms; a node that moves later than this is looked at again meanwhile. */
-const maxTimerMs = 24 * 60 * 60 * 1000;
+const maxTimerMs = dayMs;
 
 export class NodeTree extends NodesInMemory {
   readonly #postgres: Postgres;

@@ -44,7 +44,12 @@ afterAll(async () => {
 function snippet(id: string): string {
   const escaped = new RegExp(`data-snippet="${id}"><code>([^<]*)</code>`).exec(page)?.[1];
   if (escaped === undefined) throw new Error(`the page has no snippet ${id}`);
-  return escaped.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
+  return escaped
+    .replaceAll("&lt;", "<")
+    .replaceAll("&gt;", ">")
+    .replaceAll("&quot;", '"')
+    .replaceAll("&#39;", "'")
+    .replaceAll("&amp;", "&");
 }
 
 async function stored(): Promise<{ id: string; type: string }[]> {

@@ -19,7 +19,7 @@ export interface AgreedMonth {
   end: string;
 }
 
-/** Of two months ago: its statement is made as soon as the service looks for cycles that are over. */
+/** The month before last: its statement is made as soon as the service looks for cycles that are over. */
 export function agreedMonth(): AgreedMonth {
   const now = new Date();
   const day = (months: number, ofMonth: number) =>

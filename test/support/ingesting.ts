@@ -13,7 +13,7 @@ import type { MeterUsage, UsageQuery } from "../../server/contract/usage.ts";
 import { acceptRequest } from "../../server/ingest/accept/accept-request.ts";
 import { type Ingest, type IngestOptions, startIngest } from "../../server/ingest/flush/start-ingest.ts";
 import { answerUsage } from "../../server/metrics/usage.ts";
-import { parseInstant } from "../../server/metrics/windows.ts";
+import { resolveInstant } from "../../server/metrics/windows.ts";
 import { rootKey, SmallTree } from "./accepting.ts";
 import { type OwnClickHouse, ownClickHouse } from "./stores.ts";
 
@@ -33,7 +33,7 @@ export interface Ingesting extends Ingest {
     },
     nowMs?: number,
   ): Promise<MeterUsage[]>;
-  /** Ends the ingest and starts it again on the same log and database, as after a crash when `isAbrupt`. */
+  /** Ends the ingest, and removes its log and its database. */
   close(): Promise<void>;
 }
 
@@ -88,7 +88,7 @@ export async function startIngesting({
           return found;
         });
       const meters = query.meters ?? named();
-      const [fromMs, toMs] = [parseInstant(from, tz, nowMs), parseInstant(to, tz, nowMs)];
+      const [fromMs, toMs] = [resolveInstant(from, tz, nowMs), resolveInstant(to, tz, nowMs)];
       const groupBy = group_by === undefined ? undefined : { dimension: group_by, limit };
       const question = { meters, node, fromMs, toMs, window, anchor: 1, tz, fill, filters, groupBy };
       return (await answerUsage(store.clickhouse, question, new Date(nowMs), nowMs)).meters;

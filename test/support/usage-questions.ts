@@ -4,7 +4,7 @@ import { expect } from "vitest";
 import { dimensionsOf, meterByName } from "../../server/catalog/catalog.ts";
 import type { Filter } from "../../server/catalog/filters.ts";
 import type { UsageDetails } from "../../server/contract/usage.ts";
-import { windowsBetween } from "../../server/metrics/windows.ts";
+
 import type { Ingesting } from "./ingesting.ts";
 import {
   type OracleFacts as Facts,
@@ -16,6 +16,7 @@ import {
   oracleRules,
 } from "./usage-oracle.ts";
 import { organizationsOf } from "./usage-world.ts";
+import { windowsBetween } from "./windows-between.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 const dimensions = [

@@ -6,9 +6,11 @@
  * 2. A node's open adjustments go with its next statement, or, where there will be none, into a correction.
  * 3. A summary takes the statements whose part ended by the end of its cycle and that no summary has yet: each is in one.
  */
+
 import { and, eq, inArray, isNotNull, isNull, lte, max } from "drizzle-orm";
 import pLimit from "p-limit";
 import type { Logger } from "pino";
+import { dayMs } from "../../contract/durations.ts";
 import { parseNode } from "../../contract/node-address.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import type { StatementUsage } from "../../contract/statements.ts";
@@ -176,7 +178,7 @@ async function closeCorrections(
     const { node, path, currency, tz } = of;
     const paths = (fromMs: number, toMs: number) => tree.pathsBetween(node, fromMs, toMs);
     // What is open or ahead, as far as it is decided: the next two cycles' length of it.
-    const aheadMs = nowMs + 70 * 24 * 60 * 60 * 1000;
+    const aheadMs = nowMs + 70 * dayMs;
     const isToCome = subscriptions
       .filter((one) => one.node === node)
       .flatMap((one) => [...dueParts(one, Math.max(one.startsAt.getTime(), nowMs - settlingMs), aheadMs, paths)])

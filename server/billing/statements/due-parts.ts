@@ -1,5 +1,6 @@
 /** Which parts of a subscription's cycles have ended, each under one path of parents: what statements are made of. */
 
+import { dayMs } from "../../contract/durations.ts";
 import { cycleContaining } from "../../metrics/windows.ts";
 import type { PathSpan } from "../../tree/nodes-in-memory.ts";
 import {
@@ -15,7 +16,7 @@ import {
  * How long after its end a part of a cycle is closed: longer than the 12 hours of silence after which an interval has ended
  * at its last sign of life, and than an emitter's outage of half a day. One that may be silent for longer is an adjustment.
  */
-export const settlingMs = 24 * 60 * 60 * 1000;
+export const settlingMs = dayMs;
 
 export interface DuePart extends PathSpan {
   cycle: Cycle;

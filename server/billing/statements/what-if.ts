@@ -4,6 +4,7 @@
  */
 
 import pLimit from "p-limit";
+import { hourMs } from "../../contract/durations.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import type { PriceLevel } from "../../contract/plans.ts";
 import type { WhatIf, WhatIfCompared, WhatIfCycle, WhatIfLimit } from "../../contract/what-if.ts";
@@ -167,7 +168,7 @@ async function limitsOf(
     }
     const isHit = overage === "block" && hasReached(measured.amount, written, 100);
     const hitMs = isHit ? await at(100) : undefined;
-    const blockedMs = hitMs === undefined ? undefined : hitMs + grace_hours * 3_600_000;
+    const blockedMs = hitMs === undefined ? undefined : hitMs + grace_hours * hourMs;
     const isBlocked = blockedMs !== undefined && blockedMs < toMs;
     if (alerts.length === 0 && !isBlocked) continue;
     limits.push({

@@ -1,9 +1,11 @@
 /** The vocabulary of events: what each field and each built-in type means, and what it feeds. Generated from the catalog. */
+
 import { Hono } from "hono";
 import { html } from "hono/html";
 import { describeEvent, type EventDescription } from "../../catalog/describe-event.ts";
 import { eventTypes } from "../../catalog/event-types.ts";
 import { defaultAliveWithinMs } from "../../catalog/levels.ts";
+import { hourMs } from "../../contract/durations.ts";
 import { limits, type UsageEvent } from "../../contract/events.ts";
 import { ProblemError } from "../../problem.ts";
 import type { HttpEnv } from "../http-env.ts";
@@ -42,7 +44,7 @@ const fieldMeanings: Readonly<Record<keyof UsageEvent, string>> = {
   properties: `Up to ${limits.maxProperties} names with a text, a number or a boolean each; figures are grouped by those that the type names. Of a CloudEvent \`source\` and the other attributes that are kept are among them.`,
 };
 
-const hours = defaultAliveWithinMs / 3_600_000;
+const hours = defaultAliveWithinMs / hourMs;
 
 function vocabulary(described: readonly EventDescription[]): Html {
   return html`<p class="lead">What happened, told in one JSON object each. Send them to <code>POST /v1/events</code>: <a href="/docs/emitters">how</a>. The guides lead from the first event to the right figure: <a href="/docs/guides/live-sessions">live sessions</a>, <a href="/docs/guides/jobs">jobs</a>, <a href="/docs/guides/calls">calls</a>, and <a href="/docs/guides/testing">how to test what sends</a>.</p>

@@ -1,5 +1,6 @@
 /** What every page of documentation is framed by. The pages run no script and load nothing. */
 import { html, raw } from "hono/html";
+import { escapeHtml } from "../../delivery/inert-text.ts";
 
 export type Html = ReturnType<typeof html>;
 
@@ -54,8 +55,6 @@ export function codeList(texts: readonly string[], hrefOf?: (text: string) => st
 export function withCode(text: string): Html {
   return raw(escapeHtml(text).replaceAll(/`([^`]+)`/g, "<code>$1</code>"));
 }
-
-const escapeHtml = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
 const style = `
 :root { color-scheme: light dark; }

@@ -25,7 +25,7 @@ import { originOf } from "../begin-session.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { checkPassword, ofUser } from "../own-account.ts";
 
-export interface AccountRoutesDeps {
+interface AccountRoutesDeps {
   postgres: Postgres;
   users: Users;
   sessions: Sessions;

@@ -21,6 +21,7 @@ import {
   alertSchema,
   snoozeAlertSchema,
 } from "../../contract/alerts.ts";
+import { dayMs } from "../../contract/durations.ts";
 import {
   notificationListSchema,
   notificationQuerySchema,
@@ -45,9 +46,9 @@ import { readTimeRange } from "../time-range.ts";
 
 const idParams = z.object({ id: z.string().max(100) });
 const oneAlert = (description: string) => ({ description, content: { "application/json": { schema: alertSchema } } });
-const maxSnoozeMs = 366 * 24 * 60 * 60_000;
+const maxSnoozeMs = 366 * dayMs;
 
-export interface AlertsRoutesDeps {
+interface AlertsRoutesDeps {
   postgres: Postgres;
   tree: NodeTree;
   publicUrl: string;

@@ -20,7 +20,7 @@ import { readTimeRange } from "../time-range.ts";
 const exportPage = 1_000;
 const columns = ["sequence", "at", "actor", "address", "node", "action", "subject", "before", "after", "hash"] as const;
 
-export interface AuditRoutesDeps {
+interface AuditRoutesDeps {
   postgres: Postgres;
   tree: NodeTree;
   /** Writes Parquet. */

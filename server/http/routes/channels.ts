@@ -42,7 +42,7 @@ import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
 
-export interface ChannelsRoutesDeps extends ChannelsDeps {
+interface ChannelsRoutesDeps extends ChannelsDeps {
   tree: NodeTree;
   mailLimits?: Pick<MailLimits, "mayList"> | undefined;
   publicUrl: string;

@@ -13,7 +13,7 @@ import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { storeFor } from "../take-turns.ts";
 
-export interface ChargesRoutesDeps extends PeriodSource {
+interface ChargesRoutesDeps extends PeriodSource {
   tree: NodeTree;
   now?: () => number;
 }

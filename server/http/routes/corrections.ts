@@ -29,7 +29,7 @@ import { entityTag, ifMatch } from "../entity-tag.ts";
 import { answerExact, readExact } from "../exact-json.ts";
 import type { HttpEnv } from "../http-env.ts";
 
-export interface CorrectionsRoutesDeps {
+interface CorrectionsRoutesDeps {
   corrections: Corrections;
   tree: NodeTree;
 }

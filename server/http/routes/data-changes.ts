@@ -15,7 +15,7 @@ import type { HttpEnv } from "../http-env.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
-export interface DataChangesRoutesDeps {
+interface DataChangesRoutesDeps {
   clickhouse: ClickHouse;
   postgres: Postgres;
   tree: NodeTree;

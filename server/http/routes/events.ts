@@ -22,8 +22,11 @@ import { createRouter, problemResponses, securityOf } from "../app-pieces.ts";
 import { requireScope } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 
-export interface EventsRoutesDeps
-  extends Pick<AcceptDeps, "log" | "knownIds" | "tree" | "admission" | "eventType" | "bodyTimeoutMs" | "take"> {
+interface EventsRoutesDeps
+  extends Pick<
+    AcceptDeps,
+    "log" | "knownIds" | "tree" | "admission" | "eventType" | "bodyTimeoutMs" | "takeElsewhere"
+  > {
   watermark: () => Date;
   /** Resolves when the record that ends at `position` can be queried. */
   flush: { whenStored(position: LogPosition): Promise<void> };

@@ -29,7 +29,7 @@ import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 import { describeCorrection } from "./corrections.ts";
 
-export interface ExplainRoutesDeps {
+interface ExplainRoutesDeps {
   clickhouse: ClickHouse;
   tree: NodeTree;
   customMeters: CustomMeters;

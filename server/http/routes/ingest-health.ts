@@ -23,7 +23,7 @@ import type { HttpEnv } from "../http-env.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
-export interface IngestHealthRoutesDeps {
+interface IngestHealthRoutesDeps {
   clickhouse: ClickHouse;
   postgres: Postgres;
   tree: NodeTree;

@@ -18,7 +18,7 @@ import { pageOf } from "../page-of.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
-export interface JobsRoutesDeps {
+interface JobsRoutesDeps {
   clickhouse: ClickHouse;
   tree: NodeTree;
   watermark: () => Date;

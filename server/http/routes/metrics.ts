@@ -13,7 +13,7 @@ import { requireScope } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { rawAnswer } from "../raw-answer.ts";
 
-export interface MetricsRoutesDeps {
+interface MetricsRoutesDeps {
   telemetry: Pick<Telemetry, "exposition">;
   publicUrl: string;
 }

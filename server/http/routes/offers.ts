@@ -10,7 +10,7 @@ import { authorOf } from "../author-of.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ofUser } from "../own-account.ts";
 
-export interface OffersRoutesDeps {
+interface OffersRoutesDeps {
   postgres: Postgres;
   sessions: Sessions;
   now?: () => number;

@@ -10,7 +10,7 @@ import type { Users } from "../../identity/users.ts";
 import { parseJson } from "../../json/parse-json.ts";
 import { ProblemError } from "../../problem.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
-import { startSession } from "../begin-session.ts";
+import { beginSession } from "../begin-session.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { cookieAttributes } from "../session-cookie.ts";
 
@@ -20,7 +20,7 @@ const pendingCookie = "tidemark_oidc";
 /** For as long as people take to sign in at the provider. */
 const pendingSeconds = 10 * 60;
 
-export interface OidcRoutesDeps {
+interface OidcRoutesDeps {
   /** Absent without a provider. */
   oidc: Oidc | undefined;
   /** Absent where the public URL can have none. */
@@ -108,7 +108,7 @@ export function oidcRoutes({ oidc, passkeys, users, sessions, publicUrl, log }: 
     if (email === "") return failed("failed");
     const userId = email === undefined ? undefined : await users.arrive(email, c.get("client")().address ?? null);
     if (userId === undefined) return failed("unknown");
-    await startSession(c, { sessions, users }, userId);
+    await beginSession(c, { sessions, users }, userId);
     return c.redirect(`${publicUrl}/`, 302);
   });
   return app;

@@ -30,7 +30,7 @@ import { isTableForm, sendTable, tableColumns } from "../list-table.ts";
 import { rawAnswer } from "../raw-answer.ts";
 import { sayWatermark } from "../say-watermark.ts";
 
-export interface OrganizationsRoutesDeps {
+interface OrganizationsRoutesDeps {
   tree: NodeTree;
   figures: OrganizationFigures;
   /** Writes Parquet. */

@@ -23,7 +23,7 @@ import { pageOf } from "../page-of.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
-export interface OrphansRoutesDeps {
+interface OrphansRoutesDeps {
   clickhouse: ClickHouse;
   tree: NodeTree;
   watermark: () => Date;

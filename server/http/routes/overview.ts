@@ -32,7 +32,7 @@ import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { asksToRevalidate, cachedFigures, measuredBy } from "./organizations.ts";
 
-export interface OverviewRoutesDeps extends OverviewSource {
+interface OverviewRoutesDeps extends OverviewSource {
   figures: OrganizationFigures;
   settledBatch: () => number;
   log: Pick<Logger, "warn">;

@@ -23,12 +23,12 @@ import { ProblemError } from "../../problem.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { refuseForeignOrigin } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
-import { beginSession } from "../begin-session.ts";
+import { signIn } from "../begin-session.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { checkPerson, ofUser } from "../own-account.ts";
 
-export interface PasskeysRoutesDeps {
+interface PasskeysRoutesDeps {
   /** Absent where the public URL can have none. */
   passkeys: Passkeys | undefined;
   users: Users;
@@ -215,7 +215,7 @@ export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
     const userId = await available().signIn(c.req.valid("json"));
     if (userId === undefined)
       throw new ProblemError("unauthenticated", "this passkey signs nobody in, or its answer is old or was used");
-    return c.json(await beginSession(c, { sessions, users }, userId), 200);
+    return c.json(await signIn(c, { sessions, users }, userId), 200);
   });
   return app;
 }

@@ -23,7 +23,7 @@ import type { HttpEnv } from "../http-env.ts";
 import { readBody } from "../read-body.ts";
 import { sayWatermark } from "../say-watermark.ts";
 
-export interface PaymentsRoutesDeps {
+interface PaymentsRoutesDeps {
   postgres: Postgres;
   tree: Pick<NodeTree, "get">;
   watermark: () => Date;

@@ -40,7 +40,7 @@ import { pageOf } from "../page-of.ts";
 const idParams = z.object({ id: z.string().max(100) });
 const answered = (description: string) => ({ description, content: { "application/json": { schema: planSchema } } });
 
-export interface PlansRoutesDeps {
+interface PlansRoutesDeps {
   postgres: Postgres;
   tree: NodeTree;
   meterOf: UsageSource["meterOf"];

@@ -46,7 +46,7 @@ import { readBody } from "../read-body.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
-export interface QuarantineRoutesDeps {
+interface QuarantineRoutesDeps {
   clickhouse: ClickHouse;
   tree: NodeTree;
   watermark: () => Date;
@@ -114,7 +114,7 @@ export function quarantineRoutes({
   return app;
 }
 
-export interface QuarantineReplayRoutesDeps
+interface QuarantineReplayRoutesDeps
   extends Pick<AcceptDeps, "log" | "knownIds" | "admission">,
     Pick<QuarantineRoutesDeps, "clickhouse" | "now">,
     Pick<SpanDeps, "isCarriedOnFor"> {

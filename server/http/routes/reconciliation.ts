@@ -27,7 +27,7 @@ import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
 import { readTimeRange } from "../time-range.ts";
 
-export interface ReconciliationRoutesDeps {
+interface ReconciliationRoutesDeps {
   postgres: Postgres;
   tree: NodeTree;
   now?: () => number;

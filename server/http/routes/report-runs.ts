@@ -3,6 +3,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
+import { hourMs } from "../../contract/durations.ts";
 import {
   type ReportDocument,
   type ReportRun,
@@ -50,7 +51,7 @@ import { rawAnswer } from "../raw-answer.ts";
 import { documentNow, readReportQuestion, wholeCaller } from "../report-question.ts";
 import { sayWatermark } from "../say-watermark.ts";
 
-export interface ReportRunsRoutesDeps {
+interface ReportRunsRoutesDeps {
   source: ReportSource;
   /** Begins what is queued now, where this process makes reports; else the next tick of one that does finds it. */
   wake: () => void;
@@ -63,7 +64,7 @@ const answered = (description: string) => ({
   content: { "application/json": { schema: reportRunSchema } },
 });
 /** How long the links in an answer work. */
-const linkMs = 60 * 60_000;
+const linkMs = hourMs;
 
 const createReportRunRoute = createRoute({
   method: "post",

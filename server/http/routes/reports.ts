@@ -45,7 +45,7 @@ import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
 import { documentNow, readReportQuestion, wholeCaller } from "../report-question.ts";
 
-export interface ReportsRoutesDeps {
+interface ReportsRoutesDeps {
   source: ReportSource;
   now?: () => number;
 }

@@ -16,6 +16,7 @@ import {
 } from "../../alerts/rules.ts";
 import type { UsageSource } from "../../billing/measure-span.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
+import { dayMs } from "../../contract/durations.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import {
   type Condition,
@@ -51,7 +52,7 @@ import { readTimeRange } from "../time-range.ts";
 const idParams = z.object({ id: z.string().max(100) });
 const answered = (description: string) => ({ description, content: { "application/json": { schema: ruleSchema } } });
 
-export interface RulesRoutesDeps {
+interface RulesRoutesDeps {
   postgres: Postgres;
   tree: NodeTree;
   meterOf: UsageSource["meterOf"];
@@ -240,7 +241,7 @@ function addPreview(
     const nowMs = now();
     const asOf = watermark();
     const { fromMs = nowMs, toMs = nowMs } = readTimeRange({ from, to, tz: "UTC" }, nowMs);
-    if (toMs - fromMs > previewLimits.maxDays * 24 * 60 * 60_000)
+    if (toMs - fromMs > previewLimits.maxDays * dayMs)
       throw new ProblemError("invalid_request", `at most ${previewLimits.maxDays} days after from`, { field: "to" });
     const span = { fromMs, toMs: Math.min(toMs, asOf.getTime()) };
     const most = { kind: "organization", limit: previewLimits.maxNodes + 1 } as const;
@@ -309,7 +310,7 @@ function given<T extends object>(edit: T): { [Field in keyof T]?: Exclude<T[Fiel
   return Object.fromEntries(entries) as { [Field in keyof T]?: Exclude<T[Field], undefined> };
 }
 
-export function describeRule(rule: RuleRecord): Rule {
+function describeRule(rule: RuleRecord): Rule {
   const { id, name, node, scope, severity, enabled, channels, mute, replaces, condition } = rule;
   return {
     id,

@@ -7,11 +7,11 @@ import type { Users } from "../../identity/users.ts";
 import { ProblemError } from "../../problem.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { refuseForeignOrigin, requireActor, sessionToken } from "../authenticate.ts";
-import { beginSession, describeActor, originOf } from "../begin-session.ts";
+import { describeActor, originOf, signIn } from "../begin-session.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { cookieAttributes } from "../session-cookie.ts";
 
-export interface SessionRoutesDeps {
+interface SessionRoutesDeps {
   users: Users;
   sessions: Sessions;
 }
@@ -73,7 +73,7 @@ export function sessionRoutes({ users, sessions }: SessionRoutesDeps): OpenAPIHo
         "unauthenticated",
         `e-mail${asked.code === undefined ? " or password" : ", password or code"} is wrong`,
       );
-    return c.json(await beginSession(c, { sessions, users }, result.userId), 200);
+    return c.json(await signIn(c, { sessions, users }, result.userId), 200);
   });
 
   app.openapi(signOutRoute, async (c) => {

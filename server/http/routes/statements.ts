@@ -38,7 +38,7 @@ import { rawAnswer } from "../raw-answer.ts";
 import { sayWatermark } from "../say-watermark.ts";
 import { readInstant, readTimeRange } from "../time-range.ts";
 
-export interface StatementsRoutesDeps {
+interface StatementsRoutesDeps {
   postgres: Postgres;
   tree: NodeTree;
   /** Writes Parquet. */
@@ -209,7 +209,7 @@ function listCells(one: Statement): (string | null)[] {
   ];
 }
 
-const lineColumns = [
+const statementColumns = [
   "section",
   "level",
   "payer",
@@ -254,7 +254,7 @@ function detailCsv({ currency, charges, income_lines, adjustments }: StatementDe
       line.amount,
     ]);
   return [
-    csvLine(lineColumns),
+    csvLine(statementColumns),
     ...charges.flatMap(({ level, payer, lines }) => lines.map((line) => cells("charge", level, payer, line))),
     ...income_lines.map((line) => cells("income", "", line.node, line)),
     ...adjustments.flatMap((one) =>

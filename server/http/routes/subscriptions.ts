@@ -11,6 +11,7 @@ import {
   listSubscriptionsBelow,
   readSubscription,
 } from "../../billing/subscriptions.ts";
+import { compareText } from "../../contract/compare-text.ts";
 import { instantKeySchema } from "../../contract/cursors.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import {
@@ -40,7 +41,7 @@ import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
 import { unknownMeter } from "./plans.ts";
 
-export interface SubscriptionsRoutesDeps {
+interface SubscriptionsRoutesDeps {
   postgres: Postgres;
   tree: NodeTree;
   meterOf: UsageSource["meterOf"];
@@ -242,7 +243,6 @@ function behind(records: readonly SubscriptionRecord[], after: Position | undefi
   return after === undefined ? records : records.filter((one) => comparePositions(positionOf(one), after) > 0);
 }
 
-const compareText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 const dateOf = (text: string | null | undefined) => (text === null || text === undefined ? null : new Date(text));
 
 function checkOrder(startsAt: Date, ends: Record<string, Date | null>): void {

@@ -24,7 +24,7 @@ import { meterPages } from "../docs/meter-pages.ts";
 import { docsPage } from "../docs-page.ts";
 import type { HttpEnv } from "../http-env.ts";
 
-export interface SystemRoutesDeps {
+interface SystemRoutesDeps {
   /** What is a probe alone is needed whatever the roles. */
   checks: Readonly<Record<string, Check | Probe>>;
   /** The roles of the process. */

@@ -32,7 +32,7 @@ import { pageOf } from "../page-of.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
-export interface UsageSessionsRoutesDeps {
+interface UsageSessionsRoutesDeps {
   clickhouse: ClickHouse;
   tree: NodeTree;
   watermark: () => Date;

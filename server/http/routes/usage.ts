@@ -89,6 +89,7 @@ export function usageRoutes({
     const { answers, watermark: asOf, isLarge } = await askUsage(sources, asked, now());
     sayWatermark(c, asOf);
     const [first] = answers;
+    // What all nodes share.
     const { node: _, meters: __, ...head } = first;
     const whole =
       answers.length > 1 ? { ...head, nodes: answers.map(({ node, meters }) => ({ node, meters })) } : first;

@@ -34,7 +34,7 @@ import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
 
-export interface UsersRoutesDeps {
+interface UsersRoutesDeps {
   postgres: Postgres;
   tree: NodeTree;
   sessions: Sessions;

@@ -16,7 +16,7 @@ import type { HttpEnv } from "../http-env.ts";
 import { storeFor } from "../take-turns.ts";
 import { checkTerms, mayUsePlan } from "./plans.ts";
 
-export interface WhatIfRoutesDeps extends WhatIfSource {
+interface WhatIfRoutesDeps extends WhatIfSource {
   tree: NodeTree;
   now?: () => number;
 }

@@ -40,7 +40,7 @@ export interface AcceptDeps {
   /** For a whole body to arrive; default 30,000. */
   bodyTimeoutMs?: number;
   /** Where events of some organizations are taken by other nodes (server/cluster); default: all are taken here. */
-  take?: ((events: RequestEvents, sender: Sender) => Promise<TakenEvents>) | undefined;
+  takeElsewhere?: ((events: RequestEvents, sender: Sender) => Promise<TakenEvents>) | undefined;
 }
 
 /** Who sends events, and how. */
@@ -125,7 +125,7 @@ async function beginTaking(
   if (inflated !== bytes) reservation.take(inflated.length);
   const events = readBody(inflated, form, request.headers);
   const rate = deps.admission.spend(rateKeyOf(request), events.events.length);
-  const taking = deps.take ? deps.take(events, request) : takeEvents(deps, events, request);
+  const taking = deps.takeElsewhere ? deps.takeElsewhere(events, request) : takeEvents(deps, events, request);
   return { rate, taking };
 }
 
@@ -149,6 +149,7 @@ export async function takeEvents(
     const unsure = checked.readable.filter((event) => knownIds.mustAsk(event));
     return unsure.length > 0 ? await knownIds.ask(unsure) : undefined;
   };
+  /** The verdict as it would be, without claiming an identity. */
   const foresee = (answers: StoredAnswers, doubt?: DecisionContext["doubt"]) => {
     const before = new Map<string, bigint>();
     return decideEvents(

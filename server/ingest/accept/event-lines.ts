@@ -1,3 +1,4 @@
+/** The event lines of a batch while it is stored and derived. */
 import { linesOf } from "./request-record.ts";
 
 interface Piece {

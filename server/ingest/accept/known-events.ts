@@ -1,7 +1,9 @@
 /** Reads from storage which events were taken before, and with which body. */
+
 import { z } from "zod";
 import { type ClickHouse, readSql } from "../../clickhouse/client.ts";
 import { defineQuery } from "../../clickhouse/define-query.ts";
+import { dayMs } from "../../contract/durations.ts";
 import { limits } from "../../contract/events.ts";
 import { identityOf } from "./event-hash.ts";
 import type { StoredIdentity } from "./known-ids.ts";
@@ -20,7 +22,7 @@ export async function findStoredEvents(
   events: readonly StoredIdentity[],
   nowMs: number,
 ): Promise<Map<string, string>> {
-  const oldBeforeMs = nowMs - limits.dedupeByIdDays * 24 * 60 * 60 * 1000;
+  const oldBeforeMs = nowMs - limits.dedupeByIdDays * dayMs;
   const old = events.filter((event) => event.timeMs < oldBeforeMs);
   const columns = (list: readonly StoredIdentity[]) => ({
     organizations: list.map((event) => event.organization),

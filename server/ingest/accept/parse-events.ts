@@ -8,7 +8,7 @@ import { ProblemError } from "../../problem.ts";
 import type { Fault } from "./event-gate.ts";
 
 /** An event nests two levels and a CloudEvent four; whatever comes near is left to the checks that name a field. */
-export const eventBounds: JsonBounds = { maxDepth: 32, maxMembers: 5_000, maxContainers: 32 };
+const eventBounds: JsonBounds = { maxDepth: 32, maxMembers: 5_000, maxContainers: 32 };
 /** A body within these bounds is parsed at once; 10,000 CloudEvents are well within them. */
 const bodyBounds: JsonBounds = {
   maxDepth: eventBounds.maxDepth + 1,

@@ -3,7 +3,9 @@
  * and the hashes of its identity and of its body. The body hash covers what the emitter gave in one canonical form, so that
  * key order, a time's offset or a trailing zero make no other body, and neither does a time that was filled in here.
  */
+
 import type { EventType } from "../../catalog/event-types.ts";
+import { hourMs } from "../../contract/durations.ts";
 import { limits, type Warning } from "../../contract/events.ts";
 import { parseInstant } from "../../contract/instant.ts";
 import { ExactNumber } from "../../json/exact-json.ts";
@@ -50,10 +52,10 @@ const maxAliveWithinSeconds = 366 * 24 * 60 * 60;
 
 /** The meaning of `event`, or why it has none. */
 export function readEvent(index: number, event: GivenEvent, context: ReadContext): ReadEvent | Fault {
-  const timeMs = event.time === undefined ? Number.NaN : readInstant(index, event, "time", event.time, context);
+  const timeMs = event.time === undefined ? Number.NaN : readFieldInstant(index, event, "time", event.time, context);
   if (typeof timeMs === "object") return timeMs;
   const startedAtMs =
-    event.started_at === undefined ? 0 : readInstant(index, event, "started_at", event.started_at, context);
+    event.started_at === undefined ? 0 : readFieldInstant(index, event, "started_at", event.started_at, context);
   if (typeof startedAtMs === "object") return startedAtMs;
   const type = context.eventType(event.type);
   const value = readAmount(index, event, type, context);
@@ -168,7 +170,7 @@ function warnOfRounding(index: number, id: string, field: string, context: ReadC
   context.warn({ index, id, code: "rounded", field, message });
 }
 
-function readInstant(
+function readFieldInstant(
   index: number,
   event: GivenEvent,
   field: "time" | "started_at",
@@ -182,7 +184,7 @@ function readInstant(
   if (timeMs < oldestTimeMs)
     return { code: "time_too_old", field, message: `\`${field}\` must not be before ${limits.oldestTime}` };
   if (aheadMs > limits.maxAheadMs) {
-    const message = `\`${field}\` is more than ${limits.maxAheadMs / 3_600_000} hours ahead of the server's clock`;
+    const message = `\`${field}\` is more than ${limits.maxAheadMs / hourMs} hours ahead of the server's clock`;
     return { code: "time_too_far_ahead", field, message };
   }
   warnOfSkew(index, event, field, aheadMs, context);

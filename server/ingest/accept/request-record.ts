@@ -72,7 +72,7 @@ function surveyed(lines: Buffer): Pick<Header, "unchecked" | "organizations"> {
     if (lines[start] !== isChecked) unchecked++;
     const from = start + 2;
     const to = lines.indexOf(tab, from);
-    // Of one organization many follow each other.
+    // Most lines are of the organization of the line before.
     const isLast = to - from === lastTo - lastFrom && lines.compare(lines, from, to, lastFrom, lastTo) === 0;
     if (!isLast) last = unescapeColumn(lines.toString("utf8", from, to));
     [lastFrom, lastTo] = [from, to];

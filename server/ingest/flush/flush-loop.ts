@@ -2,7 +2,7 @@
  * Moves the log into ClickHouse. In order, and what a crash after each step leaves:
  *   1. seal    a piece of the log becomes a batch, its manifest on disk      -> the next start stores it
  *   2. store   rows and views, under the batch's id                          -> the next start stores the same again
- *   3. derive  the dirty sessions, their edges, the slots above            -> the next start derives them again
+ *   3. derive  the sessions that the batch has events of, their edges, the slots above -> the next start derives them again
  *      what memory can tell of them is reported while they are stored, and nothing is written before that
  *   4. settle  progress on disk, manifest and segments removed               -> the next start does the rest of it
  *   5. announce that these nodes have changed; a lost announcement is repaired by the next snapshot
@@ -75,13 +75,11 @@ export interface FlushLoop extends ExclusiveStorage {
   isGathering(): boolean;
   /** Whether somebody else has the turn to store, under numbers that are given now and not settled yet. */
   readonly isExclusive: boolean;
-  /** Settled and total counts since the start. */
-  readonly storedEvents: number;
   /** Flushes what is in the log, for at most `graceMs`, then stops. What is left is stored at the next start. */
   stop(graceMs: number): Promise<void>;
 }
 
-/** Starts with what an earlier process left. `progress` is what `files` remembered of it. */
+/** Goes on from `settledBefore`, up to which an earlier process settled the log, with the sealed batches that it `left`. */
 export function startFlushLoop(
   options: FlushOptions,
   settledBefore: LogPosition | null,
@@ -104,7 +102,6 @@ class RunningFlushLoop implements FlushLoop {
   readonly #finished: Promise<void>;
   #settled: LogPosition | null;
   #settledBatch: number;
-  #storedEvents = 0;
   #isGathering = false;
   #isExclusive = false;
   #isStopping = false;
@@ -228,10 +225,9 @@ class RunningFlushLoop implements FlushLoop {
         unfinishedSince: materializer.unfinishedSince() ?? sequence,
       });
     });
-    for (const { manifest, rows, receipts } of group) {
+    for (const { manifest, receipts } of group) {
       await this.#removeManifest(manifest.batch);
       this.#settledBatch = Math.max(manifest.batch, ...manifest.parts.map((part) => part.batch));
-      this.#storedEvents += rows.length;
       observer?.batchSettled(receipts, this.#now());
     }
     this.#settled = to;
@@ -302,10 +298,6 @@ class RunningFlushLoop implements FlushLoop {
 
   get isExclusive(): boolean {
     return this.#isExclusive;
-  }
-
-  get storedEvents(): number {
-    return this.#storedEvents;
   }
 
   get settledBatch(): number {

@@ -286,7 +286,7 @@ class GroupCommitLog implements WriteAheadLog {
     while (this.#segments.length > 1 && (this.#segments[0] as Segment).number < position.segment) {
       const segment = this.#segments.shift() as Segment;
       await this.#files.remove(segmentName(segment.number));
-      // One by one: a crash never leaves a gap between segments, which `open` would have to take for a loss.
+      // One by one: a crash never leaves a gap between segments, which `openWriteAheadLog` would have to take for a loss.
       await this.#files.syncDirectory();
     }
   }

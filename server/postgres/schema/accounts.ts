@@ -1,22 +1,9 @@
 /** The tables of the account tree and of who may use it. `npx drizzle-kit generate --config server/postgres/drizzle.config.ts` writes a migration from a change in this folder. */
 import { sql } from "drizzle-orm";
-import {
-  bigint,
-  boolean,
-  check,
-  index,
-  integer,
-  jsonb,
-  pgTable,
-  primaryKey,
-  text,
-  timestamp,
-  unique,
-} from "drizzle-orm/pg-core";
+import { bigint, boolean, check, index, integer, jsonb, pgTable, primaryKey, text, unique } from "drizzle-orm/pg-core";
 import type { Action, KeyScope, Role, RoleAt } from "../../contract/accounts.ts";
 import type { Branding, NodeFields, NodeStatus } from "../../contract/nodes.ts";
-
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+import { instant } from "./columns.ts";
 
 /** The account tree. Agents have no row: they exist as soon as their organization does. */
 export const nodes = pgTable("nodes", {

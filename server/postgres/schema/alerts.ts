@@ -14,7 +14,6 @@ import {
   primaryKey,
   smallint,
   text,
-  timestamp,
   uniqueIndex,
 } from "drizzle-orm/pg-core";
 import type { AlertState } from "../../contract/alerts.ts";
@@ -22,8 +21,7 @@ import type { BellChoice, MailChoice } from "../../contract/notification-prefere
 import type { NotificationType } from "../../contract/notifications.ts";
 import type { Condition, MuteWindow, RuleKind, RuleScope, Severity } from "../../contract/rules.ts";
 import { users } from "./accounts.ts";
-
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+import { instant } from "./columns.ts";
 
 export const rules = pgTable(
   "rules",

@@ -1,7 +1,6 @@
 /** What people noted at an instant of a node. */
-import { index, pgTable, text, timestamp } from "drizzle-orm/pg-core";
-
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+import { index, pgTable, text } from "drizzle-orm/pg-core";
+import { instant } from "./columns.ts";
 
 export const annotations = pgTable(
   "annotations",

@@ -1,9 +1,15 @@
 /** What became of events after they were stored. Rows are never removed: they are what the events were before. */
 import { type SQL, type SQLWrapper, sql } from "drizzle-orm";
-import { bigint, index, jsonb, pgTable, text, timestamp, uniqueIndex } from "drizzle-orm/pg-core";
-import type { EventRow } from "../../clickhouse/event-columns.ts";
+import { bigint, customType, index, pgTable, text, uniqueIndex } from "drizzle-orm/pg-core";
+import { type EventRow, eventRowOf } from "../../clickhouse/event-columns.ts";
+import { instant } from "./columns.ts";
 
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+/** A whole row of an event, with the columns of now. */
+const eventRow = customType<{ data: EventRow; driverData: unknown }>({
+  dataType: () => "jsonb",
+  toDriver: (row) => JSON.stringify(row),
+  fromDriver: (kept) => eventRowOf(kept as object),
+});
 
 /** The event's time before the correction, ms since 1970, UTC: as the indexes have it. */
 export const timeBefore = (before: SQLWrapper): SQL<number> => sql<number>`((${before}->>'time_ms')::bigint)`;
@@ -23,8 +29,8 @@ export const eventCorrections = pgTable(
     actorId: text("actor_id").notNull(),
     actorName: text("actor_name").notNull(),
     at: instant("at").notNull(),
-    before: jsonb("before").$type<EventRow>().notNull(),
-    after: jsonb("after").$type<EventRow>(),
+    before: eventRow("before").notNull(),
+    after: eventRow("after"),
     /** Null where the event stays in its organization. */
     newOrganization: text("new_organization"),
     /** The batch of the row that is corrected: no row is corrected twice. */

@@ -14,16 +14,15 @@ import {
   pgTable,
   primaryKey,
   text,
-  timestamp,
   uniqueIndex,
 } from "drizzle-orm/pg-core";
 import type { ChannelKind } from "../../contract/channels.ts";
 import type { DeliveryKind, DeliveryState, MessageType } from "../../contract/deliveries.ts";
 import { nodes } from "./accounts.ts";
+import { instant } from "./columns.ts";
 import { placeOf } from "./place-of.ts";
 
 const bytes = customType<{ data: Buffer }>({ dataType: () => "bytea" });
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
 
 export const channels = pgTable(
   "channels",

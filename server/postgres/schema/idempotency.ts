@@ -1,11 +1,11 @@
 /** Answers to writes that named an `Idempotency-Key`, for a day; see server/http/idempotency.ts. */
 
 import { sql } from "drizzle-orm";
-import { customType, index, integer, jsonb, pgTable, text, timestamp } from "drizzle-orm/pg-core";
+import { customType, index, integer, jsonb, pgTable, text } from "drizzle-orm/pg-core";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { instant } from "./columns.ts";
 
 const bytes = customType<{ data: Buffer }>({ dataType: () => "bytea" });
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
 
 /** The statuses of answers that carried out what was asked. */
 export type KeptStatus = ContentfulStatusCode | 204;
@@ -20,7 +20,7 @@ export const idempotencyKeys = pgTable(
     /** Who used the key: `user ID` or `key ID`, and the node right below the root that they belong to. */
     caller: text("caller").notNull().default(""),
     tenant: text("tenant").notNull().default(""),
-    /** Of one carrying out. */
+    /** Names one attempt to carry the request out: who lost the key to another changes nothing any more. */
     claim: text("claim").notNull().default(""),
     /** When it was last said that the request is carried out. */
     claimedAt: instant("claimed_at").notNull(),
@@ -29,7 +29,7 @@ export const idempotencyKeys = pgTable(
     headers: jsonb("headers").$type<Record<string, string>>(),
     /** Sealed with a key made of the idempotency key: an answer may hold a new API key. */
     body: bytes("body"),
-    /** Of the body. */
+    /** Length of `body`. */
     bytes: integer("bytes").notNull().default(0),
   },
   (table) => [

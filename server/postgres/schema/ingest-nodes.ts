@@ -1,7 +1,6 @@
 /** Which processes take events together, which of them owns what, and which derives. Instants are of Postgres' clock. */
-import { bigint, doublePrecision, integer, pgTable, smallint, text, timestamp } from "drizzle-orm/pg-core";
-
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+import { bigint, doublePrecision, integer, pgTable, smallint, text } from "drizzle-orm/pg-core";
+import { instant } from "./columns.ts";
 
 /** One row: who may ingest into these stores. */
 export const ingestStores = pgTable("ingest_stores", {

@@ -1,8 +1,7 @@
 /** Meters that users made. A version is never changed: a change is a new version. */
-import { integer, jsonb, pgTable, primaryKey, text, timestamp } from "drizzle-orm/pg-core";
+import { integer, jsonb, pgTable, primaryKey, text } from "drizzle-orm/pg-core";
 import type { MeterDefinition } from "../../contract/meters.ts";
-
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+import { instant } from "./columns.ts";
 
 export const customMeters = pgTable(
   "own_meters",

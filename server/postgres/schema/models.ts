@@ -1,9 +1,8 @@
 /** The registry of speech models: what the model ids that events carry stand for. */
-import { pgTable, text, timestamp, unique } from "drizzle-orm/pg-core";
+import { pgTable, text, unique } from "drizzle-orm/pg-core";
 import type { ModelTier } from "../../contract/models.ts";
 import { nodes } from "./accounts.ts";
-
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+import { instant } from "./columns.ts";
 
 export const models = pgTable(
   "models",

@@ -1,10 +1,10 @@
 /** The tables of signing in with passkeys; see server/identity/passkeys.ts. */
 import { sql } from "drizzle-orm";
-import { bigint, check, customType, index, pgTable, smallint, text, timestamp } from "drizzle-orm/pg-core";
+import { bigint, check, customType, index, pgTable, smallint, text } from "drizzle-orm/pg-core";
 import { users } from "./accounts.ts";
+import { instant } from "./columns.ts";
 
 const bytes = customType<{ data: Buffer }>({ dataType: () => "bytea" });
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
 
 export const passkeys = pgTable(
   "passkeys",

@@ -1,8 +1,7 @@
 /** What changes figures of the past otherwise than by an event that comes: closed statements are measured anew for it. */
 import { sql } from "drizzle-orm";
-import { bigint, index, pgTable, text, timestamp } from "drizzle-orm/pg-core";
-
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+import { bigint, index, pgTable, text } from "drizzle-orm/pg-core";
+import { instant } from "./columns.ts";
 
 export const pastChanges = pgTable(
   "past_changes",

@@ -1,10 +1,9 @@
 /** Plans and who is subscribed to which since when. What was in force once is never changed: history is rows. */
 import { sql } from "drizzle-orm";
-import { boolean, index, integer, jsonb, pgTable, primaryKey, text, timestamp, uniqueIndex } from "drizzle-orm/pg-core";
+import { boolean, index, integer, jsonb, pgTable, primaryKey, text, uniqueIndex } from "drizzle-orm/pg-core";
 import type { PlanTerms } from "../../contract/plans.ts";
 import { nodes } from "./accounts.ts";
-
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+import { instant } from "./columns.ts";
 
 export const plans = pgTable("plans", {
   id: text("id").primaryKey(),

@@ -1,9 +1,8 @@
 /** What reconciliation found wrong in storage, kept for ever, and the rebuilds that were asked for. */
 import { sql } from "drizzle-orm";
-import { date, index, integer, pgTable, text, timestamp } from "drizzle-orm/pg-core";
+import { date, index, integer, pgTable, text } from "drizzle-orm/pg-core";
 import type { RebuildStage, Stage } from "../../contract/reconciliation.ts";
-
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+import { instant } from "./columns.ts";
 
 export const reconciliations = pgTable(
   "reconciliations",

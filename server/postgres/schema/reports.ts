@@ -1,9 +1,9 @@
 /** Reports, the runs that make them, and their files: in Postgres, so that any process serves what any other made. */
-import { customType, index, integer, jsonb, pgTable, primaryKey, text, timestamp, unique } from "drizzle-orm/pg-core";
+import { customType, index, integer, jsonb, pgTable, primaryKey, text, unique } from "drizzle-orm/pg-core";
 import type { ReportFormat, ReportKind, ReportOptions, RunState } from "../../contract/reports.ts";
+import { instant } from "./columns.ts";
 import { placeOf } from "./place-of.ts";
 
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
 const bytes = customType<{ data: Buffer }>({ dataType: () => "bytea" });
 
 export const reports = pgTable(

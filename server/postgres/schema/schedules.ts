@@ -1,10 +1,9 @@
 /** When reports are sent and to whom, and a row for each time at which one was due. */
 import { sql } from "drizzle-orm";
-import { boolean, index, integer, pgTable, text, timestamp, unique } from "drizzle-orm/pg-core";
+import { boolean, index, integer, pgTable, text, unique } from "drizzle-orm/pg-core";
 import type { ReportFormat } from "../../contract/reports.ts";
 import type { ScheduleEvery, SlotReason, SlotState, Weekday } from "../../contract/schedules.ts";
-
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+import { instant } from "./columns.ts";
 
 export const schedules = pgTable(
   "schedules",
@@ -37,7 +36,7 @@ export const schedules = pgTable(
     authorName: text("author_name").notNull(),
     /** Every slot that was due by then has its row. */
     plannedUntil: instant("planned_until").notNull(),
-    /** Of cycles: those that end by then have their rows, or are to have none. Null: those that were due by `planned_until`. */
+    /** Cycles that end by then have their rows, or are to have none. Null: those that were due by `planned_until` have. */
     coveredUntil: instant("covered_until"),
     /** When to look whether a slot is due: at the next one, of cycles sooner, since subscriptions move them. */
     nextAt: instant("next_at").notNull(),

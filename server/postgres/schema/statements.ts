@@ -1,10 +1,9 @@
 /** Statements. What a row says was frozen when it was closed; only its payment and the summary that claims it come later. */
 import { sql } from "drizzle-orm";
-import { bigint, check, index, integer, jsonb, pgTable, smallint, text, timestamp, unique } from "drizzle-orm/pg-core";
+import { bigint, check, index, integer, jsonb, pgTable, smallint, text, unique } from "drizzle-orm/pg-core";
 import type { PaymentStatus } from "../../contract/payment-status.ts";
 import type { StatementCharges, StatementKind, StatementLine, StatementUsage } from "../../contract/statements.ts";
-
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+import { instant } from "./columns.ts";
 
 /** A part of a cycle under one version of a plan, ms since 1970, UTC, half-open. */
 export interface FrozenSegment {

@@ -1,8 +1,7 @@
 /** Questions of the usage page that are kept under a name. */
-import { jsonb, pgTable, text, timestamp, unique } from "drizzle-orm/pg-core";
+import { jsonb, pgTable, text, unique } from "drizzle-orm/pg-core";
 import type { Panel } from "../../contract/views.ts";
-
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+import { instant } from "./columns.ts";
 
 export const views = pgTable(
   "views",

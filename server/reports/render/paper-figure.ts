@@ -14,7 +14,7 @@ function format(figure: string, decimals: number): string {
 
 const minorDigits = new Map<string, number>();
 
-/** Of the currency's minor unit: 2 of EUR, 0 of JPY, 3 of KWD. */
+/** Digits of the currency's minor unit: 2 of EUR, 0 of JPY, 3 of KWD. */
 function digitsOf(currency: string | null): number {
   if (currency === null) return 2;
   const known =

@@ -11,11 +11,11 @@ import { readable } from "./readable.ts";
 
 /** More rows than this of a section, some sixty pages, are for the other formats: 2,000 took 400 MB to set, 5,000 took 600 MB. */
 const maxRows = 2_000;
-/** Of all sections together. */
+/** The same for all sections together. */
 const maxRowsOfDocument = 4_000;
-/** Of a section, which may have dozens of columns. */
+/** Cells of a section, which may have dozens of columns. */
 const maxCells = 24_000;
-/** On average, of a section's rows: a page has little room for more. */
+/** Average of the rows of a section: a page has little room for more. */
 const charactersPerRow = 800;
 /** A cell of more is cut, visibly. */
 const maxCharacters = 300;
@@ -83,7 +83,7 @@ function brandData({ name = "", logo }: Brand, legible: (text: string) => string
   };
 }
 
-/** Of so many in all, as many for each as it wants, and the rest in equal parts to those that want more than theirs. */
+/** Divides `total`: each gets what it wants up to an equal part, and what those leave goes to who wants more, in equal parts. */
 export function sharesOf(wanted: readonly number[], total: number): number[] {
   const shares = [...wanted];
   let left = total;

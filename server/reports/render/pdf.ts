@@ -14,7 +14,7 @@ import { pdfFonts } from "./pdf-fonts.ts";
 const require = createRequire(import.meta.url);
 
 const maxMs = 120_000;
-/** Of its heap, in megabytes; what the setter itself takes is bounded by what it is given. */
+/** Maximum size of the JavaScript heap; what the typesetter takes beside it is bounded by what it is given. */
 const maxHeapMegabytes = 256;
 /** One at a time: each takes a core and hundreds of megabytes, and whoever asks a question meanwhile needs the other core. */
 const documents = new SerialTurns();

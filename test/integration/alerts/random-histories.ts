@@ -19,7 +19,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant("plan" as const), place: fc.nat({ max: 2 }) }) },
   { weight: 1, arbitrary: fc.constant<Step>({ do: "nothing" }) },
 );
-/** Of this seed several thresholds resolve and hold again within a cycle, and several are crossed while the service is away. */
+/** With this seed several thresholds resolve and hold again within a cycle, and several are crossed while the service is away. */
 const histories = fc.sample(fc.array(anyStep, { minLength: rounds, maxLength: rounds }), {
   seed: 26,
   numRuns: 6,

@@ -3,9 +3,10 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { meterByName } from "../../../server/catalog/catalog.ts";
 import type { UsageEvent } from "../../../server/contract/events.ts";
 import { answerTogether } from "../../../server/metrics/usage.ts";
-import { formatInstant, windowsBetween } from "../../../server/metrics/windows.ts";
+import { formatInstant } from "../../../server/metrics/windows.ts";
 import { type Ingesting, startIngesting } from "../../support/ingesting.ts";
 import { type OracleInterval, oracleWindows } from "../../support/level-oracle.ts";
+import { windowsBetween } from "../../support/windows-between.ts";
 
 let ingesting: Ingesting;
 beforeAll(async () => {

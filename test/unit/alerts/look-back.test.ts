@@ -17,11 +17,15 @@ class Notifier {
   readonly messages: Message[] = [];
   lifecycle: Lifecycle | undefined;
 
-  constructor(private readonly pacing: Pacing) {}
+  readonly #pacing: Pacing;
+
+  constructor(pacing: Pacing) {
+    this.#pacing = pacing;
+  }
 
   evaluate(reading: Reading): void {
     if (this.lifecycle?.state === "resolved" && this.lifecycle.due === null) this.lifecycle = undefined;
-    this.lifecycle = nextState(this.lifecycle, reading, this.pacing);
+    this.lifecycle = nextState(this.lifecycle, reading, this.#pacing);
     this.#notify();
   }
 

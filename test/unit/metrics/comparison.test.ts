@@ -9,7 +9,7 @@ import {
   pairingOf,
   parseCompared,
 } from "../../../server/metrics/comparison.ts";
-import { formatInstant, InvalidTimeError, parseInstant } from "../../../server/metrics/windows.ts";
+import { formatInstant, InvalidTimeError, resolveInstant } from "../../../server/metrics/windows.ts";
 
 interface Case {
   from: string;
@@ -24,12 +24,12 @@ const byDate = { match: "date", partial: "same" } as const;
 
 /** Written in the zone, without times that are the first of a date. */
 function compared({ from, to, tz = "UTC", window = "day", anchor = 1, now = "2040-01-01" }: Case, how: Comparison) {
-  const nowMs = parseInstant(now, tz, 0);
-  const asked = { fromMs: parseInstant(from, tz, nowMs), toMs: parseInstant(to, tz, nowMs), window, anchor, tz };
+  const nowMs = resolveInstant(now, tz, 0);
+  const asked = { fromMs: resolveInstant(from, tz, nowMs), toMs: resolveInstant(to, tz, nowMs), window, anchor, tz };
   const range = comparedRange(asked, how, nowMs);
   const text = (ms: number) => {
     const instant = formatInstant(ms, tz);
-    return parseInstant(instant.slice(0, 10), tz, 0) === ms ? instant.slice(0, 10) : instant;
+    return resolveInstant(instant.slice(0, 10), tz, 0) === ms ? instant.slice(0, 10) : instant;
   };
   return [text(range.fromMs), text(range.toMs)];
 }
@@ -182,8 +182,8 @@ test("the compared range never grows when less has elapsed, and lies within what
       fc.double({ min: 0, max: 1, noNaN: true }),
       (tz, firstDay, days, anchor, against, match, one, other) => {
         const date = (day: number) => new Date(Date.UTC(2010, 0, 1 + day)).toISOString().slice(0, 10);
-        const fromMs = parseInstant(date(firstDay), tz, 0);
-        const toMs = parseInstant(date(firstDay + days), tz, 0);
+        const fromMs = resolveInstant(date(firstDay), tz, 0);
+        const toMs = resolveInstant(date(firstDay + days), tz, 0);
         const asked = { fromMs, toMs, window: "total", anchor, tz } as const;
         const at = (share: number) =>
           comparedRange(asked, { with: against, match, partial: "same" }, fromMs + Math.floor(share * (toMs - fromMs)));
@@ -211,7 +211,7 @@ test("whole days before and back again are the same days", () => {
       fc.integer({ min: 1, max: 27 }),
       (tz, firstDay, days) => {
         const start = (day: number) =>
-          parseInstant(new Date(Date.UTC(2010, 0, 1 + day)).toISOString().slice(0, 10), tz, 0);
+          resolveInstant(new Date(Date.UTC(2010, 0, 1 + day)).toISOString().slice(0, 10), tz, 0);
         const asked = {
           fromMs: start(firstDay),
           toMs: start(firstDay + days),

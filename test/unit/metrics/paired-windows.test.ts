@@ -6,7 +6,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { WindowKind } from "../../../server/contract/usage.ts";
 import { type Comparison, comparedRange } from "../../../server/metrics/comparison.ts";
-import { formatInstant, parseInstant, windowsBetween } from "../../../server/metrics/windows.ts";
+import { formatInstant, resolveInstant } from "../../../server/metrics/windows.ts";
+import { windowsBetween } from "../../support/windows-between.ts";
 
 const zones = [
   "UTC",
@@ -36,8 +37,8 @@ function pairs(
   against: Comparison["with"],
   partial: Comparison["partial"] = "same",
 ) {
-  const nowMs = parseInstant(now, tz, 0);
-  const asked = { fromMs: parseInstant(from, tz, nowMs), toMs: parseInstant(to, tz, nowMs), window, anchor, tz };
+  const nowMs = resolveInstant(now, tz, 0);
+  const asked = { fromMs: resolveInstant(from, tz, nowMs), toMs: resolveInstant(to, tz, nowMs), window, anchor, tz };
   const compared = comparedRange(asked, { with: against, match: "date", partial }, nowMs);
   const windows = windowsBetween(asked.fromMs, asked.toMs, window, tz, anchor);
   return { asked, compared, windows };
@@ -49,7 +50,7 @@ function pairsOf(one: Case, against: Comparison["with"], partial?: Comparison["p
   const tz = one.tz ?? "UTC";
   const text = (ms: number) => {
     const instant = formatInstant(ms, tz);
-    return parseInstant(instant.slice(0, 10), tz, 0) === ms ? instant.slice(5, 10) : instant.slice(5, 16);
+    return resolveInstant(instant.slice(0, 10), tz, 0) === ms ? instant.slice(5, 10) : instant.slice(5, 16);
   };
   return windows.map(({ startMs }, index) => {
     const partner = compared.partners[index];
@@ -203,8 +204,8 @@ test("in whole months every day and hour stands beside the one of the same name,
         const first = (count: number) => new Date(Date.UTC(year, month - 1 + count, 1)).toISOString().slice(0, 10);
         const { asked, compared, windows } = pairs({ from: first(0), to: first(months), tz, window }, against);
         const moved = against === "year" ? 12 : months;
-        expect(compared.fromMs).toBe(parseInstant(first(-moved), tz, 0));
-        expect(compared.toMs).toBe(parseInstant(first(months - moved), tz, 0));
+        expect(compared.fromMs).toBe(resolveInstant(first(-moved), tz, 0));
+        expect(compared.toMs).toBe(resolveInstant(first(months - moved), tz, 0));
         const theirs = named(compared.fromMs, compared.toMs, window, tz);
         const ours = [...named(asked.fromMs, asked.toMs, window, tz).keys()];
         const expected = ours.map((name) => theirs.get(beside(name, moved)));

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { WindowKind } from "../../../server/contract/usage.ts";
-import { formatInstant, InvalidTimeError, parseInstant, windowsBetween } from "../../../server/metrics/windows.ts";
+import { formatInstant, InvalidTimeError, resolveInstant } from "../../../server/metrics/windows.ts";
+import { windowsBetween } from "../../support/windows-between.ts";
 
 const hours = (from: string, to: string, kind: WindowKind, tz: string) =>
-  windowsBetween(parseInstant(from, tz, 0), parseInstant(to, tz, 0), kind, tz).map(
+  windowsBetween(resolveInstant(from, tz, 0), resolveInstant(to, tz, 0), kind, tz).map(
     ({ startMs, endMs }) => (endMs - startMs) / 3_600_000,
   );
 
@@ -37,8 +38,8 @@ test("an hour that clocks repeat is two windows, one that they skip is none", ()
 test("hours start on the zone's own full hours, through a change of half an hour too", () => {
   const tz = "Australia/Lord_Howe";
   const starts = windowsBetween(
-    parseInstant("2026-04-05T00:00:00+11:00", tz, 0),
-    parseInstant("2026-04-05T04:00:00+10:30", tz, 0),
+    resolveInstant("2026-04-05T00:00:00+11:00", tz, 0),
+    resolveInstant("2026-04-05T04:00:00+10:30", tz, 0),
     "hour",
     tz,
   );
@@ -53,7 +54,7 @@ test("hours start on the zone's own full hours, through a change of half an hour
 test("weeks start on Monday; months, quarters and years on their first day, in the zone", () => {
   const tz = "Europe/Berlin";
   const first = (kind: WindowKind) =>
-    windowsBetween(parseInstant("2025-11-15", tz, 0), parseInstant("2027-06-01", tz, 0), kind, tz)
+    windowsBetween(resolveInstant("2025-11-15", tz, 0), resolveInstant("2027-06-01", tz, 0), kind, tz)
       .slice(1, 3)
       .map((window) => formatInstant(window.startMs, tz));
   expect(first("week")).toEqual(["2025-11-17T00:00:00+01:00", "2025-11-24T00:00:00+01:00"]);
@@ -73,10 +74,10 @@ test("windows tile the range without gaps, and those that the range cuts say so"
 });
 
 test("a date is its first instant in the zone; an instant keeps its own offset; anything else is refused", () => {
-  expect(parseInstant("2026-03-01", "America/Chicago", 0)).toBe(Date.UTC(2026, 2, 1, 6));
-  expect(parseInstant("2026-03-01T00:00:00+05:45", "UTC", 0)).toBe(Date.UTC(2026, 1, 28, 18, 15));
-  expect(parseInstant("now", "UTC", 42)).toBe(42);
-  expect(parseInstant("2016-12-31T23:59:60Z", "UTC", 0)).toBe(Date.UTC(2017, 0, 1));
+  expect(resolveInstant("2026-03-01", "America/Chicago", 0)).toBe(Date.UTC(2026, 2, 1, 6));
+  expect(resolveInstant("2026-03-01T00:00:00+05:45", "UTC", 0)).toBe(Date.UTC(2026, 1, 28, 18, 15));
+  expect(resolveInstant("now", "UTC", 42)).toBe(42);
+  expect(resolveInstant("2016-12-31T23:59:60Z", "UTC", 0)).toBe(Date.UTC(2017, 0, 1));
   for (const text of [
     "2026-02-30",
     "2026-02-30T00:00:00Z",
@@ -91,7 +92,7 @@ test("a date is its first instant in the zone; an instant keeps its own offset; 
     "9999-12-31T23:59:59Z",
     "0001-01-01",
   ])
-    expect(() => parseInstant(text, "UTC", 0), text).toThrow(InvalidTimeError);
+    expect(() => resolveInstant(text, "UTC", 0), text).toThrow(InvalidTimeError);
 });
 
 test.each(["day", "week", "month", "quarter", "year", "cycle"] as const)(

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { WindowKind } from "../../../server/contract/usage.ts";
-import { cycleContaining, formatInstant, parseInstant, windowsBetween } from "../../../server/metrics/windows.ts";
+import { cycleContaining, formatInstant, resolveInstant } from "../../../server/metrics/windows.ts";
+import { windowsBetween } from "../../support/windows-between.ts";
 
 /** The expected instants were taken from the IANA database by a program apart from this one (Python's zoneinfo). */
 describe("each day is the span between two first instants of a date, whatever its zone's clocks do", () => {
@@ -40,7 +41,7 @@ describe("each day is the span between two first instants of a date, whatever it
     ["Asia/Pyongyang", "2018-05-04", "2018-05-03T15:30Z", "2018-05-04T15:00Z"],
     ["Africa/Casablanca", "2026-02-15", "2026-02-14T23:00Z", "2026-02-16T00:00Z"],
   ])("%s on %s", (tz, date, start, end) => {
-    const startMs = parseInstant(date, tz, 0);
+    const startMs = resolveInstant(date, tz, 0);
     expect(startMs).toBe(Date.parse(start));
     const [day, next] = windowsBetween(startMs, Date.parse(end) + 1, "day", tz);
     expect(day).toEqual({ startMs, endMs: Date.parse(end), isPartial: false });
@@ -69,7 +70,7 @@ describe("longer windows are as many hours as the clock changes in them make the
     ["America/Chicago", "cycle", "2026-02-15", "2026-03-15", 671],
     ["Pacific/Apia", "cycle", "2011-12-15", "2012-01-15", 720],
   ])("%s, a %s from %s to %s", (tz, kind, from, to, hours) => {
-    const [startMs, endMs] = [parseInstant(from, tz, 0), parseInstant(to, tz, 0)];
+    const [startMs, endMs] = [resolveInstant(from, tz, 0), resolveInstant(to, tz, 0)];
     expect(windowsBetween(startMs, endMs, kind, tz, 15)).toEqual([{ startMs, endMs, isPartial: false }]);
     expect(endMs - startMs).toBe(hours * 3_600_000);
   });
@@ -77,7 +78,7 @@ describe("longer windows are as many hours as the clock changes in them make the
 
 describe("a billing cycle begins on its anchor, on the last day of months that lack it, and never drifts", () => {
   const starts = (from: string, to: string, tz: string, anchor: number) =>
-    windowsBetween(parseInstant(from, tz, 0), parseInstant(to, tz, 0), "cycle", tz, anchor).map(({ startMs }) =>
+    windowsBetween(resolveInstant(from, tz, 0), resolveInstant(to, tz, 0), "cycle", tz, anchor).map(({ startMs }) =>
       formatInstant(startMs, tz),
     );
 
@@ -119,9 +120,9 @@ describe("a billing cycle begins on its anchor, on the last day of months that l
     ["America/St_Johns", 29, "2006-10-29T03:00:00Z", "2006-10-29", "2006-11-29"],
     ["Pacific/Apia", 30, "2011-12-30T10:00:00Z", "2011-12-30", "2012-01-30"],
   ])("in %s with anchor %i, %s lies in the cycle from %s to %s", (tz, anchor, at, from, to) => {
-    expect(cycleContaining(parseInstant(at, tz, 0), tz, anchor)).toEqual({
-      startMs: parseInstant(from, tz, 0),
-      endMs: parseInstant(to, tz, 0),
+    expect(cycleContaining(resolveInstant(at, tz, 0), tz, anchor)).toEqual({
+      startMs: resolveInstant(from, tz, 0),
+      endMs: resolveInstant(to, tz, 0),
     });
   });
 });

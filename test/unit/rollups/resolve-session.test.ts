@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type IntervalRecord, resolveSession } from "../../../server/rollups/resolve-session.ts";
+import type { IntervalRecord } from "../../../server/rollups/resolve-session.ts";
+import { resolveSession } from "../../support/resolve-session.ts";
 
 const hour = 60 * 60 * 1000;
 const timeout = 12 * hour;

@@ -7,7 +7,7 @@ import { lineColumns } from "../../../server/ingest/accept/event-row.ts";
 import { agentSpansOf } from "../../../server/rollups/derived-change.ts";
 import { type LevelEvent, LevelLines } from "../../../server/rollups/level-events.ts";
 import type { EdgeColumns } from "../../../server/rollups/minute-changes.ts";
-import { type Edge, resolveSession } from "../../../server/rollups/resolve-session.ts";
+import type { Edge } from "../../../server/rollups/resolve-session.ts";
 import { RunningSession } from "../../../server/rollups/running-session.ts";
 import { RunningSessions } from "../../../server/rollups/running-sessions.ts";
 import {
@@ -19,6 +19,7 @@ import {
 import { type SessionPart, sessionParts } from "../../../server/rollups/session-parts.ts";
 import { listsOf, openRow, renderSessionRow, sessionRow } from "../../../server/rollups/session-rows.ts";
 import { summarize } from "../../../server/rollups/span-summary.ts";
+import { resolveSession } from "../../support/resolve-session.ts";
 
 const path = { organization: "acme", session: "s", room: "r", partner: "", reseller: "" };
 const beganMs = Date.parse("2026-05-05T10:00:00Z");
