@@ -6,13 +6,13 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { ClaimRefusedError } from "./cluster/claim-stores.ts";
 import { ConfigError, loadConfig } from "./config.ts";
-import { DataFolderInUseError } from "./data-folder-lock.ts";
 import { openSinks } from "./demo/sinks.ts";
 import { StoreRefusedError } from "./health/await-store.ts";
 import { isStoreUnavailable, storeTrouble } from "./health/store-trouble.ts";
-import { type Service, startService } from "./service.ts";
+import { DataFolderInUseError } from "./process/data-folder-lock.ts";
 import { createLogger } from "./telemetry/logger.ts";
-import { withSinks } from "./with-sinks.ts";
+import { type Service, startService } from "./wiring/service.ts";
+import { withSinks } from "./wiring/with-sinks.ts";
 
 /**
  * Garbage is collected when the heap has grown by half since the last time, not by several times what is in use: under three

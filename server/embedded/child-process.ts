@@ -6,7 +6,7 @@ import type { ChildProcess } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
-import { endProcess, identifyProcess, parseProcessIdentity } from "../process-identity.ts";
+import { endProcess, identifyProcess, parseProcessIdentity } from "../process/process-identity.ts";
 
 export interface ChildOptions {
   name: string;

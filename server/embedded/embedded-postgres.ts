@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import pg from "pg";
 import type { Logger } from "pino";
-import { endProcess, identifyProcess } from "../process-identity.ts";
+import { endProcess, identifyProcess } from "../process/process-identity.ts";
 import { keepChild } from "./child-process.ts";
 import { freeLoopbackPort, keptSecret } from "./loopback.ts";
 

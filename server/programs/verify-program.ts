@@ -6,8 +6,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { verifyAudit } from "../audit/verify-audit.ts";
 import { type Config, loadConfig } from "../config.ts";
-import { DataFolderInUseError, lockDataFolder } from "../data-folder-lock.ts";
 import { connectPostgres } from "../postgres/client.ts";
+import { DataFolderInUseError, lockDataFolder } from "../process/data-folder-lock.ts";
 import { createLogger } from "../telemetry/logger.ts";
 
 try {

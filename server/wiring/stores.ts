@@ -14,7 +14,6 @@ import { createUsers } from "../identity/users.ts";
 import { MailLimits } from "../mail/mail-limits.ts";
 import { createMailer } from "../mail/mailer.ts";
 import { CustomMeters } from "../meters/custom-meters.ts";
-import { awaitStores, clickhouseFor, postgresFor } from "../open-stores.ts";
 import { connectPostgres } from "../postgres/client.ts";
 import { migratePostgres, whileMigrating } from "../postgres/migrate.ts";
 import { connectRedis } from "../redis/connect-redis.ts";
@@ -23,6 +22,7 @@ import { putReport } from "../reports/put-report.ts";
 import { createTelemetry } from "../telemetry/telemetry.ts";
 import { NodeTree } from "../tree/node-tree.ts";
 import type { Boot } from "./boot.ts";
+import { awaitStores, clickhouseFor, postgresFor } from "./open-stores.ts";
 
 export type Stores = Awaited<ReturnType<typeof openStores>>;
 

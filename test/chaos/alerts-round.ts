@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { isSameProcessRunning, parseProcessIdentity } from "../../server/process-identity.ts";
+import { isSameProcessRunning, parseProcessIdentity } from "../../server/process/process-identity.ts";
 import { openMailbox } from "../support/mailbox.ts";
 import { recoveryPatienceMs } from "../support/patience.ts";
 import { openReceiver } from "../support/receiver.ts";

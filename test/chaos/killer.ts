@@ -10,7 +10,7 @@ import {
   isSameProcessRunning,
   type ProcessIdentity,
   parseProcessIdentity,
-} from "../../server/process-identity.ts";
+} from "../../server/process/process-identity.ts";
 import type { TestService } from "../support/service.ts";
 import { cutUnsynced } from "./power-cut.ts";
 

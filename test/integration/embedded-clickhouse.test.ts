@@ -5,7 +5,7 @@ import { pino } from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { connectClickHouse } from "../../server/clickhouse/client.ts";
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from "../../server/embedded/embedded-clickhouse.ts";
-import { isSameProcessRunning } from "../../server/process-identity.ts";
+import { isSameProcessRunning } from "../../server/process/process-identity.ts";
 import { holdStore, killHard, runningProcess, whenGone } from "../support/embedded-store.ts";
 import { eventually } from "../support/service.ts";
 import { unheldMs } from "../support/unheld-time.ts";

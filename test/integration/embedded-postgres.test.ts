@@ -7,7 +7,7 @@ import pg from "pg";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../server/embedded/embedded-postgres.ts";
-import { isSameProcessRunning } from "../../server/process-identity.ts";
+import { isSameProcessRunning } from "../../server/process/process-identity.ts";
 import { holdStore, killHard, runningProcess, whenGone } from "../support/embedded-store.ts";
 import { eventually } from "../support/service.ts";
 import { unheldMs } from "../support/unheld-time.ts";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parseProcessIdentity } from "../../server/process-identity.ts";
+import { parseProcessIdentity } from "../../server/process/process-identity.ts";
 
 /** The process of a service's embedded ClickHouse, to be stopped and continued. */
 export async function clickHousePid(dataDir: string): Promise<number> {

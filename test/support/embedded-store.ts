@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { identifyProcess, isSameProcessRunning, type ProcessIdentity } from "../../server/process-identity.ts";
+import { identifyProcess, isSameProcessRunning, type ProcessIdentity } from "../../server/process/process-identity.ts";
 import { eventually } from "./service.ts";
 
 export interface HeldStore {

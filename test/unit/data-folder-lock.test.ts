@@ -4,8 +4,8 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { DataFolderInUseError, lockDataFolder } from "../../server/data-folder-lock.ts";
-import { identifyProcess } from "../../server/process-identity.ts";
+import { DataFolderInUseError, lockDataFolder } from "../../server/process/data-folder-lock.ts";
+import { identifyProcess } from "../../server/process/process-identity.ts";
 
 let dataDir: string;
 const lockFile = () => join(dataDir, "tidemark.lock");

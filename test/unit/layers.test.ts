@@ -42,8 +42,7 @@ const layers = [
   "reports",
   // What keeps a process and a cluster running.
   "config",
-  "process-identity",
-  "data-folder-lock",
+  "process",
   "health",
   "telemetry",
   "live",
@@ -53,14 +52,11 @@ const layers = [
   "app",
   "jobs",
   "embedded",
-  "open-stores",
   "wiring",
-  "service",
   // What a shell starts.
   "emitter",
   "programs",
   "demo",
-  "with-sinks",
   "main",
 ];
 

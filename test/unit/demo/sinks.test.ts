@@ -3,7 +3,7 @@ import { loadConfig } from "../../../server/config.ts";
 import { spike } from "../../../server/demo/chapters/rules.ts";
 import { openSinks } from "../../../server/demo/sinks.ts";
 import { createMailer } from "../../../server/mail/mailer.ts";
-import { withSinks } from "../../../server/with-sinks.ts";
+import { withSinks } from "../../../server/wiring/with-sinks.ts";
 
 test("the demonstration may send to its own receiver, to nothing else besides, and takes a mail server that is set", async () => {
   const sinks = await openSinks();

@@ -3,15 +3,15 @@
  * the order in which each part needs the one before it, stopped in the reverse order.
  */
 import type { Logger } from "pino";
-import type { Config } from "./config.ts";
-import { lockDataFolder } from "./data-folder-lock.ts";
-import { countByState } from "./delivery/outbox.ts";
-import type { Keys } from "./identity/keys.ts";
-import type { Boot, OnFatal, Viewers } from "./wiring/boot.ts";
-import { startHttp } from "./wiring/http.ts";
-import { type StartedIngest, startIngesting } from "./wiring/ingest.ts";
-import { prepareJobs } from "./wiring/jobs.ts";
-import { openDirectory, openStores, type Stores } from "./wiring/stores.ts";
+import type { Config } from "../config.ts";
+import { countByState } from "../delivery/outbox.ts";
+import type { Keys } from "../identity/keys.ts";
+import { lockDataFolder } from "../process/data-folder-lock.ts";
+import type { Boot, OnFatal, Viewers } from "./boot.ts";
+import { startHttp } from "./http.ts";
+import { type StartedIngest, startIngesting } from "./ingest.ts";
+import { prepareJobs } from "./jobs.ts";
+import { openDirectory, openStores, type Stores } from "./stores.ts";
 
 export interface Service {
   /** Where the dashboard is. */

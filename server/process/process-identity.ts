@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
-import { parseJson } from "./json/parse-json.ts";
+import { parseJson } from "../json/parse-json.ts";
 
 const processIdentitySchema = z.object({
   pid: z.number().int().positive(),

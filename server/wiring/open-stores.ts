@@ -1,10 +1,10 @@
 /** The stores of the service: those that the settings name, waited for until they are there, or embedded ones. */
 import type { Logger } from "pino";
-import { type ClickHouseConnection, StoreUnavailableError } from "./clickhouse/client.ts";
-import type { Config } from "./config.ts";
-import { type AwaitedStore, onceReached, type Waits } from "./health/await-store.ts";
-import { isPostgresUnavailable } from "./postgres/client.ts";
-import { askRedisOnce } from "./redis/connect-redis.ts";
+import { type ClickHouseConnection, StoreUnavailableError } from "../clickhouse/client.ts";
+import type { Config } from "../config.ts";
+import { type AwaitedStore, onceReached, type Waits } from "../health/await-store.ts";
+import { isPostgresUnavailable } from "../postgres/client.ts";
+import { askRedisOnce } from "../redis/connect-redis.ts";
 
 /** Runs work on a store as soon as the store can be asked. */
 export interface Await {
@@ -51,7 +51,7 @@ export async function clickhouseFor(
   started: (() => Promise<void>)[],
 ): Promise<{ connection: ClickHouseConnection }> {
   if (config.clickhouseUrl) return { connection: connectionOf(config.clickhouseUrl) };
-  const { startEmbeddedClickHouse } = await import("./embedded/embedded-clickhouse.ts");
+  const { startEmbeddedClickHouse } = await import("../embedded/embedded-clickhouse.ts");
   const embedded = await startEmbeddedClickHouse({ dataDir: config.dataDir, log });
   started.push(() => embedded.stop());
   return embedded;
@@ -75,7 +75,7 @@ export async function postgresFor(
   started: (() => Promise<void>)[],
 ): Promise<{ url: string }> {
   if (config.databaseUrl) return { url: config.databaseUrl };
-  const { startEmbeddedPostgres } = await import("./embedded/embedded-postgres.ts");
+  const { startEmbeddedPostgres } = await import("../embedded/embedded-postgres.ts");
   const embedded = await startEmbeddedPostgres({ dataDir: config.dataDir, log });
   started.push(() => embedded.stop());
   return embedded;

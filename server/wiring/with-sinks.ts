@@ -1,6 +1,10 @@
 /** The settings of a demonstration, which sends its messages to receivers of its own. */
-import type { Config } from "./config.ts";
-import type { Sinks } from "./demo/sinks.ts";
+import type { Config } from "../config.ts";
+
+interface Sinks {
+  smtpUrl: string;
+  webhookUrl: string;
+}
 
 /** What the operator has set stands; of this machine nothing is reached but the sinks' receiver. */
 export function withSinks(config: Config, { smtpUrl, webhookUrl }: Sinks): Config {
