@@ -21,9 +21,13 @@ export function visibleLevels(
       (grant) =>
         grant.actions.has("prices:read") && (tree.isWithin(node, grant.node) || tree.isWithin(grant.node, node)),
     )
-    .map((grant) => highestLevel(grant.node));
-  return new Set(priceLevels.slice(0, Math.max(0, ...tops)));
+    .map((grant) => grant.node);
+  return levelsFrom(tops);
 }
+
+/** Those of the highest of these nodes and all below. */
+const levelsFrom = (nodes: readonly NodeAddress[]): ReadonlySet<PriceLevel> =>
+  new Set(priceLevels.slice(0, Math.max(0, ...nodes.map(highestLevel))));
 
 /** How many of the levels, from the organization's up, belong to a node. */
 export function highestLevel(node: NodeAddress): number {
@@ -42,8 +46,8 @@ export function visibleLevelsOnRecord(
 ): ReadonlySet<PriceLevel> {
   const tops = actor.grants
     .filter(({ node, actions }) => actions.has("prices:read") && path.includes(node))
-    .map(({ node }) => highestLevel(node));
-  return new Set(priceLevels.slice(0, Math.max(0, ...tops)));
+    .map(({ node }) => node);
+  return levelsFrom(tops);
 }
 
 /** Whether all of these levels are visible of a time at which a node stood at a path. */

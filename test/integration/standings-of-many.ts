@@ -5,6 +5,7 @@ import { readTerms } from "../../server/billing/plans.ts";
 import { subscriptionsOf } from "../../server/billing/subscriptions.ts";
 import { meterByName } from "../../server/catalog/catalog.ts";
 import type { Meter } from "../../server/catalog/meter.ts";
+import type { NodeAddress } from "../../server/contract/nodes.ts";
 import { parseFormula } from "../../server/numbers/formula.ts";
 import { OrganizationFigures } from "../../server/overview/organization-figures.ts";
 import { readStandings } from "../../server/overview/read-standings.ts";
@@ -22,10 +23,10 @@ export function standingsOfMany(billing: () => Billing): void {
   };
   const meterOf = (name: string) => (name === "call_minutes" ? formula : meterByName(name));
 
-  async function stateOf(nodes: readonly string[]) {
+  async function stateOf(nodes: readonly NodeAddress[]) {
     const { db } = billing().source.postgres;
     const found = [];
-    for (const node of nodes) found.push(...(await subscriptionsOf(db, node as never)));
+    for (const node of nodes) found.push(...(await subscriptionsOf(db, node)));
     const terms = await readTerms(
       db,
       found.flatMap(({ history }) => history),
@@ -34,7 +35,7 @@ export function standingsOfMany(billing: () => Billing): void {
     return { ...rest, terms, subscriptions: found };
   }
 
-  async function below(parent: string, count: number): Promise<{ organization: string; node: string }[]> {
+  async function below(parent: NodeAddress, count: number): Promise<{ organization: string; node: NodeAddress }[]> {
     const plan = await billing().plan("all", {
       currency: "EUR",
       features: [{ key: "calls", meter: "call_minutes", included: "1000", overage: "notify" }],
@@ -42,8 +43,8 @@ export function standingsOfMany(billing: () => Billing): void {
     const found = [];
     for (let n = 0; n < count; n++) {
       const organization = `standing-${parent.replace(":", "-")}-${n}`;
-      const node = `organization:${organization}`;
-      await billing().world.deps.tree.ensureOrganizations([organization], parent as never);
+      const node: NodeAddress = `organization:${organization}`;
+      await billing().world.deps.tree.ensureOrganizations([organization], parent);
       await billing().subscribe(node, plan, { starts_at: "2026-03-01T00:07:00Z" });
       found.push({ organization, node });
     }
@@ -75,9 +76,9 @@ export function standingsOfMany(billing: () => Billing): void {
     const { standings } = await readStandings({ ...billing().source, clickhouse: counting, meterOf }, state, nowMs);
     const alone = [];
     for (const { node } of found)
-      alone.push((await readPeriod({ ...billing().source, meterOf }, node as never, 0, nowMs)).quotas[0]?.used);
+      alone.push((await readPeriod({ ...billing().source, meterOf }, node, 0, nowMs)).quotas[0]?.used);
     expect(alone.slice(0, 3)).toEqual(["1", "3", "5"]);
-    expect(found.map(({ node }) => standings.get(node as never)?.features[0]?.used)).toEqual(alone);
+    expect(found.map(({ node }) => standings.get(node)?.features[0]?.used)).toEqual(alone);
     expect(statements).toBeLessThan(10);
   });
 
@@ -99,13 +100,13 @@ export function standingsOfMany(billing: () => Billing): void {
     const source = { ...billing().source, tree, clickhouse: stuck, meterOf, settledBatch: () => 1 };
     const figures = new OrganizationFigures(source, undefined, { patienceMs: 50, patienceOfRevalidationMs: 50 });
     const state = await stateOf([slow, quick].flat().map(({ node }) => node));
-    const own = await figures.standings("partner:standing-top" as never, state, nowMs, true);
-    expect(own.answer.has(quick[0]?.node as never)).toBe(true);
+    const own = await figures.standings("partner:standing-top", state, nowMs, true);
+    expect(own.answer.has(quick[0]?.node ?? "")).toBe(true);
     expect(own.watermark.getTime()).toBeGreaterThan(0);
     for (const mustRevalidate of [false, true]) {
       const all = await figures.standings("all", state, nowMs, mustRevalidate);
-      expect(all.answer.has(quick[0]?.node as never)).toBe(true);
-      expect(all.answer.has(slow[0]?.node as never)).toBe(false);
+      expect(all.answer.has(quick[0]?.node ?? "")).toBe(true);
+      expect(all.answer.has(slow[0]?.node ?? "")).toBe(false);
       expect([all.watermark.getTime(), all.missing]).toEqual([0, [slow[0]?.node]]);
     }
   });

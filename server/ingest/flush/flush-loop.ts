@@ -28,8 +28,9 @@ import {
   sealBatch,
 } from "./seal-batch.ts";
 import { createSignal } from "./signal.ts";
-import { type StoreContext, storeBatch, untilDone } from "./store-batch.ts";
+import { type StoreContext, storeBatch } from "./store-batch.ts";
 import { createPendingGroups, createSettledWaiters } from "./unsettled.ts";
+import { untilDone } from "./until-done.ts";
 
 /** So many bytes of records are few: some two hundred events. */
 const fewBytes = 64 * 1024;

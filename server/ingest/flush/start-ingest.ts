@@ -25,7 +25,7 @@ import { longestPauseMs } from "./gathering.ts";
 import { createQueryDemand } from "./query-demand.ts";
 import { createFreshnessSampler } from "./sample-freshness.ts";
 import { batchFiles } from "./seal-batch.ts";
-import { untilDone } from "./store-batch.ts";
+import { untilDone } from "./until-done.ts";
 
 const newestVersion = defineQuery("newest_version", z.object({}), z.object({ version: numberColumn }));
 

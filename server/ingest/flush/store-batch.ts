@@ -3,7 +3,6 @@
  * again writes the same keys, so every doubt is answered by sending it again. Rows that ClickHouse refuses are found by
  * halving and go to quarantine; everything else about a refusal is the operator's to fix, and is retried for ever.
  */
-import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import { z } from "zod";
 import { type ClickHouse, StatementRefusedError } from "../../clickhouse/client.ts";
@@ -13,6 +12,7 @@ import { recount } from "../accept/event-outcomes.ts";
 import type { Sequence } from "../log/sequence.ts";
 import { type BatchFiles, type BatchPart, quarantineOfEvent, type SealedBatch } from "./seal-batch.ts";
 import { storeOutcomes } from "./store-outcomes.ts";
+import { untilDone } from "./until-done.ts";
 
 const batchParam = z.object({ batch: z.number() });
 const storeEvents = defineInsert("store_events", batchParam);
@@ -36,9 +36,6 @@ const partRemovals = [
 const refusedValueCodes: ReadonlySet<number> = new Set([
   6, 25, 26, 27, 32, 33, 34, 38, 41, 43, 53, 69, 70, 72, 117, 128, 131, 190, 321, 349, 395, 407, 469, 676, 691,
 ]);
-
-const firstDelayMs = 200;
-const longestDelayMs = 30_000;
 
 export interface StoreContext {
   clickhouse: ClickHouse;
@@ -148,23 +145,4 @@ async function splitPart(
 /** Intervals are left as they are: what the halves write there says the same again. */
 async function removePart(clickhouse: ClickHouse, batch: number): Promise<void> {
   for (const remove of partRemovals) await remove(clickhouse, { batch });
-}
-
-/** Repeats `action` with full jitter until it succeeds; rejects only when the signal is aborted. */
-export async function untilDone<Result>(
-  { log, signal }: Pick<StoreContext, "log" | "signal">,
-  what: string,
-  action: (attempt: number) => Promise<Result>,
-): Promise<Result> {
-  for (let attempt = 0; ; attempt++) {
-    signal.throwIfAborted();
-    try {
-      return await action(attempt);
-    } catch (error) {
-      const longest = Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(attempt, 10));
-      const level = attempt < 3 ? "warn" : "error";
-      log[level]({ err: error, attempt }, `${what}: will be tried again`);
-      await delay(Math.random() * longest, undefined, { signal });
-    }
-  }
 }
