@@ -1,9 +1,9 @@
 /** What is answered: the API with the dashboard, and the sockets of who watches. */
 import { getRequestListener } from "@hono/node-server";
 import { pushNotifications } from "../alerts/push-notifications.ts";
-import { createApp } from "../app.ts";
 import { Questions } from "../fairness/questions.ts";
 import { watchWatermark } from "../health/stalled-watermark.ts";
+import { createApp } from "../http/app.ts";
 import { nodeWithin } from "../http/authenticate.ts";
 import { createOidc } from "../identity/oidc.ts";
 import { narrowTo } from "../identity/permissions.ts";

@@ -1,6 +1,6 @@
 /** The OpenAPI document of every route there is, whatever the roles: made without stores, since nothing is asked of them. */
 import { pino } from "pino";
-import { type AppDeps, createApp } from "../../server/app.ts";
+import { type AppDeps, createApp } from "../../server/http/app.ts";
 import { type ApiDocument, describeApi } from "../../server/http/describe-api.ts";
 
 /** Answers every property and every call with itself. */

@@ -49,7 +49,6 @@ const layers = [
   "cluster",
   // What serves, starts and wires.
   "http",
-  "app",
   "jobs",
   "embedded",
   "wiring",
