@@ -84,6 +84,7 @@ export class BatchDerivations {
     const stored = asSealed(group);
     stored.catch(() => undefined);
     if (lines.length === 0) {
+      onWorked();
       await stored;
       return new Set<string>();
     }
