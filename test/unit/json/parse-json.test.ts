@@ -101,8 +101,13 @@ test("only parse-json.ts gives JSON.parse a text", () => {
   const files = readdirSync(server, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
   const parsing = files.filter((file) => readFileSync(join(server, file), "utf8").includes("JSON.parse("));
   const standalone = parsing.filter((file) => !file.startsWith("emitter/"));
-  // A cursor names nothing: it is an array. The process that sets a PDF reads what the server wrote for it.
-  expect(standalone.sort()).toEqual(["json/parse-json.ts", "lists/cursor.ts", "reports/render/pdf.ts"]);
+  // A cursor names nothing: it is an array. The process that sets a PDF, and the figures of a shared panel, read what the server wrote.
+  expect(standalone.sort()).toEqual([
+    "http/routes/shared-views.ts",
+    "json/parse-json.ts",
+    "lists/cursor.ts",
+    "reports/render/pdf.ts",
+  ]);
 });
 
 test("a text of very many different escaped names is refused, and one of few that come often is read", () => {

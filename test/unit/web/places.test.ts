@@ -29,7 +29,7 @@ const api = { request: { get: async () => ({ json: async () => lists }) } } as u
 /** The first in the table wins, as in the dashboard: a path of its own stands before one with a parameter. */
 function pageAt(place: string): string {
   const pathname = place.split("?")[0] ?? "";
-  const fits = (path: string) => new RegExp(`^${path.replace(/:\w+/g, "[^/]+")}$`).test(pathname);
+  const fits = (path: string) => path !== "*" && new RegExp(`^${path.replace(/:\w+/g, "[^/]+")}$`).test(pathname);
   return paths.find((path) => path === pathname) ?? paths.find(fits) ?? "*";
 }
 

