@@ -130,7 +130,7 @@ test("a link shows somebody without an account what the dashboard shows, until i
     await guest.getByRole("heading", { level: 1, name: "First week" }).waitFor();
     expect(await guest.getByRole("link").count()).toBe(0);
     expect(await guest.context().cookies()).toEqual([]);
-    expect(referers.filter((one) => one !== undefined)).toEqual([]);
+    expect(referers.filter(Boolean)).toEqual([]);
     await expectTidy(guest, width);
     expect(said).toEqual([]);
   }

@@ -43,6 +43,7 @@ test("an accent can be seen on its surface, and is left as it is where it can be
       expect(contrast(rgb(visible), rgb(surface)), `${accent} on ${surface}`).toBeGreaterThanOrEqual(3);
       if (contrast(rgb(accent), rgb(surface)) >= 3) expect(visible).toBe(accent);
     }
+  expect(visibleAccent("#7c3aed", "#fff", "#10191b"), "as the build writes it").toBe("#7c3aed");
 });
 
 test("what the page of shared dashboards calls is what the API describes", () => {

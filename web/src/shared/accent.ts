@@ -17,8 +17,10 @@ export function visibleAccent(accent: string, surface: string, ink: string): str
   return ink;
 }
 
+/** The build writes `#fff` for `#ffffff`. */
 function rgbOf(hex: string): Rgb {
-  const value = Number.parseInt(hex.slice(1), 16);
+  const digits = hex.slice(1);
+  const value = Number.parseInt(digits.length === 3 ? digits.replace(/./g, "$&$&") : digits, 16);
   return [value >> 16, (value >> 8) & 255, value & 255];
 }
 
