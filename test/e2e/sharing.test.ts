@@ -99,7 +99,7 @@ function watch(page: Page) {
 }
 
 async function expectTidy(page: Page, width: number): Promise<void> {
-  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+  await expect.poll(() => page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
   for (const theme of ["light", "dark"] as const) {
     await changeTheme(page, theme);
     await expectAccessible(page);
