@@ -142,7 +142,9 @@ const eventHeaders = ["authorization", "content-type", "content-encoding", "idem
 const ingestPaths = ["/v1/events", "/v1/quarantine/replay", "/v1/quarantine/:id/replay"];
 
 /** The built dashboard, seen from the sources in server/ or from the built server in dist/server/. */
-const webFolder = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "../../dist/web" : "../web", import.meta.url));
+const webFolder = fileURLToPath(
+  new URL(import.meta.url.endsWith(".ts") ? "../../dist/web" : "../web", import.meta.url),
+);
 
 export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   const { clickhouse, tree, ingest, watermark, telemetry, log } = deps;
