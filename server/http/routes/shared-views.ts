@@ -17,8 +17,8 @@ import {
   sharedPanelAnswerSchema,
   sharedViewSchema,
 } from "../../contract/shared-views.ts";
-import { type UsageAnswer, usageQuerySchema } from "../../contract/usage.ts";
-import { usageQueryOf } from "../../contract/usage-question.ts";
+import { type UsageAnswer, type UsageQuery, usageQuerySchema } from "../../contract/usage.ts";
+import { type UsageQuestion, usageQueryOf } from "../../contract/usage-question.ts";
 import { zoneOf } from "../../contract/zone-names.ts";
 import type { CustomMeters } from "../../meters/custom-meters.ts";
 import { ProblemError } from "../../problem.ts";
@@ -101,7 +101,7 @@ export function sharedViewsRoutes(deps: SharedViewsRoutesDeps): OpenAPIHono<Http
       const asOfMs = Math.floor(now() / sharedAnswerMs) * sharedAnswerMs;
       const { question, only = null } = questionOfPanel(opened, panel, metersFor(customMeters, panel.node), asOfMs);
       const { groupBy: group_by = null } = question;
-      const query = usageQuerySchema.parse(withoutUndefined(usageQueryOf(question)));
+      const query = queryOf(question);
       const reader = { reach: opened.reach };
       const text = await figures.ask(JSON.stringify([panel.node, opened.reach, query]), async () => {
         // What many are answered with ends with nobody's request.
@@ -162,6 +162,13 @@ const jsonType = { "content-type": "application/json" };
 
 const withoutUndefined = (query: object) =>
   Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined));
+
+/** Throws `invalid_request` where the panel was stored with what no question may have, such as a filter that is too long. */
+function queryOf(question: UsageQuestion): UsageQuery {
+  const { data } = usageQuerySchema.safeParse(withoutUndefined(usageQueryOf(question)));
+  if (!data) throw new ProblemError("invalid_request", "the panel asks what cannot be asked", { field: "panel" });
+  return data;
+}
 
 function describe(
   opened: OpenedView,
