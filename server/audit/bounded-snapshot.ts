@@ -12,19 +12,25 @@ const maxMemberCharacters = 2 * 1024;
 
 const sizeOf = (value: Json) => canonicalJson(value).length;
 
-/** The snapshot itself where it is small enough; else large members are cut: of lists their end, of all else everything. */
+/**
+ * The snapshot itself where it is small enough; else large members are cut: of lists their end, of all else everything. Takes
+ * time in proportion to the snapshot, however many members it has.
+ */
 export function boundedSnapshot(snapshot: Json): Json {
-  if (sizeOf(snapshot) <= maxSnapshotCharacters) return snapshot;
+  let size = sizeOf(snapshot);
+  if (size <= maxSnapshotCharacters) return snapshot;
   if (snapshot === null || typeof snapshot !== "object") return digest(snapshot);
   if (Array.isArray(snapshot)) return cutList(snapshot, maxSnapshotCharacters);
-  // The largest first: what decides what a change was, such as a status, is small and stays.
-  const bySize = Object.entries(snapshot).sort(([, a], [, b]) => sizeOf(b) - sizeOf(a));
+  const members = Object.entries(snapshot).map(([key, value]) => ({ key, value, sizeBefore: sizeOf(value) }));
   const kept = { ...snapshot };
-  for (const [key, value] of bySize) {
-    if (sizeOf(kept) <= maxSnapshotCharacters) return kept;
-    kept[key] = Array.isArray(value) ? cutList(value, maxMemberCharacters) : digest(value);
+  // The largest first: what decides what a change was, such as a status, is small and stays.
+  for (const { key, value, sizeBefore } of members.sort((a, b) => b.sizeBefore - a.sizeBefore)) {
+    if (size <= maxSnapshotCharacters) return kept;
+    const cut = Array.isArray(value) ? cutList(value, maxMemberCharacters) : digest(value);
+    kept[key] = cut;
+    size += sizeOf(cut) - sizeBefore;
   }
-  return sizeOf(kept) <= maxSnapshotCharacters ? kept : digest(snapshot);
+  return size <= maxSnapshotCharacters ? kept : digest(snapshot);
 }
 
 /** Its first items, and the hash of all of it in place of the others. */
@@ -39,7 +45,11 @@ function cutList(list: Json[], most: number): Json[] {
   return kept;
 }
 
-const digest = (value: Json) => `sha256:${hash("sha256", canonicalJson(value), "hex")} of ${sizeOf(value)} characters`;
+function digest(value: Json): string {
+  const text = canonicalJson(value);
+  return `sha256:${hash("sha256", text, "hex")} of ${text.length} characters`;
+}
+
 const digestOf = /^sha256:[0-9a-f]{64}( of \d+ characters)$/;
 
 /** Without the hashes of what was left out: a hash confirms a guess of what a reader may not see. */
