@@ -144,7 +144,19 @@ export function isWithinReach(
   return actor.reach.some((top) => tree.isWithin(node, top));
 }
 
-/** The same for sockets: undefined where `resolveNode` throws. */
+/** What was found, if it is of such a node. Throws `not_found` otherwise, as if there were none. */
+export function withinReach<Found extends { node: NodeAddress }>(
+  actor: Pick<Actor, "reach">,
+  tree: Pick<NodeTree, "isWithin">,
+  found: Found | undefined,
+  what: string,
+): Found {
+  if (!found || !isWithinReach(actor, tree, found.node))
+    throw new ProblemError("not_found", `there is no such ${what}`);
+  return found;
+}
+
+/** `resolveNode` for sockets: undefined where that throws. */
 export function nodeWithin(
   actor: Pick<Actor, "node" | "reach">,
   tree: Pick<NodeTree, "get" | "isWithin">,

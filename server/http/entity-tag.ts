@@ -38,6 +38,17 @@ export async function entityTag(c: Context<HttpEnv>, thing: unknown): Promise<st
   return tagWith(await c.get("tagSecret")(), thing);
 }
 
+/** `answer` as JSON, with the tag of `thing`, which is what can be edited of it. */
+export async function answerTagged<Answer extends object, Status extends 200 | 201>(
+  c: Context<HttpEnv>,
+  thing: unknown,
+  answer: Answer,
+  status: Status,
+) {
+  c.header("etag", await entityTag(c, thing));
+  return c.json(answer, status);
+}
+
 /**
  * Checks the request's `If-Match` against what is to be changed. Call the function in the transaction of the change, with
  * the thing as read there under a lock; it throws `precondition_failed` when the caller saw another state.

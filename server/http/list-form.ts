@@ -133,6 +133,9 @@ function holdsList(value: unknown): boolean {
   return Array.isArray(value) || Object.values(value).some(holdsList);
 }
 
-export async function* mapped<From, To>(items: AsyncIterable<From>, change: (item: From) => To): AsyncGenerator<To> {
+export async function* mapped<From, To>(
+  items: AsyncIterable<From> | Iterable<From>,
+  change: (item: From) => To,
+): AsyncGenerator<To> {
   for await (const item of items) yield change(item);
 }

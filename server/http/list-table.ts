@@ -6,7 +6,7 @@ import { csvLine } from "../reports/render/csv-line.ts";
 import { parquetOfSection } from "../reports/render/parquet.ts";
 import { workbook } from "../reports/render/workbook.ts";
 import type { HttpEnv } from "./http-env.ts";
-import { type ListForm, listMediaTypes, streamOf } from "./list-form.ts";
+import { type ListForm, listMediaTypes, mapped, streamOf } from "./list-form.ts";
 
 type Cell = ReportCell | undefined;
 
@@ -27,6 +27,22 @@ export function tableColumns(
   types: Readonly<Record<string, ColumnType>> = {},
 ): ReportColumn[] {
   return names.map((name) => ({ key: name, title: name, unit: null, type: types[name] ?? "text" }));
+}
+
+/** What each column says of an item, by the column's name. */
+export type CellsOf<Item> = Readonly<Record<string, (item: Item) => Cell>>;
+
+/** A row for each item; columns are text unless `types` has another. */
+export function tableOf<Item>(
+  cells: CellsOf<Item>,
+  items: AsyncIterable<Item> | Iterable<Item>,
+  types: Readonly<Record<string, ColumnType>>,
+): Table {
+  const made = Object.values(cells);
+  return {
+    columns: tableColumns(Object.keys(cells), types),
+    rows: mapped(items, (item) => made.map((cellOf) => cellOf(item))),
+  };
 }
 
 /** The answer as a file of that name. `clickhouse` writes Parquet. */

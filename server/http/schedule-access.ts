@@ -14,7 +14,7 @@ import { describeSlot, lastSlots, type SlotRecord } from "../reports/slots.ts";
 import type { ScheduleRecord } from "../reports/timing.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { nameOfOthers, wasWithin } from "../tree/past-owners.ts";
-import { isWithinReach } from "./authenticate.ts";
+import { isWithinReach, withinReach } from "./authenticate.ts";
 import { strangersCounter } from "./count-strangers.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { wholeCaller } from "./report-question.ts";
@@ -43,9 +43,7 @@ export function scheduleAccess({ postgres: { db }, tree, mailLimits, now = Date.
     c: Context<HttpEnv>,
     id: string,
   ): Promise<{ schedule: ScheduleRecord; report: ReportToRun | undefined }> {
-    const schedule = await readSchedule(db, id);
-    if (!schedule || !isWithinReach(c.get("actor"), tree, schedule.node))
-      throw new ProblemError("not_found", "there is no such schedule");
+    const schedule = withinReach(c.get("actor"), tree, await readSchedule(db, id), "schedule");
     const report = await findReport(db, schedule.report);
     requireKind(await wholeCaller(c), report?.kind ?? "usage", schedule.node, tree);
     return { schedule, report };

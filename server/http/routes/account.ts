@@ -1,5 +1,5 @@
 /** One's own account: sessions, password, second factor; and setting a password with a token from a mail. */
-import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Logger } from "pino";
 import {
   changePasswordSchema,
@@ -24,6 +24,7 @@ import { authorOf } from "../author-of.ts";
 import { originOf } from "../begin-session.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { checkPassword, ofUser } from "../own-account.ts";
+import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
 
 interface AccountRoutesDeps {
   postgres: Postgres;
@@ -34,9 +35,6 @@ interface AccountRoutesDeps {
   log: Logger;
 }
 
-const json = <T extends z.ZodType>(schema: T) => ({ "application/json": { schema } });
-const bodyOf = <T extends z.ZodType>(schema: T) => ({ body: { required: true, content: json(schema) } });
-
 const listMySessionsRoute = createRoute({
   method: "get",
   path: "/v1/me/sessions",
@@ -44,10 +42,7 @@ const listMySessionsRoute = createRoute({
   tags: ["Account"],
   summary: "List where one is signed in",
   middleware: ofUser,
-  responses: {
-    200: { description: "The newest first", content: json(mySessionListSchema) },
-    ...problemResponses(401, 403, 503),
-  },
+  responses: { 200: jsonAnswer("The newest first", mySessionListSchema), ...problemResponses(401, 403, 503) },
 });
 
 const endMySessionRoute = createRoute({
@@ -58,7 +53,7 @@ const endMySessionRoute = createRoute({
   summary: "Sign out elsewhere",
   description: "The session is refused within five seconds everywhere, and its live connections are closed.",
   middleware: ofUser,
-  request: { params: z.object({ id: z.string().max(100) }) },
+  request: { params: idParams },
   responses: { 204: { description: "Ended" }, ...problemResponses(401, 403, 404, 422, 503) },
 });
 
@@ -70,7 +65,7 @@ const changePasswordRoute = createRoute({
   summary: "Change one's password",
   description: "All sessions end, this one too.",
   middleware: ofUser,
-  request: bodyOf(changePasswordSchema),
+  request: { body: jsonBody(changePasswordSchema) },
   responses: { 204: { description: "Changed" }, ...problemResponses(400, 401, 403, 422, 429, 503) },
 });
 
@@ -82,9 +77,9 @@ const beginTotpRoute = createRoute({
   summary: "Begin to set up a second factor",
   description: "The secret comes in force with PUT and a code that is made of it.",
   middleware: ofUser,
-  request: bodyOf(confirmPasswordSchema),
+  request: { body: jsonBody(confirmPasswordSchema) },
   responses: {
-    200: { description: "The secret", content: json(totpSecretSchema) },
+    200: jsonAnswer("The secret", totpSecretSchema),
     ...problemResponses(400, 401, 403, 409, 422, 429, 503),
   },
 });
@@ -96,9 +91,9 @@ const confirmTotpRoute = createRoute({
   tags: ["Account"],
   summary: "Enable the second factor",
   middleware: ofUser,
-  request: bodyOf(totpCodeSchema),
+  request: { body: jsonBody(totpCodeSchema) },
   responses: {
-    200: { description: "Codes for the day the app is lost", content: json(recoveryCodesSchema) },
+    200: jsonAnswer("Codes for the day the app is lost", recoveryCodesSchema),
     ...problemResponses(400, 401, 403, 422, 429, 503),
   },
 });
@@ -110,7 +105,7 @@ const disableTotpRoute = createRoute({
   tags: ["Account"],
   summary: "Disable the second factor",
   middleware: ofUser,
-  request: bodyOf(confirmPasswordSchema),
+  request: { body: jsonBody(confirmPasswordSchema) },
   responses: { 204: { description: "Ended" }, ...problemResponses(400, 401, 403, 422, 429, 503) },
 });
 
@@ -122,7 +117,7 @@ const requestPasswordResetRoute = createRoute({
   summary: "Request a password reset by mail",
   description: "Answered alike whether or not there is such an account.",
   security: [],
-  request: bodyOf(requestResetSchema),
+  request: { body: jsonBody(requestResetSchema) },
   responses: {
     202: { description: "If there is such an account, a mail is under way" },
     ...problemResponses(400, 403, 503),
@@ -137,7 +132,7 @@ const setPasswordRoute = createRoute({
   summary: "Set a password with the token of an invitation or a reset",
   description: "The token is used up; all sessions of the user end.",
   security: [],
-  request: bodyOf(setPasswordSchema),
+  request: { body: jsonBody(setPasswordSchema) },
   responses: { 204: { description: "Set" }, ...problemResponses(400, 403, 404, 409, 429, 503) },
 });
 

@@ -1,6 +1,6 @@
 /** /v1/alerts: what the rules found in the caller's subtree; /v1/notifications: the caller's bell. */
 
-import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { countUnread, describeNotification, listNotifications, markRead } from "../../alerts/notifications.ts";
 import {
@@ -42,10 +42,10 @@ import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
+import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
 import { readTimeRange } from "../time-range.ts";
 
-const idParams = z.object({ id: z.string().max(100) });
-const oneAlert = (description: string) => ({ description, content: { "application/json": { schema: alertSchema } } });
+const oneAlert = (description: string) => jsonAnswer(description, alertSchema);
 const maxSnoozeMs = 366 * dayMs;
 
 interface AlertsRoutesDeps {
@@ -67,10 +67,7 @@ const listAlertsRoute = createRoute({
   summary: "List alerts, newest first",
   middleware: requireScope("read"),
   request: { query: alertQuerySchema },
-  responses: {
-    200: listed("The alerts", alertListSchema, alertSchema),
-    ...problemResponses(400, 401, 403, 404, 503),
-  },
+  responses: { 200: listed("The alerts", alertListSchema, alertSchema), ...problemResponses(400, 401, 403, 404, 503) },
 });
 
 const getAlertRoute = createRoute({
@@ -106,10 +103,7 @@ const snoozeAlertRoute = createRoute({
   description:
     "If it still holds then, its message is sent then. An alert of a rule of a node above is for its people to see to.",
   middleware: requireScope("rules:write"),
-  request: {
-    params: idParams,
-    body: { required: true, content: { "application/json": { schema: snoozeAlertSchema } } },
-  },
+  request: { params: idParams, body: jsonBody(snoozeAlertSchema) },
   responses: { 200: oneAlert("The alert now"), ...problemResponses(400, 401, 403, 404, 412, 503) },
 });
 
@@ -122,10 +116,7 @@ const listNotificationsRoute = createRoute({
   description: "A person's; keys have none. Pushed as `notification:new` on the socket.",
   middleware: requireScope("read"),
   request: { query: notificationQuerySchema },
-  responses: {
-    200: { description: "The notifications", content: { "application/json": { schema: notificationListSchema } } },
-    ...problemResponses(400, 401, 403, 503),
-  },
+  responses: { 200: jsonAnswer("The notifications", notificationListSchema), ...problemResponses(400, 401, 403, 503) },
 });
 
 const readNotificationsRoute = createRoute({
@@ -135,12 +126,9 @@ const readNotificationsRoute = createRoute({
   tags: ["Alerts"],
   summary: "Mark notifications as read",
   middleware: requireScope("read"),
-  request: { body: { required: true, content: { "application/json": { schema: readNotificationsSchema } } } },
+  request: { body: jsonBody(readNotificationsSchema) },
   responses: {
-    200: {
-      description: "How many are left unread",
-      content: { "application/json": { schema: readNotificationsAnswerSchema } },
-    },
+    200: jsonAnswer("How many are left unread", readNotificationsAnswerSchema),
     ...problemResponses(400, 401, 403, 503),
   },
 });

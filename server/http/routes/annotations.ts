@@ -1,5 +1,5 @@
 /** /v1/annotations: notes of people at instants of a node's usage. */
-import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import {
   type Annotation,
   annotationListSchema,
@@ -28,16 +28,11 @@ import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
-import { entityTag, ifMatch } from "../entity-tag.ts";
+import { answerTagged, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
+import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
 import { readTimeRange } from "../time-range.ts";
-
-const idParams = z.object({ id: z.string().max(100) });
-const answered = (description: string) => ({
-  description,
-  content: { "application/json": { schema: annotationSchema } },
-});
 
 const annotationTable = listTable("annotations", annotationSchema);
 
@@ -66,8 +61,11 @@ const createAnnotationRoute = createRoute({
   tags: ["Usage"],
   summary: "Annotate an instant of a node's usage",
   middleware: requireScope("reports:write"),
-  request: { body: { required: true, content: { "application/json": { schema: createAnnotationSchema } } } },
-  responses: { 201: answered("The new annotation"), ...problemResponses(400, 401, 403, 404, 409, 503) },
+  request: { body: jsonBody(createAnnotationSchema) },
+  responses: {
+    201: jsonAnswer("The new annotation", annotationSchema),
+    ...problemResponses(400, 401, 403, 404, 409, 503),
+  },
 });
 
 const getAnnotationRoute = createRoute({
@@ -78,7 +76,7 @@ const getAnnotationRoute = createRoute({
   summary: "Get an annotation",
   middleware: requireScope("read"),
   request: { params: idParams },
-  responses: { 200: answered("The annotation"), ...problemResponses(401, 403, 404, 503) },
+  responses: { 200: jsonAnswer("The annotation", annotationSchema), ...problemResponses(401, 403, 404, 503) },
 });
 
 const updateAnnotationRoute = createRoute({
@@ -89,11 +87,11 @@ const updateAnnotationRoute = createRoute({
   summary: "Update an annotation",
   description: "It stays that of its author; the audit has who changed it.",
   middleware: requireScope("reports:write"),
-  request: {
-    params: idParams,
-    body: { required: true, content: { "application/json": { schema: changeAnnotationSchema } } },
+  request: { params: idParams, body: jsonBody(changeAnnotationSchema) },
+  responses: {
+    200: jsonAnswer("The annotation now", annotationSchema),
+    ...problemResponses(400, 401, 403, 404, 412, 503),
   },
-  responses: { 200: answered("The annotation now"), ...problemResponses(400, 401, 403, 404, 412, 503) },
 });
 
 const deleteAnnotationRoute = createRoute({
@@ -131,22 +129,19 @@ export function annotationsRoutes({ postgres, tree }: { postgres: Postgres; tree
     const actor = c.get("actor");
     const node = resolveNode(actor, tree, requested);
     const made = await createAnnotation(postgres, tree, { ...wanted, node }, authorOf(c));
-    c.header("etag", await entityTag(c, stateOfAnnotation(made)));
-    return c.json(describe(made), 201);
+    return await answerTagged(c, stateOfAnnotation(made), describe(made), 201);
   });
 
   app.openapi(getAnnotationRoute, async (c) => {
     const found = await seen(c.get("actor"), c.req.valid("param").id);
-    c.header("etag", await entityTag(c, stateOfAnnotation(found)));
-    return c.json(describe(found), 200);
+    return await answerTagged(c, stateOfAnnotation(found), describe(found), 200);
   });
 
   app.openapi(updateAnnotationRoute, async (c) => {
     const { id } = await own(c.get("actor"), c.req.valid("param").id);
     const edit = { by: authorOf(c), check: await ifMatch(c) };
     const changed = await changeAnnotation(postgres, id, c.req.valid("json"), edit);
-    c.header("etag", await entityTag(c, stateOfAnnotation(changed)));
-    return c.json(describe(changed), 200);
+    return await answerTagged(c, stateOfAnnotation(changed), describe(changed), 200);
   });
 
   app.openapi(deleteAnnotationRoute, async (c) => {

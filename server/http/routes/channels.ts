@@ -30,17 +30,17 @@ import type { Actor } from "../../identity/actor.ts";
 import { can } from "../../identity/permissions.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import type { MailLimits } from "../../mail/mail-limits.ts";
-import { ProblemError } from "../../problem.ts";
 import { addedTo } from "../../reports/schedules.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
-import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import { requireScope, resolveNode, withinReach } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { strangersCounter } from "../count-strangers.ts";
-import { entityTag, ifMatch } from "../entity-tag.ts";
+import { answerTagged, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
+import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
 
 interface ChannelsRoutesDeps extends ChannelsDeps {
   tree: NodeTree;
@@ -48,9 +48,6 @@ interface ChannelsRoutesDeps extends ChannelsDeps {
   publicUrl: string;
 }
 
-const json = <T extends z.ZodType>(schema: T) => ({ "application/json": { schema } });
-const bodyOf = <T extends z.ZodType>(schema: T) => ({ body: { required: true, content: json(schema) } });
-const idParams = z.object({ id: z.string().max(100) });
 const positionSchema = z.tuple([z.string(), z.string()]);
 
 const channelTable = listTable("channels", channelSchema);
@@ -78,9 +75,9 @@ const createChannelRoute = createRoute({
   description:
     "The answer to a webhook holds its `secret`, this once: its messages are signed by Standard Webhooks. A URL must be of a public address, unless the operator allows it.",
   middleware: requireScope("rules:write"),
-  request: bodyOf(createChannelSchema),
+  request: { body: jsonBody(createChannelSchema) },
   responses: {
-    201: { description: "The new channel", content: json(createdChannelSchema) },
+    201: jsonAnswer("The new channel", createdChannelSchema),
     ...problemResponses(400, 401, 403, 404, 409, 503),
   },
 });
@@ -93,10 +90,7 @@ const getChannelRoute = createRoute({
   summary: "Get a channel",
   middleware: requireScope("read"),
   request: { params: idParams },
-  responses: {
-    200: { description: "The channel", content: json(channelSchema) },
-    ...problemResponses(401, 403, 404, 503),
-  },
+  responses: { 200: jsonAnswer("The channel", channelSchema), ...problemResponses(401, 403, 404, 503) },
 });
 
 const updateChannelRoute = createRoute({
@@ -107,9 +101,9 @@ const updateChannelRoute = createRoute({
   summary: "Update a channel",
   description: "Its kind and node stay. `enabled: true` switches one on again that the service switched off.",
   middleware: requireScope("rules:write"),
-  request: { params: idParams, ...bodyOf(changeChannelSchema) },
+  request: { params: idParams, body: jsonBody(changeChannelSchema) },
   responses: {
-    200: { description: "The channel now", content: json(channelSchema) },
+    200: jsonAnswer("The channel now", channelSchema),
     ...problemResponses(400, 401, 403, 404, 409, 412, 503),
   },
 });
@@ -136,7 +130,7 @@ const rotateChannelSecretRoute = createRoute({
   middleware: requireScope("rules:write"),
   request: { params: idParams },
   responses: {
-    200: { description: "The channel, with its new secret", content: json(createdChannelSchema) },
+    200: jsonAnswer("The channel, with its new secret", createdChannelSchema),
     ...problemResponses(400, 401, 403, 404, 409, 412, 503),
   },
 });
@@ -150,10 +144,7 @@ const testChannelRoute = createRoute({
   description: "A `channel.test` to each of its addresses, in the shape of an alert.",
   middleware: requireScope("rules:write"),
   request: { params: idParams },
-  responses: {
-    202: { description: "It is being sent", content: json(testedChannelSchema) },
-    ...problemResponses(401, 403, 404, 409, 503),
-  },
+  responses: { 202: jsonAnswer("It is being sent", testedChannelSchema), ...problemResponses(401, 403, 404, 409, 503) },
 });
 
 export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
@@ -190,15 +181,18 @@ export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
     if (wanted.kind === "email") await countStrangers(actor, wanted.to, "to");
     const { row, secret } = await createChannel(deps, { ...wanted, node }, authorOf(c));
     c.header("cache-control", "no-store");
-    c.header("etag", await entityTag(c, stateOfChannel(row, vault)));
-    return c.json({ ...(await describe(row, actor)), ...(secret !== undefined && { secret }) }, 201);
+    return await answerTagged(
+      c,
+      stateOfChannel(row, vault),
+      { ...(await describe(row, actor)), ...(secret !== undefined && { secret }) },
+      201,
+    );
   });
 
   app.openapi(getChannelRoute, async (c) => {
     const actor = c.get("actor");
     const found = await own(actor, c.req.valid("param").id);
-    c.header("etag", await entityTag(c, stateOfChannel(found, vault)));
-    return c.json(await describe(found, actor), 200);
+    return await answerTagged(c, stateOfChannel(found, vault), await describe(found, actor), 200);
   });
 
   app.openapi(updateChannelRoute, async (c) => {
@@ -208,8 +202,7 @@ export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
     if (kind === "email" && change.to) await countStrangers(actor, addedTo(to ?? [], change.to), "to");
     const edit = { by: authorOf(c), check: await ifMatch(c) };
     const changed = await changeChannel(deps, id, change, edit);
-    c.header("etag", await entityTag(c, stateOfChannel(changed, vault)));
-    return c.json(await describe(changed, actor), 200);
+    return await answerTagged(c, stateOfChannel(changed, vault), await describe(changed, actor), 200);
   });
 
   app.openapi(deleteChannelRoute, async (c) => {
@@ -224,8 +217,7 @@ export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
     const edit = { by: authorOf(c), check: await ifMatch(c), nowMs: Date.now() };
     const { row, secret } = await rotateSecret(deps, id, edit);
     c.header("cache-control", "no-store");
-    c.header("etag", await entityTag(c, stateOfChannel(row, vault)));
-    return c.json({ ...(await describe(row, actor)), secret }, 200);
+    return await answerTagged(c, stateOfChannel(row, vault), { ...(await describe(row, actor)), secret }, 200);
   });
 
   app.openapi(testChannelRoute, async (c) => {
@@ -264,10 +256,7 @@ function createTools({ postgres, vault, tree }: ChannelsRoutesDeps) {
   }
 
   async function own(actor: Actor, id: string): Promise<ChannelRow> {
-    const found = await readChannel(postgres.db, id);
-    if (!found || !isWithinReach(actor, tree, found.node))
-      throw new ProblemError("not_found", "there is no such channel");
-    return found;
+    return withinReach(actor, tree, await readChannel(postgres.db, id), "channel");
   }
 
   return { describe, own };

@@ -28,6 +28,7 @@ import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import { answerExact, readExact } from "../exact-json.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { jsonAnswer, jsonBody } from "../route-parts.ts";
 
 interface CorrectionsRoutesDeps {
   corrections: Corrections;
@@ -36,14 +37,8 @@ interface CorrectionsRoutesDeps {
 
 const idParam = z.object({ id: textSchema(limits.maxStringLength) });
 const corrected = {
-  200: {
-    description: "The correction, visible in queries",
-    content: { "application/json": { schema: correctionSchema } },
-  },
-  202: {
-    description: "The correction is on record and will be applied",
-    content: { "application/json": { schema: correctionSchema } },
-  },
+  200: jsonAnswer("The correction, visible in queries", correctionSchema),
+  202: jsonAnswer("The correction is on record and will be applied", correctionSchema),
   ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
 };
 
@@ -55,10 +50,7 @@ const getEventRoute = createRoute({
   summary: "Get an event, as it counts now, with everything that was done to it",
   middleware: requireScope("read"),
   request: { params: idParam, query: eventQuerySchema },
-  responses: {
-    200: { description: "The event", content: { "application/json": { schema: eventHistorySchema } } },
-    ...problemResponses(400, 401, 403, 404, 503),
-  },
+  responses: { 200: jsonAnswer("The event", eventHistorySchema), ...problemResponses(400, 401, 403, 404, 503) },
 });
 
 const voidEventRoute = createRoute({
@@ -70,10 +62,7 @@ const voidEventRoute = createRoute({
   description:
     "The event may be of any age; the caller must have had the organization for all the time that it changes, and whoever had it then sees it in the audit. It stays on record with the reason. Its id cannot be used again. Voiding again changes nothing and answers the first voiding, by `somebody else` and without a reason where the organization was not the caller's then.",
   middleware: requireScope("events:correct"),
-  request: {
-    params: idParam,
-    body: { required: true, content: { "application/json": { schema: voidEventSchema } } },
-  },
+  request: { params: idParam, body: jsonBody(voidEventSchema) },
   responses: corrected,
 });
 
@@ -86,10 +75,7 @@ const amendEventRoute = createRoute({
   description:
     "The event may be of any age; the caller must have had the organization for all the time that it changes, and the rules of accepting events apply. What it was stays on record. It may move in time, and to another organization of the caller's.",
   middleware: requireScope("events:correct"),
-  request: {
-    params: idParam,
-    body: { required: true, content: { "application/json": { schema: amendEventSchema } } },
-  },
+  request: { params: idParam, body: jsonBody(amendEventSchema) },
   responses: corrected,
 });
 

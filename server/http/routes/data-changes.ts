@@ -12,6 +12,7 @@ import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { jsonAnswer } from "../route-parts.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
@@ -35,10 +36,7 @@ const getDataChangesRoute = createRoute({
   ].join(" "),
   middleware: requireScope("read"),
   request: { query: dataChangesQuerySchema },
-  responses: {
-    200: { description: "The days", content: { "application/json": { schema: dataChangesSchema } } },
-    ...problemResponses(400, 401, 403, 404, 503),
-  },
+  responses: { 200: jsonAnswer("The days", dataChangesSchema), ...problemResponses(400, 401, 403, 404, 503) },
 });
 
 export function dataChangesRoutes({ clickhouse, postgres, tree }: DataChangesRoutesDeps): OpenAPIHono<HttpEnv> {

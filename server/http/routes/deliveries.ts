@@ -1,6 +1,6 @@
 /** /v1/deliveries: what was sent where, with every attempt, and sending it again. */
 
-import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import { recordChange } from "../../audit/record-change.ts";
 import { countKeySchema } from "../../contract/cursors.ts";
 import {
@@ -26,12 +26,12 @@ import { wasWithin } from "../../tree/past-owners.ts";
 import { tenantOf } from "../../tree/tenant-of.ts";
 import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
-import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import { requireScope, resolveNode, withinReach } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
+import { idParams } from "../route-parts.ts";
 
-const idParams = z.object({ id: z.string().max(100) });
 const one = { "application/json": { schema: deliveryDetailSchema } };
 
 const deliveryTable = listTable("deliveries", deliverySchema);
@@ -98,10 +98,7 @@ export function deliveriesRoutes({
   const reading = <T>(read: (tx: Queries) => Promise<T>) => postgres.transaction(read, "snapshot");
 
   async function own(tx: Queries, actor: Actor, id: string): Promise<DeliveryRow> {
-    const found = await readDelivery(tx, id);
-    if (!found || !isWithinReach(actor, tree, found.node))
-      throw new ProblemError("not_found", "there is no such delivery");
-    return found;
+    return withinReach(actor, tree, await readDelivery(tx, id), "delivery");
   }
 
   function described(actor: Actor, id: string): Promise<DeliveryDetail> {

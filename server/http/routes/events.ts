@@ -21,6 +21,7 @@ import type { Telemetry } from "../../telemetry/telemetry.ts";
 import { createRouter, problemResponses, securityOf } from "../app-pieces.ts";
 import { requireScope } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { jsonAnswer } from "../route-parts.ts";
 
 interface EventsRoutesDeps
   extends Pick<
@@ -86,15 +87,11 @@ const operation = {
   middleware: requireScope("ingest"),
   request: { query: querySchema },
   responses: {
-    200: {
-      description:
-        "The verdict, with `ack=stored`: all that was accepted can be queried; with `dry_run=true`: nothing was taken",
-      content: { "application/json": { schema: verdictSchema } },
-    },
-    202: {
-      description: "The verdict; all that was accepted is on disk",
-      content: { "application/json": { schema: verdictSchema } },
-    },
+    200: jsonAnswer(
+      "The verdict, with `ack=stored`: all that was accepted can be queried; with `dry_run=true`: nothing was taken",
+      verdictSchema,
+    ),
+    202: jsonAnswer("The verdict; all that was accepted is on disk", verdictSchema),
     422: {
       description:
         "An event was rejected. With `atomic=true` nothing was taken (`batch_rejected`), with `strict=true` the others were (`events_rejected`)",

@@ -24,6 +24,7 @@ import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import { answerExact } from "../exact-json.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { jsonAnswer } from "../route-parts.ts";
 import { sayWatermark } from "../say-watermark.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
@@ -48,10 +49,7 @@ const explainUsageRoute = createRoute({
   middleware: requireScope("read"),
   request: { query: explainQuerySchema },
   responses: {
-    200: {
-      description: "The figure and what is behind it",
-      content: { "application/json": { schema: explainAnswerSchema } },
-    },
+    200: jsonAnswer("The figure and what is behind it", explainAnswerSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });

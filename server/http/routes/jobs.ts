@@ -43,10 +43,7 @@ const listJobsRoute = createRoute({
   ].join(" "),
   middleware: requireScope("read"),
   request: { query: jobsQuerySchema },
-  responses: {
-    200: listed("The jobs", jobListSchema, jobSchema),
-    ...problemResponses(400, 401, 403, 404, 503),
-  },
+  responses: { 200: listed("The jobs", jobListSchema, jobSchema), ...problemResponses(400, 401, 403, 404, 503) },
 });
 
 export function jobsRoutes({

@@ -1,6 +1,6 @@
 /** API keys of the caller's subtree. No key ever gives more than its maker has. */
 
-import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import {
   type CreateKey,
   createdKeySchema,
@@ -20,11 +20,12 @@ import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
-import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import { requireScope, resolveNode, withinReach } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
-import { entityTag, ifMatch } from "../entity-tag.ts";
+import { answerTagged, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
+import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
 
 const keyTable = listTable("keys", keySchema);
 
@@ -37,10 +38,7 @@ const listKeysRoute = createRoute({
   description: "The oldest first.",
   middleware: requireScope("keys:write"),
   request: { query: pagedQuerySchema },
-  responses: {
-    200: listed("All keys", keyListSchema, keySchema),
-    ...problemResponses(400, 401, 403, 503),
-  },
+  responses: { 200: listed("All keys", keyListSchema, keySchema), ...problemResponses(400, 401, 403, 503) },
 });
 
 const createKeyRoute = createRoute({
@@ -51,11 +49,8 @@ const createKeyRoute = createRoute({
   summary: "Create an API key",
   description: "The answer holds the key itself, this once.",
   middleware: requireScope("keys:write"),
-  request: { body: { required: true, content: { "application/json": { schema: createKeySchema } } } },
-  responses: {
-    201: { description: "The new key", content: { "application/json": { schema: createdKeySchema } } },
-    ...problemResponses(400, 401, 403, 404, 409, 503),
-  },
+  request: { body: jsonBody(createKeySchema) },
+  responses: { 201: jsonAnswer("The new key", createdKeySchema), ...problemResponses(400, 401, 403, 404, 409, 503) },
 });
 
 const rotateKeyRoute = createRoute({
@@ -67,12 +62,9 @@ const rotateKeyRoute = createRoute({
   description:
     "Both are good for the time of the overlap; then the old one ends. The answer holds the new key, this once.",
   middleware: requireScope("keys:write"),
-  request: {
-    params: z.object({ id: z.string().max(100) }),
-    body: { required: true, content: { "application/json": { schema: rotateKeySchema } } },
-  },
+  request: { params: idParams, body: jsonBody(rotateKeySchema) },
   responses: {
-    201: { description: "The new key", content: { "application/json": { schema: createdKeySchema } } },
+    201: jsonAnswer("The new key", createdKeySchema),
     ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
   },
 });
@@ -86,11 +78,8 @@ const revokeKeyRoute = createRoute({
   description:
     "It is refused within five seconds everywhere, and its live connections are closed. Again changes nothing.",
   middleware: requireScope("keys:write"),
-  request: { params: z.object({ id: z.string().max(100) }) },
-  responses: {
-    200: { description: "The revoked key", content: { "application/json": { schema: keySchema } } },
-    ...problemResponses(401, 403, 404, 412, 503),
-  },
+  request: { params: idParams },
+  responses: { 200: jsonAnswer("The revoked key", keySchema), ...problemResponses(401, 403, 404, 412, 503) },
 });
 
 export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): OpenAPIHono<HttpEnv> {
@@ -121,16 +110,14 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
       tree,
     );
     c.header("cache-control", "no-store");
-    c.header("etag", await entityTag(c, stateOfKey(record)));
-    return c.json({ ...describe(record), key }, 201);
+    return await answerTagged(c, stateOfKey(record), { ...describe(record), key }, 201);
   });
 
   app.openapi(rotateKeyRoute, async (c) => {
     const { overlap_seconds, expires_at } = c.req.valid("json");
     const actor = c.get("actor");
     const { id } = c.req.valid("param");
-    const old = await keys.get(id);
-    if (!old || !isWithinReach(actor, tree, old.node)) throw new ProblemError("not_found", "there is no such key");
+    const old = withinReach(actor, tree, await keys.get(id), "key");
     const nowMs = Date.now();
     const lifetimeMs = old.expiresAt && old.expiresAt.getTime() - old.createdAt.getTime();
     const wanted = {
@@ -152,19 +139,15 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
     );
     if (!rotated) throw new ProblemError("conflict", "the key has ended: make a new one", { field: "id" });
     c.header("cache-control", "no-store");
-    c.header("etag", await entityTag(c, stateOfKey(rotated.record)));
-    return c.json({ ...describe(rotated.record), key: rotated.key }, 201);
+    return await answerTagged(c, stateOfKey(rotated.record), { ...describe(rotated.record), key: rotated.key }, 201);
   });
 
   app.openapi(revokeKeyRoute, async (c) => {
     const { id } = c.req.valid("param");
-    const mayRevoke = (record: KeyRecord | undefined): record is KeyRecord =>
-      record !== undefined && isWithinReach(c.get("actor"), tree, record.node);
-    if (!mayRevoke(await keys.get(id))) throw new ProblemError("not_found", "there is no such key");
+    const own = async () => withinReach(c.get("actor"), tree, await keys.get(id), "key");
+    await own();
     await keys.revoke(id, { by: authorOf(c), check: await ifMatch(c) });
-    const revoked = await keys.get(id);
-    if (!mayRevoke(revoked)) throw new ProblemError("not_found", "there is no such key");
-    return c.json(describe(revoked), 200);
+    return c.json(describe(await own()), 200);
   });
   return app;
 }

@@ -23,8 +23,9 @@ import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
-import { entityTag, ifMatch } from "../entity-tag.ts";
+import { answerTagged, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { jsonAnswer, jsonBody } from "../route-parts.ts";
 
 const nameParam = z.object({ meter: z.string().max(64) });
 const ownerQuery = z.strictObject({
@@ -42,9 +43,7 @@ const listMetersRoute = createRoute({
   tags: ["Meters"],
   summary: "List meters",
   middleware: requireScope("read"),
-  request: {
-    query: z.strictObject({ node: nodeAddressSchema.optional().describe("Defaults to the caller's node") }),
-  },
+  request: { query: z.strictObject({ node: nodeAddressSchema.optional().describe("Defaults to the caller's node") }) },
   responses: {
     200: listed(
       "Built-in meters, and those that users made for this node or one above it",
@@ -64,9 +63,9 @@ const createMeterRoute = createRoute({
   description:
     "Counts event types of any name, or is a formula over other meters. It is answered from the events themselves, so it knows the whole past at once.",
   middleware: requireScope("meters:write"),
-  request: { body: { required: true, content: { "application/json": { schema: createMeterSchema } } } },
+  request: { body: jsonBody(createMeterSchema) },
   responses: {
-    201: { description: "The new meter", content: { "application/json": { schema: customMeterSchema } } },
+    201: jsonAnswer("The new meter", customMeterSchema),
     ...problemResponses(400, 401, 403, 404, 409, 422, 503),
   },
 });
@@ -79,10 +78,7 @@ const getMeterRoute = createRoute({
   summary: "Get a custom meter with all its versions",
   middleware: requireScope("read"),
   request: { params: nameParam, query: ownerQuery },
-  responses: {
-    200: { description: "The meter", content: { "application/json": { schema: customMeterSchema } } },
-    ...problemResponses(400, 401, 403, 404),
-  },
+  responses: { 200: jsonAnswer("The meter", customMeterSchema), ...problemResponses(400, 401, 403, 404) },
 });
 
 const updateMeterRoute = createRoute({
@@ -94,13 +90,9 @@ const updateMeterRoute = createRoute({
   description:
     "The versions before stay: `meter=name@1` asks for that one. A question is answered by the newest version that is effective before its range ends.",
   middleware: requireScope("meters:write"),
-  request: {
-    params: nameParam,
-    query: ownerQuery,
-    body: { required: true, content: { "application/json": { schema: changeMeterSchema } } },
-  },
+  request: { params: nameParam, query: ownerQuery, body: jsonBody(changeMeterSchema) },
   responses: {
-    200: { description: "The meter", content: { "application/json": { schema: customMeterSchema } } },
+    200: jsonAnswer("The meter", customMeterSchema),
     ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
   },
 });
@@ -116,7 +108,7 @@ const deleteMeterRoute = createRoute({
   middleware: requireScope("meters:write"),
   request: { params: nameParam, query: ownerQuery },
   responses: {
-    200: { description: "The retired meter", content: { "application/json": { schema: customMeterSchema } } },
+    200: jsonAnswer("The retired meter", customMeterSchema),
     ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
   },
 });
@@ -169,8 +161,7 @@ export function metersRoutes({
   ) {
     const [newest] = versions ?? [];
     if (!newest) throw new ProblemError("not_found", "there is no such meter that users made");
-    c.header("etag", await entityTag(c, stateOf(newest)));
-    return c.json(describe(versions, wasWithin(tree, c.get("actor").reach)), status);
+    return await answerTagged(c, stateOf(newest), describe(versions, wasWithin(tree, c.get("actor").reach)), status);
   }
 
   app.openapi(getMeterRoute, async (c) => {

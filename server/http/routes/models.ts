@@ -1,6 +1,6 @@
 /** /v1/models: the registry of speech models. */
 
-import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import {
   changeModel,
   createModel,
@@ -24,13 +24,11 @@ import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
-import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import { isWithinReach, requireScope, resolveNode, withinReach } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
-import { entityTag, ifMatch } from "../entity-tag.ts";
+import { answerTagged, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
-
-const idParams = z.object({ id: z.string().max(100) });
-const answered = (description: string) => ({ description, content: { "application/json": { schema: modelSchema } } });
+import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
 
 const modelTable = listTable("models", modelSchema);
 
@@ -42,10 +40,7 @@ const listModelsRoute = createRoute({
   summary: "List speech models",
   middleware: requireScope("read"),
   request: { query: modelQuerySchema },
-  responses: {
-    200: listed("The models", modelListSchema, modelSchema),
-    ...problemResponses(400, 401, 403, 404, 503),
-  },
+  responses: { 200: listed("The models", modelListSchema, modelSchema), ...problemResponses(400, 401, 403, 404, 503) },
 });
 
 const createModelRoute = createRoute({
@@ -56,8 +51,8 @@ const createModelRoute = createRoute({
   summary: "Register a speech model",
   description: "Usage of it, of before too, is shown under its name wherever it is grouped by model.",
   middleware: requireScope("meters:write"),
-  request: { body: { required: true, content: { "application/json": { schema: createModelSchema } } } },
-  responses: { 201: answered("The new model"), ...problemResponses(400, 401, 403, 404, 409, 503) },
+  request: { body: jsonBody(createModelSchema) },
+  responses: { 201: jsonAnswer("The new model", modelSchema), ...problemResponses(400, 401, 403, 404, 409, 503) },
 });
 
 const getModelRoute = createRoute({
@@ -68,7 +63,7 @@ const getModelRoute = createRoute({
   summary: "Get a speech model",
   middleware: requireScope("read"),
   request: { params: idParams },
-  responses: { 200: answered("The model"), ...problemResponses(401, 403, 404, 503) },
+  responses: { 200: jsonAnswer("The model", modelSchema), ...problemResponses(401, 403, 404, 503) },
 });
 
 const updateModelRoute = createRoute({
@@ -78,11 +73,8 @@ const updateModelRoute = createRoute({
   tags: ["Plans"],
   summary: "Update a speech model",
   middleware: requireScope("meters:write"),
-  request: {
-    params: idParams,
-    body: { required: true, content: { "application/json": { schema: changeModelSchema } } },
-  },
-  responses: { 200: answered("The model now"), ...problemResponses(400, 401, 403, 404, 412, 503) },
+  request: { params: idParams, body: jsonBody(changeModelSchema) },
+  responses: { 200: jsonAnswer("The model now", modelSchema), ...problemResponses(400, 401, 403, 404, 412, 503) },
 });
 
 const deleteModelRoute = createRoute({
@@ -116,8 +108,7 @@ export function modelsRoutes({ postgres, tree }: { postgres: Postgres; tree: Nod
     if (node.startsWith("agent:"))
       throw new ProblemError("invalid_request", "an agent has no models of its own", { field: "node" });
     const made = await createModel(postgres, tree, { ...wanted, node }, authorOf(c));
-    c.header("etag", await entityTag(c, stateOfModel(made)));
-    return c.json(describe(made, actor, tree), 201);
+    return await answerTagged(c, stateOfModel(made), describe(made, actor, tree), 201);
   });
 
   app.openapi(getModelRoute, async (c) => {
@@ -126,8 +117,7 @@ export function modelsRoutes({ postgres, tree }: { postgres: Postgres; tree: Nod
     const isShared = found && actor.reach.some((top) => tree.isWithin(top, found.node));
     if (!found || !(isShared || isWithinReach(actor, tree, found.node)))
       throw new ProblemError("not_found", "there is no such model");
-    c.header("etag", await entityTag(c, stateOfModel(found)));
-    return c.json(describe(found, actor, tree), 200);
+    return await answerTagged(c, stateOfModel(found), describe(found, actor, tree), 200);
   });
 
   app.openapi(updateModelRoute, async (c) => {
@@ -137,8 +127,7 @@ export function modelsRoutes({ postgres, tree }: { postgres: Postgres; tree: Nod
       by: authorOf(c),
       check: await ifMatch(c),
     });
-    c.header("etag", await entityTag(c, stateOfModel(changed)));
-    return c.json(describe(changed, actor, tree), 200);
+    return await answerTagged(c, stateOfModel(changed), describe(changed, actor, tree), 200);
   });
 
   app.openapi(deleteModelRoute, async (c) => {
@@ -148,10 +137,7 @@ export function modelsRoutes({ postgres, tree }: { postgres: Postgres; tree: Nod
   });
 
   async function ownId(actor: Actor, id: string): Promise<string> {
-    const found = await readModel(postgres.db, id);
-    if (!found || !isWithinReach(actor, tree, found.node))
-      throw new ProblemError("not_found", "there is no such model");
-    return id;
+    return withinReach(actor, tree, await readModel(postgres.db, id), "model").id;
   }
   return app;
 }

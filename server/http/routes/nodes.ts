@@ -39,6 +39,7 @@ import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
 import { readBody } from "../read-body.ts";
+import { jsonAnswer, jsonBody } from "../route-parts.ts";
 
 const refusedImportSchema = problemSchema.extend(importAnswerSchema.shape);
 /** Enough for an edit with the largest logo in it. */
@@ -56,10 +57,7 @@ const listNodesRoute = createRoute({
   description: "In the order of their addresses. Agents are not listed.",
   middleware: requireScope("read"),
   request: { query: nodeQuerySchema },
-  responses: {
-    200: listed("The nodes", nodeListSchema, nodeSchema),
-    ...problemResponses(400, 401, 403, 404, 503),
-  },
+  responses: { 200: listed("The nodes", nodeListSchema, nodeSchema), ...problemResponses(400, 401, 403, 404, 503) },
 });
 
 const getNodeRoute = createRoute({
@@ -70,10 +68,7 @@ const getNodeRoute = createRoute({
   summary: "Get a node",
   middleware: requireScope("read"),
   request: { params: z.object({ node: nodeAddressSchema }) },
-  responses: {
-    200: { description: "The node", content: { "application/json": { schema: nodeDetailSchema } } },
-    ...problemResponses(400, 401, 403, 404, 503),
-  },
+  responses: { 200: jsonAnswer("The node", nodeDetailSchema), ...problemResponses(400, 401, 403, 404, 503) },
 });
 
 const updateNodeRoute = createRoute({
@@ -92,12 +87,9 @@ const updateNodeRoute = createRoute({
   ].join(" "),
   middleware: requireScope("nodes:write"),
   [maxBodyBytes]: maxEditBytes,
-  request: {
-    params: z.object({ node: nodeAddressSchema }),
-    body: { required: true, content: { "application/json": { schema: changeNodeSchema } } },
-  },
+  request: { params: z.object({ node: nodeAddressSchema }), body: jsonBody(changeNodeSchema) },
   responses: {
-    200: { description: "The node now", content: { "application/json": { schema: nodeDetailSchema } } },
+    200: jsonAnswer("The node now", nodeDetailSchema),
     ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
   },
 });
@@ -110,10 +102,10 @@ const createNodeRoute = createRoute({
   summary: "Create a node",
   description: "The same node posted again is answered 200 and changes nothing.",
   middleware: requireScope("nodes:write"),
-  request: { body: { required: true, content: { "application/json": { schema: createNodeSchema } } } },
+  request: { body: jsonBody(createNodeSchema) },
   responses: {
-    200: { description: "It was there already", content: { "application/json": { schema: nodeSchema } } },
-    201: { description: "The new node", content: { "application/json": { schema: nodeSchema } } },
+    200: jsonAnswer("It was there already", nodeSchema),
+    201: jsonAnswer("The new node", nodeSchema),
     ...problemResponses(400, 401, 403, 404, 409, 503),
   },
 });
@@ -136,7 +128,7 @@ const importNodesRoute = createRoute({
     body: { required: true, content: { "text/csv": { schema: z.string() } } },
   },
   responses: {
-    200: { description: "What was done", content: { "application/json": { schema: importAnswerSchema } } },
+    200: jsonAnswer("What was done", importAnswerSchema),
     422: {
       description: "Lines are wrong; none was taken",
       content: { "application/problem+json": { schema: refusedImportSchema } },

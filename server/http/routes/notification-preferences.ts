@@ -13,14 +13,12 @@ import {
 } from "../../contract/notification-preferences.ts";
 import type { Postgres } from "../../postgres/client.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
-import { entityTag, ifMatch } from "../entity-tag.ts";
+import { answerTagged, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ofUser } from "../own-account.ts";
+import { jsonAnswer, jsonBody } from "../route-parts.ts";
 
 const path = "/v1/me/notification-preferences";
-const answered = (description: string) => {
-  return { description, content: { "application/json": { schema: notificationPreferencesSchema } } };
-};
 
 const getPreferencesRoute = createRoute({
   method: "get",
@@ -29,7 +27,7 @@ const getPreferencesRoute = createRoute({
   tags: ["Account"],
   summary: "Get what one is notified of, and how",
   middleware: ofUser,
-  responses: { 200: answered("The preferences"), ...problemResponses(401, 403, 503) },
+  responses: { 200: jsonAnswer("The preferences", notificationPreferencesSchema), ...problemResponses(401, 403, 503) },
 });
 
 const changePreferencesRoute = createRoute({
@@ -41,10 +39,11 @@ const changePreferencesRoute = createRoute({
   description:
     "Channels are sent what their rules say all the same. Choosing mail where there was none takes back that one unsubscribed from it.",
   middleware: ofUser,
-  request: {
-    body: { required: true, content: { "application/json": { schema: changeNotificationPreferencesSchema } } },
+  request: { body: jsonBody(changeNotificationPreferencesSchema) },
+  responses: {
+    200: jsonAnswer("The preferences now", notificationPreferencesSchema),
+    ...problemResponses(400, 401, 403, 412, 503),
   },
-  responses: { 200: answered("The preferences now"), ...problemResponses(400, 401, 403, 412, 503) },
 });
 
 export function notificationPreferencesRoutes({ postgres }: { postgres: Postgres }): OpenAPIHono<HttpEnv> {
@@ -55,16 +54,14 @@ export function notificationPreferencesRoutes({ postgres }: { postgres: Postgres
   app.openapi(getPreferencesRoute, async (c) => {
     const { id } = c.get("actor");
     const preferences = await readOwnPreferences(db, id);
-    c.header("etag", await entityTag(c, stateOfPreferences(preferences)));
-    return c.json(await described(preferences), 200);
+    return await answerTagged(c, stateOfPreferences(preferences), await described(preferences), 200);
   });
 
   app.openapi(changePreferencesRoute, async (c) => {
     const { id } = c.get("actor");
     const who = { userId: id, nowMs: Date.now(), check: await ifMatch(c) };
     const preferences = await changePreferences(postgres, who, c.req.valid("json"));
-    c.header("etag", await entityTag(c, stateOfPreferences(preferences)));
-    return c.json(await described(preferences), 200);
+    return await answerTagged(c, stateOfPreferences(preferences), await described(preferences), 200);
   });
   return app;
 }

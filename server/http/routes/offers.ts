@@ -1,5 +1,5 @@
 /** The roles that one is offered: accepting or declining them. */
-import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import { acceptOfferSchema, type RoleOffer, roleOfferListSchema } from "../../contract/users.ts";
 import { acceptOffer, declineOffer, offersOf } from "../../identity/role-offers.ts";
 import type { Sessions } from "../../identity/sessions.ts";
@@ -9,14 +9,13 @@ import { createRouter, problemResponses } from "../app-pieces.ts";
 import { authorOf } from "../author-of.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ofUser } from "../own-account.ts";
+import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
 
 interface OffersRoutesDeps {
   postgres: Postgres;
   sessions: Sessions;
   now?: () => number;
 }
-
-const idParams = z.object({ id: z.string().max(100) });
 
 const listMyOffersRoute = createRoute({
   method: "get",
@@ -25,10 +24,7 @@ const listMyOffersRoute = createRoute({
   tags: ["Account"],
   summary: "List the roles that one is offered",
   middleware: ofUser,
-  responses: {
-    200: { description: "The newest first", content: { "application/json": { schema: roleOfferListSchema } } },
-    ...problemResponses(401, 403, 503),
-  },
+  responses: { 200: jsonAnswer("The newest first", roleOfferListSchema), ...problemResponses(401, 403, 503) },
 });
 
 const acceptOfferRoute = createRoute({
@@ -38,10 +34,7 @@ const acceptOfferRoute = createRoute({
   tags: ["Account"],
   summary: "Accept offered roles",
   middleware: ofUser,
-  request: {
-    params: idParams,
-    body: { required: true, content: { "application/json": { schema: acceptOfferSchema } } },
-  },
+  request: { params: idParams, body: jsonBody(acceptOfferSchema) },
   responses: { 204: { description: "They are the user's" }, ...problemResponses(400, 401, 403, 404, 422, 503) },
 });
 

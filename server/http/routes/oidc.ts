@@ -12,6 +12,7 @@ import { ProblemError } from "../../problem.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { beginSession } from "../begin-session.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { jsonAnswer } from "../route-parts.ts";
 import { cookieAttributes } from "../session-cookie.ts";
 
 const beginPath = "/v1/session/oidc";
@@ -39,9 +40,7 @@ const listSignInWaysRoute = createRoute({
   tags: ["Account"],
   summary: "List the ways to sign in",
   security: [],
-  responses: {
-    200: { description: "The ways", content: { "application/json": { schema: signInWaysSchema } } },
-  },
+  responses: { 200: jsonAnswer("The ways", signInWaysSchema) },
 });
 
 const beginOidcSignInRoute = createRoute({

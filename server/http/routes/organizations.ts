@@ -26,7 +26,7 @@ import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { listFormOf, listMediaTypes, streamOf } from "../list-form.ts";
-import { isTableForm, sendTable, tableColumns } from "../list-table.ts";
+import { type CellsOf, isTableForm, sendTable, tableOf } from "../list-table.ts";
 import { rawAnswer } from "../raw-answer.ts";
 import { sayWatermark } from "../say-watermark.ts";
 
@@ -101,8 +101,7 @@ export function organizationsRoutes({
     const describe = (record: NodeRecord) => describeOrganization(record, facts, isSeen);
     const watermark = sayWatermark(c, new Date(Math.min(standings.watermark.getTime(), usage.watermark.getTime())));
     if (isTableForm(form)) {
-      const rows = page.records.map((record) => listCells(describe(record), meter));
-      const table = { columns: tableColumns(listColumns, listTypes), rows };
+      const table = tableOf(listCells(meter), page.records.map(describe), listTypes);
       return rawAnswer(await sendTable(c, form, { name: "organizations", table, clickhouse }));
     }
     if (form === "ndjson") {
@@ -131,25 +130,6 @@ export function organizationsRoutes({
   return app;
 }
 
-const listColumns = [
-  "node",
-  "name",
-  "external_id",
-  "parent",
-  "status",
-  "plan",
-  "plan_version",
-  "subscription_status",
-  "users",
-  "meter",
-  "unit",
-  "usage",
-  "quota_status",
-  "quota_feature",
-  "quota_percent",
-  "created_at",
-];
-
 const listTypes: Readonly<Record<string, ColumnType>> = {
   plan_version: "integer",
   users: "integer",
@@ -158,27 +138,24 @@ const listTypes: Readonly<Record<string, ColumnType>> = {
   created_at: "instant",
 };
 
-function listCells(one: Organization, { meter, unit }: Meter): (string | null | undefined)[] {
-  const { plan, quota } = one;
-  return [
-    one.node,
-    one.name,
-    one.external_id,
-    one.parent,
-    one.status,
-    plan?.name,
-    plan?.version.toString(),
-    plan?.status,
-    one.users.toString(),
-    meter,
-    unit,
-    one.usage?.toString(),
-    one.missing ? "missing" : quota?.status,
-    quota?.feature,
-    quota?.percent,
-    one.created_at,
-  ];
-}
+const listCells = ({ meter, unit }: Meter): CellsOf<Organization> => ({
+  node: ({ node }) => node,
+  name: ({ name }) => name,
+  external_id: (one) => one.external_id,
+  parent: ({ parent }) => parent,
+  status: ({ status }) => status,
+  plan: ({ plan }) => plan?.name,
+  plan_version: ({ plan }) => plan?.version.toString(),
+  subscription_status: ({ plan }) => plan?.status,
+  users: ({ users }) => users.toString(),
+  meter: () => meter,
+  unit: () => unit,
+  usage: ({ usage }) => usage?.toString(),
+  quota_status: ({ missing, quota }) => (missing ? "missing" : quota?.status),
+  quota_feature: ({ quota }) => quota?.feature,
+  quota_percent: ({ quota }) => quota?.percent,
+  created_at: (one) => one.created_at,
+});
 
 /** For the description of a route whose figures are cached. */
 export const cachedFigures =

@@ -1,5 +1,5 @@
 /** Passkeys: one's own, and signing in with one. */
-import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Logger } from "pino";
 import { meSchema } from "../../contract/accounts.ts";
 import {
@@ -24,9 +24,10 @@ import { createRouter, problemResponses } from "../app-pieces.ts";
 import { refuseForeignOrigin } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { signIn } from "../begin-session.ts";
-import { entityTag, ifMatch } from "../entity-tag.ts";
+import { answerTagged, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { checkPerson, ofUser } from "../own-account.ts";
+import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
 
 interface PasskeysRoutesDeps {
   /** Absent where the public URL can have none. */
@@ -41,10 +42,6 @@ interface PasskeysRoutesDeps {
   now?: () => number;
 }
 
-const json = <T extends z.ZodType>(schema: T) => ({ "application/json": { schema } });
-const bodyOf = <T extends z.ZodType>(schema: T) => ({ body: { required: true, content: json(schema) } });
-const idParams = z.object({ id: z.string().max(100) });
-
 const listPasskeysRoute = createRoute({
   method: "get",
   path: "/v1/me/passkeys",
@@ -52,10 +49,7 @@ const listPasskeysRoute = createRoute({
   tags: ["Account"],
   summary: "List one's passkeys",
   middleware: ofUser,
-  responses: {
-    200: { description: "The oldest first", content: json(passkeyListSchema) },
-    ...problemResponses(401, 403, 404, 503),
-  },
+  responses: { 200: jsonAnswer("The oldest first", passkeyListSchema), ...problemResponses(401, 403, 404, 503) },
 });
 
 const beginPasskeyRoute = createRoute({
@@ -66,9 +60,9 @@ const beginPasskeyRoute = createRoute({
   summary: "Begin to add or confirm with a passkey",
   description: "For `navigator.credentials.create`; what comes of it goes to POST /v1/me/passkeys within five minutes.",
   middleware: ofUser,
-  request: bodyOf(beginPasskeySchema),
+  request: { body: jsonBody(beginPasskeySchema) },
   responses: {
-    200: { description: "The options", content: json(passkeyCreationOptionsSchema) },
+    200: jsonAnswer("The options", passkeyCreationOptionsSchema),
     ...problemResponses(400, 401, 403, 404, 422, 429, 503),
   },
 });
@@ -82,11 +76,8 @@ const addPasskeyRoute = createRoute({
   description:
     "From then on it signs in by itself, without a password and without a code of the second factor. The user is notified by mail.",
   middleware: ofUser,
-  request: bodyOf(newPasskeySchema),
-  responses: {
-    201: { description: "The passkey", content: json(passkeySchema) },
-    ...problemResponses(400, 401, 403, 404, 409, 422, 503),
-  },
+  request: { body: jsonBody(newPasskeySchema) },
+  responses: { 201: jsonAnswer("The passkey", passkeySchema), ...problemResponses(400, 401, 403, 404, 409, 422, 503) },
 });
 
 const renamePasskeyRoute = createRoute({
@@ -96,9 +87,9 @@ const renamePasskeyRoute = createRoute({
   tags: ["Account"],
   summary: "Rename a passkey",
   middleware: ofUser,
-  request: { params: idParams, ...bodyOf(renamePasskeySchema) },
+  request: { params: idParams, body: jsonBody(renamePasskeySchema) },
   responses: {
-    200: { description: "The passkey now", content: json(passkeySchema) },
+    200: jsonAnswer("The passkey now", passkeySchema),
     ...problemResponses(400, 401, 403, 404, 412, 422, 503),
   },
 });
@@ -112,7 +103,7 @@ const removePasskeyRoute = createRoute({
   description:
     "It signs nobody in any more; sessions that it began go on. The last way to sign in is not removed unasked.",
   middleware: ofUser,
-  request: { params: idParams, ...bodyOf(removePasskeySchema) },
+  request: { params: idParams, body: jsonBody(removePasskeySchema) },
   responses: { 204: { description: "Removed" }, ...problemResponses(400, 401, 403, 404, 409, 412, 422, 429, 503) },
 });
 
@@ -125,10 +116,7 @@ const beginPasskeySignInRoute = createRoute({
   description:
     "For `navigator.credentials.get`; what comes of it goes to POST /v1/session/passkey within five minutes.",
   security: [],
-  responses: {
-    200: { description: "The options", content: json(passkeyRequestOptionsSchema) },
-    ...problemResponses(403, 404, 503),
-  },
+  responses: { 200: jsonAnswer("The options", passkeyRequestOptionsSchema), ...problemResponses(403, 404, 503) },
 });
 
 const signInWithPasskeyRoute = createRoute({
@@ -139,11 +127,8 @@ const signInWithPasskeyRoute = createRoute({
   summary: "Sign in with a passkey",
   description: "Sets the session cookie. A passkey is both factors: no password and no code is asked for.",
   security: [],
-  request: bodyOf(signInWithPasskeySchema),
-  responses: {
-    200: { description: "Signed in", content: json(meSchema) },
-    ...problemResponses(400, 401, 403, 404, 503),
-  },
+  request: { body: jsonBody(signInWithPasskeySchema) },
+  responses: { 200: jsonAnswer("Signed in", meSchema), ...problemResponses(400, 401, 403, 404, 503) },
 });
 
 export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
@@ -173,8 +158,7 @@ export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
     mailer
       ?.send(passkeyMail(email, added.name, publicUrl))
       .catch((error: unknown) => log.warn({ err: error }, "that a passkey was added could not be mailed"));
-    c.header("etag", await entityTag(c, stateOf(added)));
-    return c.json(describe(added), 201);
+    return await answerTagged(c, stateOf(added), describe(added), 201);
   });
 
   app.openapi(renamePasskeyRoute, async (c) => {
@@ -183,8 +167,7 @@ export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
     const edit = { by: authorOf(c), check: (current: PasskeyRecord) => check(stateOf(current)) };
     const renamed = await available().rename(which, edit);
     if (!renamed) throw noSuchPasskey();
-    c.header("etag", await entityTag(c, stateOf(renamed)));
-    return c.json(describe(renamed), 200);
+    return await answerTagged(c, stateOf(renamed), describe(renamed), 200);
   });
 
   app.openapi(removePasskeyRoute, async (c) => {

@@ -21,6 +21,7 @@ import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { readBody } from "../read-body.ts";
+import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
 import { sayWatermark } from "../say-watermark.ts";
 
 interface PaymentsRoutesDeps {
@@ -50,12 +51,9 @@ const recordPaymentRoute = createRoute({
   description:
     "By who may write payments above the node that pays. open → paid, failed, void; paid → refunded, failed, open; failed → paid, open, void; void → open. All that was said is kept.",
   middleware: requireScope("payments:write"),
-  request: {
-    params: z.object({ id: z.string().max(100) }),
-    body: { required: true, content: { "application/json": { schema: setPaymentSchema } } },
-  },
+  request: { params: idParams, body: jsonBody(setPaymentSchema) },
   responses: {
-    200: { description: "The statement now", content: { "application/json": { schema: statementDetailSchema } } },
+    200: jsonAnswer("The statement now", statementDetailSchema),
     ...problemResponses(400, 401, 403, 404, 409, 412, 503),
   },
 });
@@ -105,12 +103,9 @@ export function paymentsRoutes({
       security: [],
       middleware: genuine(paymentKeys, now),
       [maxBodyBytes]: maxMessageBytes,
-      request: {
-        headers: messageHeaders,
-        body: { required: true, content: { "application/json": { schema: paymentMessageSchema } } },
-      },
+      request: { headers: messageHeaders, body: jsonBody(paymentMessageSchema) },
       responses: {
-        200: { description: "It was taken", content: { "application/json": { schema: paymentReceiptSchema } } },
+        200: jsonAnswer("It was taken", paymentReceiptSchema),
         ...problemResponses(400, 401, 404, 409, 413, 503),
       },
     }),

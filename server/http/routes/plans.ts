@@ -1,6 +1,6 @@
 /** Plans of the caller's subtree, and those that nodes above offer to it. */
 
-import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { UsageSource } from "../../billing/measure-span.ts";
 import {
   changePlan,
@@ -31,14 +31,12 @@ import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, maxBodyBytes, problemResponses } from "../app-pieces.ts";
-import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import { isWithinReach, requireScope, resolveNode, withinReach } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
-import { entityTag, ifMatch } from "../entity-tag.ts";
+import { answerTagged, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
-
-const idParams = z.object({ id: z.string().max(100) });
-const answered = (description: string) => ({ description, content: { "application/json": { schema: planSchema } } });
+import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
 
 interface PlansRoutesDeps {
   postgres: Postgres;
@@ -58,10 +56,7 @@ const listPlansRoute = createRoute({
     "The oldest first. Prices are left out where the caller may not see them, drafts where the plan is another's. A page may have fewer than `limit` before the last.",
   middleware: requireScope("read"),
   request: { query: pagedQuerySchema },
-  responses: {
-    200: listed("All plans", planListSchema, planSchema),
-    ...problemResponses(400, 401, 403, 503),
-  },
+  responses: { 200: listed("All plans", planListSchema, planSchema), ...problemResponses(400, 401, 403, 503) },
 });
 
 const createPlanRoute = createRoute({
@@ -73,8 +68,8 @@ const createPlanRoute = createRoute({
   description: "Its first version is a draft: nobody can subscribe to it until it is published.",
   middleware: requireScope("plans:write"),
   [maxBodyBytes]: maxTermsBytes,
-  request: { body: { required: true, content: { "application/json": { schema: createPlanSchema } } } },
-  responses: { 201: answered("The new plan"), ...problemResponses(400, 401, 403, 404, 503) },
+  request: { body: jsonBody(createPlanSchema) },
+  responses: { 201: jsonAnswer("The new plan", planSchema), ...problemResponses(400, 401, 403, 404, 503) },
 });
 
 const getPlanRoute = createRoute({
@@ -85,7 +80,7 @@ const getPlanRoute = createRoute({
   summary: "Get a plan with all its versions",
   middleware: requireScope("read"),
   request: { params: idParams },
-  responses: { 200: answered("The plan"), ...problemResponses(401, 403, 404, 503) },
+  responses: { 200: jsonAnswer("The plan", planSchema), ...problemResponses(401, 403, 404, 503) },
 });
 
 const updatePlanRoute = createRoute({
@@ -97,11 +92,8 @@ const updatePlanRoute = createRoute({
   description: "Terms go to the draft, which is begun where all versions are published: a published one never changes.",
   middleware: requireScope("plans:write"),
   [maxBodyBytes]: maxTermsBytes,
-  request: {
-    params: idParams,
-    body: { required: true, content: { "application/json": { schema: changePlanSchema } } },
-  },
-  responses: { 200: answered("The plan now"), ...problemResponses(400, 401, 403, 404, 412, 503) },
+  request: { params: idParams, body: jsonBody(changePlanSchema) },
+  responses: { 200: jsonAnswer("The plan now", planSchema), ...problemResponses(400, 401, 403, 404, 412, 503) },
 });
 
 const publishPlanRoute = createRoute({
@@ -113,7 +105,7 @@ const publishPlanRoute = createRoute({
   description: "Subscriptions stay with the version that they have until they are changed.",
   middleware: requireScope("plans:write"),
   request: { params: idParams },
-  responses: { 200: answered("The plan now"), ...problemResponses(401, 403, 404, 409, 412, 503) },
+  responses: { 200: jsonAnswer("The plan now", planSchema), ...problemResponses(401, 403, 404, 409, 412, 503) },
 });
 
 export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenAPIHono<HttpEnv> {
@@ -141,16 +133,14 @@ export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenA
       throw new ProblemError("invalid_request", "an agent has no plans of its own", { field: "node" });
     checkTerms(terms, node, meterOf);
     const plan = await createPlan(postgres, tree, { node, name, offered, terms }, authorOf(c));
-    c.header("etag", await entityTag(c, stateOfPlan(plan)));
-    return c.json(describePlan(plan, actor, tree), 201);
+    return await answerTagged(c, stateOfPlan(plan), describePlan(plan, actor, tree), 201);
   });
 
   app.openapi(getPlanRoute, async (c) => {
     const actor = c.get("actor");
     const plan = await readPlan(postgres.db, c.req.valid("param").id);
     if (!plan || !mayUsePlan(actor, tree, plan)) throw new ProblemError("not_found", "there is no such plan");
-    c.header("etag", await entityTag(c, stateOfPlan(plan)));
-    return c.json(describePlan(plan, actor, tree), 200);
+    return await answerTagged(c, stateOfPlan(plan), describePlan(plan, actor, tree), 200);
   });
 
   app.openapi(updatePlanRoute, async (c) => {
@@ -159,22 +149,18 @@ export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenA
     const wanted = c.req.valid("json");
     if (wanted.terms) checkTerms(wanted.terms, node, meterOf);
     const plan = await changePlan(postgres, tree, id, wanted, { by: authorOf(c), check: await ifMatch(c) });
-    c.header("etag", await entityTag(c, stateOfPlan(plan)));
-    return c.json(describePlan(plan, actor, tree), 200);
+    return await answerTagged(c, stateOfPlan(plan), describePlan(plan, actor, tree), 200);
   });
 
   app.openapi(publishPlanRoute, async (c) => {
     const actor = c.get("actor");
     const { id } = await ownPlan(actor, c.req.valid("param").id);
     const plan = await publishPlan(postgres, id, { by: authorOf(c), check: await ifMatch(c) });
-    c.header("etag", await entityTag(c, stateOfPlan(plan)));
-    return c.json(describePlan(plan, actor, tree), 200);
+    return await answerTagged(c, stateOfPlan(plan), describePlan(plan, actor, tree), 200);
   });
 
   async function ownPlan(actor: Actor, id: string): Promise<PlanRecord> {
-    const plan = await readPlan(postgres.db, id);
-    if (!plan || !isWithinReach(actor, tree, plan.node)) throw new ProblemError("not_found", "there is no such plan");
-    return plan;
+    return withinReach(actor, tree, await readPlan(postgres.db, id), "plan");
   }
   return app;
 }

@@ -43,6 +43,7 @@ import { readExact } from "../exact-json.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
 import { readBody } from "../read-body.ts";
+import { jsonAnswer, jsonBody } from "../route-parts.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
@@ -136,9 +137,9 @@ const replayQuarantineRoute = createRoute({
   summary: "Replay rejected events",
   description: `By \`ids\`, or all that wait and match; then \`next_cursor\` leads to the rest. ${replayed}`,
   middleware: requireScope("events:correct"),
-  request: { body: { required: true, content: { "application/json": { schema: replayRequestSchema } } } },
+  request: { body: jsonBody(replayRequestSchema) },
   responses: {
-    200: { description: "What came of it", content: { "application/json": { schema: replayAnswerSchema } } },
+    200: jsonAnswer("What came of it", replayAnswerSchema),
     ...problemResponses(400, 401, 403, 404, 429, 503),
   },
 });
@@ -156,7 +157,7 @@ const replayQuarantinedEventRoute = createRoute({
     body: { required: false, content: { "application/json": { schema: replayOneRequestSchema } } },
   },
   responses: {
-    200: { description: "What came of it", content: { "application/json": { schema: replayedEventSchema } } },
+    200: jsonAnswer("What came of it", replayedEventSchema),
     ...problemResponses(400, 401, 403, 404, 429, 503),
   },
 });

@@ -8,6 +8,7 @@ import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { jsonAnswer } from "../route-parts.ts";
 import { sayWatermark } from "../say-watermark.ts";
 import { storeFor } from "../take-turns.ts";
 
@@ -45,7 +46,7 @@ const checkEntitlementRoute = createRoute({
     query: z.strictObject({ node: nodeAddressSchema.optional() }),
   },
   responses: {
-    200: { description: "Whether it may, and why", content: { "application/json": { schema: entitlementSchema } } },
+    200: jsonAnswer("Whether it may, and why", entitlementSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });

@@ -25,6 +25,7 @@ import { requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
+import { jsonAnswer, jsonBody } from "../route-parts.ts";
 import { readTimeRange } from "../time-range.ts";
 
 interface ReconciliationRoutesDeps {
@@ -61,9 +62,9 @@ const createRebuildRoute = createRoute({
   description:
     "Every day of every organization in question is compared, and what differs is written: no reader sees less meanwhile.",
   middleware: requireScope("admin"),
-  request: { body: { required: true, content: { "application/json": { schema: rebuildRequestSchema } } } },
+  request: { body: jsonBody(rebuildRequestSchema) },
   responses: {
-    202: { description: "It begins within seconds", content: { "application/json": { schema: rebuildSchema } } },
+    202: jsonAnswer("It begins within seconds", rebuildSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -75,10 +76,7 @@ const listRebuildsRoute = createRoute({
   tags: ["Operations"],
   summary: "List rebuilds, newest first",
   middleware: requireScope("admin"),
-  responses: {
-    200: listed("The rebuilds", rebuildListSchema, rebuildSchema),
-    ...problemResponses(401, 403, 503),
-  },
+  responses: { 200: listed("The rebuilds", rebuildListSchema, rebuildSchema), ...problemResponses(401, 403, 503) },
 });
 
 const getRebuildRoute = createRoute({
@@ -89,10 +87,7 @@ const getRebuildRoute = createRoute({
   summary: "Get how far a rebuild has got",
   middleware: requireScope("admin"),
   request: { params: z.object({ id: z.string().min(1).max(100) }) },
-  responses: {
-    200: { description: "The rebuild", content: { "application/json": { schema: rebuildSchema } } },
-    ...problemResponses(401, 403, 404, 503),
-  },
+  responses: { 200: jsonAnswer("The rebuild", rebuildSchema), ...problemResponses(401, 403, 404, 503) },
 });
 
 export function reconciliationRoutes({

@@ -49,6 +49,7 @@ import { streamOf } from "../list-form.ts";
 import { pageOf } from "../page-of.ts";
 import { rawAnswer } from "../raw-answer.ts";
 import { documentNow, readReportQuestion, wholeCaller } from "../report-question.ts";
+import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
 import { sayWatermark } from "../say-watermark.ts";
 
 interface ReportRunsRoutesDeps {
@@ -58,11 +59,6 @@ interface ReportRunsRoutesDeps {
   now?: () => number;
 }
 
-const idParams = z.object({ id: z.string().max(100) });
-const answered = (description: string) => ({
-  description,
-  content: { "application/json": { schema: reportRunSchema } },
-});
 /** How long the links in an answer work. */
 const linkMs = hourMs;
 
@@ -74,8 +70,8 @@ const createReportRunRoute = createRoute({
   summary: "Run a report",
   description: `\`billing\` and \`financial\` need the right to see prices at the node, \`audit\` the right to read its audit. At most ${maxUnfinished} runs of a caller wait or are made at once. A run fails, and says so, where its tenant would keep more files than it may.`,
   middleware: requireScope("read"),
-  request: { body: { required: true, content: { "application/json": { schema: startRunSchema } } } },
-  responses: { 202: answered("The run"), ...problemResponses(400, 401, 403, 404, 429, 503) },
+  request: { body: jsonBody(startRunSchema) },
+  responses: { 202: jsonAnswer("The run", reportRunSchema), ...problemResponses(400, 401, 403, 404, 429, 503) },
 });
 
 const runTable = listTable("runs", reportRunSchema, { name: "report-runs" });
@@ -88,10 +84,7 @@ const listReportRunsRoute = createRoute({
   summary: "List report runs, newest first",
   middleware: requireScope("read"),
   request: { query: runQuerySchema },
-  responses: {
-    200: listed("The runs", runListSchema, reportRunSchema),
-    ...problemResponses(400, 401, 403, 404, 503),
-  },
+  responses: { 200: listed("The runs", runListSchema, reportRunSchema), ...problemResponses(400, 401, 403, 404, 503) },
 });
 
 const getReportRunRoute = createRoute({
@@ -102,7 +95,7 @@ const getReportRunRoute = createRoute({
   summary: "Get a report run with links to its files",
   middleware: requireScope("read"),
   request: { params: idParams },
-  responses: { 200: answered("The run"), ...problemResponses(401, 403, 404, 503) },
+  responses: { 200: jsonAnswer("The run", reportRunSchema), ...problemResponses(401, 403, 404, 503) },
 });
 
 const getReportRunPreviewRoute = createRoute({
@@ -114,10 +107,7 @@ const getReportRunPreviewRoute = createRoute({
   description: `As it was known then, of each section at most ${previewRows} rows, in whichever formats it was made.`,
   middleware: requireScope("read"),
   request: { params: idParams },
-  responses: {
-    200: { description: "The report", content: { "application/json": { schema: reportPreviewSchema } } },
-    ...problemResponses(401, 403, 404, 409, 503),
-  },
+  responses: { 200: jsonAnswer("The report", reportPreviewSchema), ...problemResponses(401, 403, 404, 409, 503) },
 });
 
 const cancelReportRunRoute = createRoute({
@@ -129,7 +119,7 @@ const cancelReportRunRoute = createRoute({
   description: "One's own, or with the right to write reports at its node any. A run that is over stays as it is.",
   middleware: requireScope("read"),
   request: { params: idParams },
-  responses: { 200: answered("The run now"), ...problemResponses(401, 403, 404, 503) },
+  responses: { 200: jsonAnswer("The run now", reportRunSchema), ...problemResponses(401, 403, 404, 503) },
 });
 
 const compareReportRunRoute = createRoute({
@@ -142,7 +132,7 @@ const compareReportRunRoute = createRoute({
   middleware: requireScope("read"),
   request: { params: idParams },
   responses: {
-    200: { description: "The differences", content: { "application/json": { schema: runDifferencesSchema } } },
+    200: jsonAnswer("The differences", runDifferencesSchema),
     ...problemResponses(400, 401, 403, 404, 409, 503),
   },
 });

@@ -18,7 +18,6 @@ import {
   standardReports,
 } from "../../contract/reports.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
-import { ProblemError } from "../../problem.ts";
 import { customQuestion, metersOfReport } from "../../reports/custom-question.ts";
 import { previewOf, previewRows } from "../../reports/preview.ts";
 import type { ReportSource } from "../../reports/report-source.ts";
@@ -38,20 +37,19 @@ import {
 import { wasWithin } from "../../tree/past-owners.ts";
 import { answerList, listed, listTable } from "../answer-list.ts";
 import { changesNothing, createRouter, problemResponses } from "../app-pieces.ts";
-import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import { requireScope, resolveNode, withinReach } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
-import { entityTag, ifMatch } from "../entity-tag.ts";
+import { answerTagged, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
 import { documentNow, readReportQuestion, wholeCaller } from "../report-question.ts";
+import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
 
 interface ReportsRoutesDeps {
   source: ReportSource;
   now?: () => number;
 }
 
-const idParams = z.object({ id: z.string().max(100) });
-const answered = (description: string) => ({ description, content: { "application/json": { schema: reportSchema } } });
 const positionSchema = z.object({ name: z.string(), id: z.string() });
 
 const reportTable = listTable("reports", reportSchema);
@@ -79,8 +77,8 @@ const createReportRoute = createRoute({
   description:
     "`billing` and `financial` need the right to see prices at the node, `audit` the right to read its audit.",
   middleware: requireScope("reports:write"),
-  request: { body: { required: true, content: { "application/json": { schema: createReportSchema } } } },
-  responses: { 201: answered("The new report"), ...problemResponses(400, 401, 403, 404, 409, 503) },
+  request: { body: jsonBody(createReportSchema) },
+  responses: { 201: jsonAnswer("The new report", reportSchema), ...problemResponses(400, 401, 403, 404, 409, 503) },
 });
 
 const previewReportRoute = createRoute({
@@ -92,9 +90,9 @@ const previewReportRoute = createRoute({
   summary: "Preview a report",
   description: `What a run would say now, of each section at most ${previewRows} rows. Nothing is kept of it.`,
   middleware: requireScope("read"),
-  request: { body: { required: true, content: { "application/json": { schema: previewReportSchema } } } },
+  request: { body: jsonBody(previewReportSchema) },
   responses: {
-    200: { description: "The report", content: { "application/json": { schema: reportPreviewSchema } } },
+    200: jsonAnswer("The report", reportPreviewSchema),
     ...problemResponses(400, 401, 403, 404, 409, 429, 503),
   },
 });
@@ -107,7 +105,7 @@ const getReportRoute = createRoute({
   summary: "Get a report",
   middleware: requireScope("read"),
   request: { params: idParams },
-  responses: { 200: answered("The report"), ...problemResponses(401, 403, 404, 503) },
+  responses: { 200: jsonAnswer("The report", reportSchema), ...problemResponses(401, 403, 404, 503) },
 });
 
 const updateReportRoute = createRoute({
@@ -118,11 +116,11 @@ const updateReportRoute = createRoute({
   summary: "Update a report",
   description: "Runs of it that were made stay as they are.",
   middleware: requireScope("reports:write"),
-  request: {
-    params: idParams,
-    body: { required: true, content: { "application/json": { schema: changeReportSchema } } },
+  request: { params: idParams, body: jsonBody(changeReportSchema) },
+  responses: {
+    200: jsonAnswer("The report now", reportSchema),
+    ...problemResponses(400, 401, 403, 404, 409, 412, 503),
   },
-  responses: { 200: answered("The report now"), ...problemResponses(400, 401, 403, 404, 409, 412, 503) },
 });
 
 const deleteReportRoute = createRoute({
@@ -144,9 +142,7 @@ const getReportSchemaRoute = createRoute({
   tags: ["Reports"],
   summary: "Get the JSON Schema of a report",
   security: [],
-  responses: {
-    200: { description: "JSON Schema 2020-12", content: { "application/json": { schema: z.looseObject({}) } } },
-  },
+  responses: { 200: jsonAnswer("JSON Schema 2020-12", z.looseObject({})) },
 });
 
 export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): OpenAPIHono<HttpEnv> {
@@ -184,8 +180,7 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
     requireKind(await wholeCaller(c), wanted.kind, node, tree);
     checkMeters(wanted.kind, wanted.options, node);
     const made = await createReport(postgres, tree, { ...wanted, node }, authorOf(c));
-    c.header("etag", await entityTag(c, stateOfReport(made)));
-    return c.json(describeReport(made, wasWithin(tree, c.get("actor").reach)), 201);
+    return await answerTagged(c, stateOfReport(made), describeReport(made, wasWithin(tree, c.get("actor").reach)), 201);
   });
 
   app.openapi(previewReportRoute, async (c) => {
@@ -203,8 +198,12 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
       return c.json(standardReport(kind, node), 200);
     }
     const found = await ownReport(c, id);
-    c.header("etag", await entityTag(c, stateOfReport(found)));
-    return c.json(describeReport(found, wasWithin(tree, c.get("actor").reach)), 200);
+    return await answerTagged(
+      c,
+      stateOfReport(found),
+      describeReport(found, wasWithin(tree, c.get("actor").reach)),
+      200,
+    );
   });
 
   app.openapi(updateReportRoute, async (c) => {
@@ -212,8 +211,12 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
     const edits = c.req.valid("json");
     if (edits.options) checkMeters(found.kind, edits.options, found.node);
     const changed = await changeReport(postgres, found.id, edits, { by: authorOf(c), check: await ifMatch(c) });
-    c.header("etag", await entityTag(c, stateOfReport(changed)));
-    return c.json(describeReport(changed, wasWithin(tree, c.get("actor").reach)), 200);
+    return await answerTagged(
+      c,
+      stateOfReport(changed),
+      describeReport(changed, wasWithin(tree, c.get("actor").reach)),
+      200,
+    );
   });
 
   app.openapi(deleteReportRoute, async (c) => {
@@ -242,9 +245,7 @@ function createTools(source: ReportsRoutesDeps["source"], now: () => number) {
 
   /** Throws `not_found` outside the caller's nodes, `forbidden` where they may not see what it shows. */
   async function ownReport(c: Context<HttpEnv>, id: string): Promise<ReportRecord> {
-    const found = await readReport(postgres.db, id);
-    if (!found || !isWithinReach(c.get("actor"), tree, found.node))
-      throw new ProblemError("not_found", "there is no such report");
+    const found = withinReach(c.get("actor"), tree, await readReport(postgres.db, id), "report");
     requireKind(await wholeCaller(c), found.kind, found.node, tree);
     return found;
   }

@@ -1,6 +1,6 @@
 /** /v1/rules: the rules of the caller's subtree. */
 
-import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import { checkRule } from "../../alerts/check-rule.ts";
 import { hasPast, previewAt } from "../../alerts/preview.ts";
 import { TooManyReadingsError } from "../../alerts/preview-entry.ts";
@@ -40,17 +40,15 @@ import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { answerList, listed, listTable } from "../answer-list.ts";
 import { changesNothing, createRouter, problemResponses } from "../app-pieces.ts";
-import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import { requireScope, resolveNode, withinReach } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
-import { entityTag, ifMatch } from "../entity-tag.ts";
+import { answerTagged, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
+import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
 import { sayWatermark } from "../say-watermark.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
-
-const idParams = z.object({ id: z.string().max(100) });
-const answered = (description: string) => ({ description, content: { "application/json": { schema: ruleSchema } } });
 
 interface RulesRoutesDeps {
   postgres: Postgres;
@@ -71,10 +69,7 @@ const listRulesRoute = createRoute({
   summary: "List alert rules",
   middleware: requireScope("read"),
   request: { query: ruleQuerySchema },
-  responses: {
-    200: listed("The rules", ruleListSchema, ruleSchema),
-    ...problemResponses(400, 401, 403, 404, 503),
-  },
+  responses: { 200: listed("The rules", ruleListSchema, ruleSchema), ...problemResponses(400, 401, 403, 404, 503) },
 });
 
 const createRuleRoute = createRoute({
@@ -86,8 +81,8 @@ const createRuleRoute = createRoute({
   description:
     "`system` rules are made at `all` only, `billing` rules need the right to see prices. Alerts that hold when the rule is made are sent at once.",
   middleware: requireScope("rules:write"),
-  request: { body: { required: true, content: { "application/json": { schema: createRuleSchema } } } },
-  responses: { 201: answered("The new rule"), ...problemResponses(400, 401, 403, 404, 409, 503) },
+  request: { body: jsonBody(createRuleSchema) },
+  responses: { 201: jsonAnswer("The new rule", ruleSchema), ...problemResponses(400, 401, 403, 404, 409, 503) },
 });
 
 const getRuleRoute = createRoute({
@@ -98,7 +93,7 @@ const getRuleRoute = createRoute({
   summary: "Get an alert rule",
   middleware: requireScope("read"),
   request: { params: idParams },
-  responses: { 200: answered("The rule"), ...problemResponses(401, 403, 404, 503) },
+  responses: { 200: jsonAnswer("The rule", ruleSchema), ...problemResponses(401, 403, 404, 503) },
 });
 
 const updateRuleRoute = createRoute({
@@ -110,11 +105,8 @@ const updateRuleRoute = createRoute({
   description:
     "With another condition, or switched on again, it starts afresh: alerts that hold then are sent once more. A threshold of a quota that stays is told once in its cycle all the same.",
   middleware: requireScope("rules:write"),
-  request: {
-    params: idParams,
-    body: { required: true, content: { "application/json": { schema: changeRuleSchema } } },
-  },
-  responses: { 200: answered("The rule now"), ...problemResponses(400, 401, 403, 404, 412, 503) },
+  request: { params: idParams, body: jsonBody(changeRuleSchema) },
+  responses: { 200: jsonAnswer("The rule now", ruleSchema), ...problemResponses(400, 401, 403, 404, 412, 503) },
 });
 
 const deleteRuleRoute = createRoute({
@@ -138,12 +130,9 @@ const previewRuleRoute = createRoute({
   summary: "Preview an alert rule on past usage",
   description: `The rule on what really happened, as it is known now, at most ${previewLimits.maxDays} days and ${previewLimits.maxNodes} nodes. It notifies nobody. The past of the service itself, of customers and of bills is not kept, so rules about them have no preview.`,
   middleware: requireScope("read"),
-  request: { body: { required: true, content: { "application/json": { schema: previewRuleSchema } } } },
+  request: { body: jsonBody(previewRuleSchema) },
   responses: {
-    200: {
-      description: "When it would have fired",
-      content: { "application/json": { schema: previewAnswerSchema } },
-    },
+    200: jsonAnswer("When it would have fired", previewAnswerSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -181,14 +170,12 @@ export function rulesRoutes(deps: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
     const rule = { ...wanted, node, repeatHours: repeat_hours };
     await checkRule(postgres.db, { tree, meterOf }, rule, actor);
     const made = await createRule(postgres, tree, rule, authorOf(c));
-    c.header("etag", await entityTag(c, stateOfRule(made)));
-    return c.json(describeRule(made), 201);
+    return await answerTagged(c, stateOfRule(made), describeRule(made), 201);
   });
 
   app.openapi(getRuleRoute, async (c) => {
     const found = await ownRule(deps, c.get("actor"), c.req.valid("param").id);
-    c.header("etag", await entityTag(c, stateOfRule(found)));
-    return c.json(describeRule(found), 200);
+    return await answerTagged(c, stateOfRule(found), describeRule(found), 200);
   });
 
   app.openapi(updateRuleRoute, async (c) => {
@@ -204,8 +191,7 @@ export function rulesRoutes(deps: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
     await checkRule(postgres.db, { tree, meterOf }, edited, actor, rule);
     const edit = { ...wanted, repeatHours: repeat_hours };
     const changed = await changeRule(postgres, tree, rule.id, edit, { by: authorOf(c), check: await ifMatch(c) });
-    c.header("etag", await entityTag(c, stateOfRule(changed)));
-    return c.json(describeRule(changed), 200);
+    return await answerTagged(c, stateOfRule(changed), describeRule(changed), 200);
   });
 
   app.openapi(deleteRuleRoute, async (c) => {
@@ -267,9 +253,7 @@ function addPreview(
 }
 
 async function ownRule({ postgres, tree }: RulesRoutesDeps, actor: Actor, id: string): Promise<RuleRecord> {
-  const found = await readRule(postgres.db, id);
-  if (!found || !isWithinReach(actor, tree, found.node)) throw new ProblemError("not_found", "there is no such rule");
-  return found;
+  return withinReach(actor, tree, await readRule(postgres.db, id), "rule");
 }
 
 function refuseUnseenBilling(

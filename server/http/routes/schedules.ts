@@ -1,6 +1,6 @@
 /** /v1/schedules: when a report is sent, to whom, and how each time ended. */
 
-import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import {
   changeScheduleSchema,
   createScheduleSchema,
@@ -33,17 +33,12 @@ import { answerList, listed, listTable } from "../answer-list.ts";
 import { changesNothing, createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
-import { entityTag, ifMatch } from "../entity-tag.ts";
+import { answerTagged, entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
 import { wholeCaller } from "../report-question.ts";
+import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
 import { type ScheduleAccess, type SchedulesRoutesDeps, scheduleAccess } from "../schedule-access.ts";
-
-const idParams = z.object({ id: z.string().max(100) });
-const answered = (description: string) => ({
-  description,
-  content: { "application/json": { schema: scheduleSchema } },
-});
 
 const scheduleTable = listTable("schedules", scheduleSchema, { types: { at: "text" } });
 const slotTable = listTable("slots", slotSchema, { types: { from: "instant", to: "instant" } });
@@ -71,8 +66,11 @@ const createScheduleRoute = createRoute({
   description:
     "Each time covers the whole period before it and is sent once, after everything of the period can be queried; of a billing cycle after its statement has closed. What each person gets is decided when it is sent; addresses outside get what the author may see then. Addresses without an account that the caller sees are added so many times an hour; whoever unsubscribed from a schedule of the tenant gets nothing of another one until they agree themselves.",
   middleware: requireScope("reports:write"),
-  request: { body: { required: true, content: { "application/json": { schema: createScheduleSchema } } } },
-  responses: { 201: answered("The new schedule"), ...problemResponses(400, 401, 403, 404, 409, 429, 503) },
+  request: { body: jsonBody(createScheduleSchema) },
+  responses: {
+    201: jsonAnswer("The new schedule", scheduleSchema),
+    ...problemResponses(400, 401, 403, 404, 409, 429, 503),
+  },
 });
 
 const previewScheduleRoute = createRoute({
@@ -83,9 +81,9 @@ const previewScheduleRoute = createRoute({
   tags: ["Reports"],
   summary: "Preview when a schedule would send",
   middleware: requireScope("read"),
-  request: { body: { required: true, content: { "application/json": { schema: previewScheduleSchema } } } },
+  request: { body: jsonBody(previewScheduleSchema) },
   responses: {
-    200: { description: "In words, and next", content: { "application/json": { schema: schedulePreviewSchema } } },
+    200: jsonAnswer("In words, and next", schedulePreviewSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -98,7 +96,7 @@ const getScheduleRoute = createRoute({
   summary: "Get a report schedule",
   middleware: requireScope("read"),
   request: { params: idParams },
-  responses: { 200: answered("The schedule"), ...problemResponses(401, 403, 404, 503) },
+  responses: { 200: jsonAnswer("The schedule", scheduleSchema), ...problemResponses(401, 403, 404, 503) },
 });
 
 const updateScheduleRoute = createRoute({
@@ -109,11 +107,11 @@ const updateScheduleRoute = createRoute({
   summary: "Update a report schedule",
   description: "Who edits it is its author from then on. A period that was sent is not sent again at another time.",
   middleware: requireScope("reports:write"),
-  request: {
-    params: idParams,
-    body: { required: true, content: { "application/json": { schema: changeScheduleSchema } } },
+  request: { params: idParams, body: jsonBody(changeScheduleSchema) },
+  responses: {
+    200: jsonAnswer("The schedule now", scheduleSchema),
+    ...problemResponses(400, 401, 403, 404, 412, 429, 503),
   },
-  responses: { 200: answered("The schedule now"), ...problemResponses(400, 401, 403, 404, 412, 429, 503) },
 });
 
 const deleteScheduleRoute = createRoute({
@@ -138,7 +136,7 @@ const pausingRoute = (verb: "pause" | "resume", summary: string, description: st
     description,
     middleware: requireScope("reports:write"),
     request: { params: idParams },
-    responses: { 200: answered("The schedule now"), ...problemResponses(401, 403, 404, 412, 503) },
+    responses: { 200: jsonAnswer("The schedule now", scheduleSchema), ...problemResponses(401, 403, 404, 412, 503) },
   });
 
 const pauses = [
@@ -166,10 +164,7 @@ const testScheduleRoute = createRoute({
     "The last period that has ended, as far as it is known. A key has no address: for it the report is made, as `run` of the slot says, and not sent.",
   middleware: requireScope("reports:write"),
   request: { params: idParams },
-  responses: {
-    202: { description: "It is on its way", content: { "application/json": { schema: slotSchema } } },
-    ...problemResponses(401, 403, 404, 429, 503),
-  },
+  responses: { 202: jsonAnswer("It is on its way", slotSchema), ...problemResponses(401, 403, 404, 429, 503) },
 });
 
 const listScheduleSlotsRoute = createRoute({
@@ -180,10 +175,7 @@ const listScheduleSlotsRoute = createRoute({
   summary: "List the slots of a report schedule",
   middleware: requireScope("read"),
   request: { params: idParams, query: slotQuerySchema },
-  responses: {
-    200: listed("The slots", slotListSchema, slotSchema),
-    ...problemResponses(400, 401, 403, 404, 503),
-  },
+  responses: { 200: listed("The slots", slotListSchema, slotSchema), ...problemResponses(400, 401, 403, 404, 503) },
 });
 
 export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv> {
@@ -230,8 +222,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
 
   app.openapi(getScheduleRoute, async (c) => {
     const { schedule, report } = await ownSchedule(c, c.req.valid("param").id);
-    c.header("etag", await entityTag(c, stateOfSchedule(schedule)));
-    return c.json(await describe(c, schedule, report?.name), 200);
+    return await answerTagged(c, stateOfSchedule(schedule), await describe(c, schedule, report?.name), 200);
   });
 
   app.openapi(updateScheduleRoute, async (c) => {
@@ -243,8 +234,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
       await countStrangers(c.get("actor"), addedTo(schedule.recipients, edits.recipients), "recipients");
     const edit = { by: authorOf(c), check: await ifMatch(c), hasBucket };
     const changed = await changeSchedule(postgres, tree, schedule.id, edits, edit, now());
-    c.header("etag", await entityTag(c, stateOfSchedule(changed)));
-    return c.json(await describe(c, changed, report?.name), 200);
+    return await answerTagged(c, stateOfSchedule(changed), await describe(c, changed, report?.name), 200);
   });
 
   app.openapi(deleteScheduleRoute, async (c) => {
@@ -302,8 +292,7 @@ function addActions(
       const { schedule, report } = await ownSchedule(c, c.req.valid("param").id);
       const edit = { by: authorOf(c), check: await ifMatch(c) };
       const changed = await pauseSchedule(postgres, tree, schedule.id, paused, edit, now());
-      c.header("etag", await entityTag(c, stateOfSchedule(changed)));
-      return c.json(await describe(c, changed, report?.name), 200);
+      return await answerTagged(c, stateOfSchedule(changed), await describe(c, changed, report?.name), 200);
     });
 
   app.openapi(testScheduleRoute, async (c) => {

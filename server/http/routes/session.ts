@@ -9,6 +9,7 @@ import { createRouter, problemResponses } from "../app-pieces.ts";
 import { refuseForeignOrigin, requireActor, sessionToken } from "../authenticate.ts";
 import { describeActor, originOf, signIn } from "../begin-session.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { jsonAnswer, jsonBody } from "../route-parts.ts";
 import { cookieAttributes } from "../session-cookie.ts";
 
 interface SessionRoutesDeps {
@@ -24,11 +25,8 @@ const signInRoute = createRoute({
   summary: "Sign in",
   description: "Sets the session cookie. Too many failed attempts are answered 429 for a while.",
   security: [],
-  request: { body: { required: true, content: { "application/json": { schema: signInSchema } } } },
-  responses: {
-    200: { description: "Signed in", content: { "application/json": { schema: meSchema } } },
-    ...problemResponses(400, 401, 403, 429, 503),
-  },
+  request: { body: jsonBody(signInSchema) },
+  responses: { 200: jsonAnswer("Signed in", meSchema), ...problemResponses(400, 401, 403, 429, 503) },
 });
 
 const signOutRoute = createRoute({
@@ -38,10 +36,7 @@ const signOutRoute = createRoute({
   tags: ["Account"],
   summary: "Sign out",
   security: [],
-  responses: {
-    204: { description: "Signed out, whether or not there was a session" },
-    ...problemResponses(403, 503),
-  },
+  responses: { 204: { description: "Signed out, whether or not there was a session" }, ...problemResponses(403, 503) },
 });
 
 const getMeRoute = createRoute({
@@ -51,10 +46,7 @@ const getMeRoute = createRoute({
   tags: ["Account"],
   summary: "Get who the caller is, and what they may do",
   middleware: requireActor,
-  responses: {
-    200: { description: "The caller", content: { "application/json": { schema: meSchema } } },
-    ...problemResponses(401, 503),
-  },
+  responses: { 200: jsonAnswer("The caller", meSchema), ...problemResponses(401, 503) },
 });
 
 export function sessionRoutes({ users, sessions }: SessionRoutesDeps): OpenAPIHono<HttpEnv> {

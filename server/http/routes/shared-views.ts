@@ -36,6 +36,7 @@ import { askUsage, type UsageSources } from "../ask-usage.ts";
 import { isWithinReach } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { rawAnswer } from "../raw-answer.ts";
+import { jsonAnswer, jsonBody } from "../route-parts.ts";
 import { sayWatermark } from "../say-watermark.ts";
 import { SharedFigures, sharedAnswerMs } from "../shared-figures.ts";
 
@@ -58,11 +59,8 @@ const openSharedViewRoute = createRoute({
   description:
     "With the token of a link or of an embedding, which is all it takes. Whether a token is unknown, expired or revoked, or its maker may not show the dashboard any more: the answer is the same.",
   security: [],
-  request: { body: { required: true, content: { "application/json": { schema: openSharedViewSchema } } } },
-  responses: {
-    200: { description: "The dashboard", content: { "application/json": { schema: sharedViewSchema } } },
-    ...problemResponses(400, 404, 429, 503),
-  },
+  request: { body: jsonBody(openSharedViewSchema) },
+  responses: { 200: jsonAnswer("The dashboard", sharedViewSchema), ...problemResponses(400, 404, 429, 503) },
 });
 
 const askSharedPanelRoute = createRoute({
@@ -74,11 +72,8 @@ const askSharedPanelRoute = createRoute({
   summary: "Get the figures of a panel of a shared dashboard",
   description: `What the panel asks, of the node that the token is for: nothing else can be asked. An answer stands for ${sharedAnswerMs / 1_000} s for all who ask for it.`,
   security: [],
-  request: { body: { required: true, content: { "application/json": { schema: askSharedPanelSchema } } } },
-  responses: {
-    200: { description: "The figures", content: { "application/json": { schema: sharedPanelAnswerSchema } } },
-    ...problemResponses(400, 404, 429, 503),
-  },
+  request: { body: jsonBody(askSharedPanelSchema) },
+  responses: { 200: jsonAnswer("The figures", sharedPanelAnswerSchema), ...problemResponses(400, 404, 429, 503) },
 });
 
 export function sharedViewsRoutes(deps: SharedViewsRoutesDeps): OpenAPIHono<HttpEnv> {

@@ -32,9 +32,10 @@ import { requireScope, resolveNode } from "../authenticate.ts";
 import { entityTag } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { listFormOf, listMediaTypes, mapped, streamOf } from "../list-form.ts";
-import { isTableForm, sendTable, tableColumns } from "../list-table.ts";
+import { type CellsOf, isTableForm, sendTable, tableOf } from "../list-table.ts";
 import { pageOf } from "../page-of.ts";
 import { rawAnswer } from "../raw-answer.ts";
+import { idParams } from "../route-parts.ts";
 import { sayWatermark } from "../say-watermark.ts";
 import { readInstant, readTimeRange } from "../time-range.ts";
 
@@ -79,7 +80,7 @@ const getStatementRoute = createRoute({
   description:
     "What later events changed is in `adjustments`; it is charged with the node's next statement. With `Accept: text/csv` its lines.",
   middleware: requireScope("read"),
-  request: { params: z.object({ id: z.string().max(100) }) },
+  request: { params: idParams },
   responses: {
     200: {
       description: "The statement",
@@ -122,7 +123,7 @@ export function statementsRoutes(source: StatementsRoutesDeps): OpenAPIHono<Http
         }
       };
       if (isTableForm(form)) {
-        const table = { columns: tableColumns(listColumns, listTypes), rows: mapped(all(), listCells) };
+        const table = tableOf(listCells, all(), listTypes);
         return rawAnswer(await sendTable(c, form, { name: "statements", table, clickhouse }));
       }
       c.header("content-type", listMediaTypes[form]);
@@ -153,26 +154,6 @@ export function statementsRoutes(source: StatementsRoutesDeps): OpenAPIHono<Http
   return app;
 }
 
-const listColumns = [
-  "id",
-  "kind",
-  "node",
-  "parent",
-  "cycle_start",
-  "cycle_end",
-  "from",
-  "to",
-  "currency",
-  "total",
-  "income",
-  "margin",
-  "adjusted_total",
-  "payment_status",
-  "payment_at",
-  "closed_at",
-  "summary",
-];
-
 const listTypes: Readonly<Record<string, ColumnType>> = {
   cycle_start: "instant",
   cycle_end: "instant",
@@ -186,75 +167,61 @@ const listTypes: Readonly<Record<string, ColumnType>> = {
   adjusted_total: "money",
 };
 
-function listCells(one: Statement): (string | null)[] {
-  const { id, kind, node, parent, cycle, from, to, currency, total, income, margin, payment } = one;
-  return [
-    id,
-    kind,
-    node,
-    parent,
-    cycle.start,
-    cycle.end,
-    from,
-    to,
-    currency,
-    total,
-    income,
-    margin,
-    one.adjusted_total,
-    payment.status,
-    payment.at,
-    one.closed_at,
-    one.summary,
-  ];
+const listCells: CellsOf<Statement> = {
+  id: ({ id }) => id,
+  kind: ({ kind }) => kind,
+  node: ({ node }) => node,
+  parent: ({ parent }) => parent,
+  cycle_start: ({ cycle }) => cycle.start,
+  cycle_end: ({ cycle }) => cycle.end,
+  from: ({ from }) => from,
+  to: ({ to }) => to,
+  currency: ({ currency }) => currency,
+  total: ({ total }) => total,
+  income: ({ income }) => income,
+  margin: ({ margin }) => margin,
+  adjusted_total: (one) => one.adjusted_total,
+  payment_status: ({ payment }) => payment.status,
+  payment_at: ({ payment }) => payment.at,
+  closed_at: (one) => one.closed_at,
+  summary: ({ summary }) => summary,
+};
+
+interface ShownLine {
+  section: string;
+  level: string;
+  payer: string;
+  currency: string;
+  line: StatementLine;
 }
 
-const statementColumns = [
-  "section",
-  "level",
-  "payer",
-  "currency",
-  "kind",
-  "node",
-  "statement",
-  "feature",
-  "meter",
-  "plan",
-  "version",
-  "from",
-  "to",
-  "tier",
-  "quantity",
-  "unit_price",
-  "flat_fee",
-  "amount",
-] as const;
+const lineCells: Readonly<Record<string, (shown: ShownLine) => string | null | undefined>> = {
+  section: ({ section }) => section,
+  level: ({ level }) => level,
+  payer: ({ payer }) => payer,
+  currency: ({ currency }) => currency,
+  kind: ({ line }) => line.kind,
+  node: ({ line }) => line.node,
+  statement: ({ line }) => line.statement,
+  feature: ({ line }) => line.feature,
+  meter: ({ line }) => line.meter,
+  plan: ({ line }) => line.plan,
+  version: ({ line }) => line.version?.toString(),
+  from: ({ line }) => line.from,
+  to: ({ line }) => line.to,
+  tier: ({ line }) => line.tier?.toString(),
+  quantity: ({ line }) => line.quantity,
+  unit_price: ({ line }) => line.unit_price,
+  flat_fee: ({ line }) => line.flat_fee,
+  amount: ({ line }) => line.amount,
+};
 
 /** The lines of what each level pays, of the income, and of the adjustments that are charged with other statements. */
 function detailCsv({ currency, charges, income_lines, adjustments }: StatementDetail): string {
   const cells = (section: string, level: string, payer: string, line: StatementLine) =>
-    csvLine([
-      section,
-      level,
-      payer,
-      currency,
-      line.kind,
-      line.node,
-      line.statement,
-      line.feature,
-      line.meter,
-      line.plan,
-      line.version?.toString(),
-      line.from,
-      line.to,
-      line.tier?.toString(),
-      line.quantity,
-      line.unit_price,
-      line.flat_fee,
-      line.amount,
-    ]);
+    csvLine(Object.values(lineCells).map((cellOf) => cellOf({ section, level, payer, currency, line })));
   return [
-    csvLine(statementColumns),
+    csvLine(Object.keys(lineCells)),
     ...charges.flatMap(({ level, payer, lines }) => lines.map((line) => cells("charge", level, payer, line))),
     ...income_lines.map((line) => cells("income", "", line.node, line)),
     ...adjustments.flatMap((one) =>

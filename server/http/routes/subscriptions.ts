@@ -34,11 +34,12 @@ import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
-import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import { isWithinReach, requireScope, resolveNode, withinReach } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
-import { entityTag, ifMatch } from "../entity-tag.ts";
+import { answerTagged, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
+import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
 import { unknownMeter } from "./plans.ts";
 
 interface SubscriptionsRoutesDeps {
@@ -47,12 +48,6 @@ interface SubscriptionsRoutesDeps {
   meterOf: UsageSource["meterOf"];
   now?: () => number;
 }
-
-const idParams = z.object({ id: z.string().max(100) });
-const answered = (description: string) => ({
-  description,
-  content: { "application/json": { schema: subscriptionDetailSchema } },
-});
 
 const subscriptionTable = listTable("subscriptions", subscriptionSchema);
 
@@ -80,8 +75,11 @@ const createSubscriptionRoute = createRoute({
   description:
     "By who may write plans above the node, and since the beginning of the subscription could all the time: the former reseller's charges are not another's to change.",
   middleware: requireScope("plans:write"),
-  request: { body: { required: true, content: { "application/json": { schema: createSubscriptionSchema } } } },
-  responses: { 201: answered("The new subscription"), ...problemResponses(400, 401, 403, 404, 409, 503) },
+  request: { body: jsonBody(createSubscriptionSchema) },
+  responses: {
+    201: jsonAnswer("The new subscription", subscriptionDetailSchema),
+    ...problemResponses(400, 401, 403, 404, 409, 503),
+  },
 });
 
 const getSubscriptionRoute = createRoute({
@@ -92,7 +90,7 @@ const getSubscriptionRoute = createRoute({
   summary: "Get a subscription",
   middleware: requireScope("read"),
   request: { params: idParams },
-  responses: { 200: answered("The subscription"), ...problemResponses(401, 403, 404, 503) },
+  responses: { 200: jsonAnswer("The subscription", subscriptionDetailSchema), ...problemResponses(401, 403, 404, 503) },
 });
 
 const updateSubscriptionRoute = createRoute({
@@ -103,11 +101,11 @@ const updateSubscriptionRoute = createRoute({
   summary: "Change or cancel a subscription",
   description: "Another plan or version takes effect at once or with the next cycle; what was in force before is kept.",
   middleware: requireScope("plans:write"),
-  request: {
-    params: idParams,
-    body: { required: true, content: { "application/json": { schema: changeSubscriptionSchema } } },
+  request: { params: idParams, body: jsonBody(changeSubscriptionSchema) },
+  responses: {
+    200: jsonAnswer("The subscription now", subscriptionDetailSchema),
+    ...problemResponses(400, 401, 403, 404, 409, 412, 503),
   },
-  responses: { 200: answered("The subscription now"), ...problemResponses(400, 401, 403, 404, 409, 412, 503) },
 });
 
 export function subscriptionsRoutes(deps: SubscriptionsRoutesDeps): OpenAPIHono<HttpEnv> {
@@ -151,14 +149,12 @@ export function subscriptionsRoutes(deps: SubscriptionsRoutesDeps): OpenAPIHono<
       authorOf(c),
       { tree, reach: actor.reach, nowMs: now() },
     );
-    c.header("etag", await entityTag(c, made));
-    return c.json(await describeOne(made), 201);
+    return await answerTagged(c, made, await describeOne(made), 201);
   });
 
   app.openapi(getSubscriptionRoute, async (c) => {
     const record = await own(c.get("actor"), c.req.valid("param").id);
-    c.header("etag", await entityTag(c, record));
-    return c.json(await describeOne(record), 200);
+    return await answerTagged(c, record, await describeOne(record), 200);
   });
 
   app.openapi(updateSubscriptionRoute, async (c) => {
@@ -185,8 +181,7 @@ export function subscriptionsRoutes(deps: SubscriptionsRoutesDeps): OpenAPIHono<
       check: await ifMatch(c),
       rights: { tree, reach: actor.reach, nowMs: now() },
     });
-    c.header("etag", await entityTag(c, changed));
-    return c.json(await describeOne(changed), 200);
+    return await answerTagged(c, changed, await describeOne(changed), 200);
   });
   return app;
 }
@@ -218,10 +213,7 @@ function createTools(postgres: Postgres, tree: NodeTree, now: () => number) {
   }
 
   async function own(actor: Actor, id: string): Promise<SubscriptionRecord> {
-    const record = await readSubscription(postgres.db, id);
-    if (!record || !isWithinReach(actor, tree, record.node))
-      throw new ProblemError("not_found", "there is no such subscription");
-    return record;
+    return withinReach(actor, tree, await readSubscription(postgres.db, id), "subscription");
   }
   return { describeAll, describeOne, own };
 }

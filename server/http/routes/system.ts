@@ -23,6 +23,7 @@ import { guidePages } from "../docs/guide-pages.ts";
 import { meterPages } from "../docs/meter-pages.ts";
 import { docsPage } from "../docs-page.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { jsonAnswer } from "../route-parts.ts";
 
 interface SystemRoutesDeps {
   /** What is a probe alone is needed whatever the roles. */
@@ -64,7 +65,7 @@ const getLimitsRoute = createRoute({
   tags: ["Events"],
   summary: "Get the limits of requests and events",
   security: [],
-  responses: { 200: { description: "The limits", content: { "application/json": { schema: limitsSchema } } } },
+  responses: { 200: jsonAnswer("The limits", limitsSchema) },
 });
 
 const getLivenessRoute = createRoute({

@@ -18,6 +18,7 @@ import type { HttpEnv } from "../http-env.ts";
 import { jsonPieces, listFormOf, listMediaTypes, streamOf } from "../list-form.ts";
 import { isTableForm, sendTable } from "../list-table.ts";
 import { rawAnswer } from "../raw-answer.ts";
+import { jsonAnswer } from "../route-parts.ts";
 import { sayWatermark } from "../say-watermark.ts";
 import { storeFor } from "../take-turns.ts";
 import { usageLines, usageTable } from "../usage-rows.ts";
@@ -61,10 +62,7 @@ const getLiveRoute = createRoute({
   description: "The same is pushed over Socket.IO: `live:snapshot` after `live:watch`, then `live:changed`.",
   middleware: requireScope("read"),
   request: { query: liveQuerySchema },
-  responses: {
-    200: { description: "The levels now", content: { "application/json": { schema: liveAnswerSchema } } },
-    ...problemResponses(400, 401, 403, 404, 503),
-  },
+  responses: { 200: jsonAnswer("The levels now", liveAnswerSchema), ...problemResponses(400, 401, 403, 404, 503) },
 });
 
 export function usageRoutes({

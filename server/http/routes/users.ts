@@ -30,9 +30,10 @@ import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
-import { entityTag, ifMatch } from "../entity-tag.ts";
+import { answerTagged, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
+import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
 
 interface UsersRoutesDeps {
   postgres: Postgres;
@@ -46,9 +47,7 @@ interface UsersRoutesDeps {
   now?: () => number;
 }
 
-const idParams = z.object({ id: z.string().max(100) });
 const placeSchema = z.object({ email: z.string(), id: z.string() });
-const json = <T extends z.ZodType>(schema: T) => ({ "application/json": { schema } });
 
 const userTable = listTable("users", userSchema);
 
@@ -61,10 +60,7 @@ const listUsersRoute = createRoute({
   description: "By e-mail address.",
   middleware: requireScope("users:write"),
   request: { query: pagedQuerySchema },
-  responses: {
-    200: listed("All of them", userListSchema, userSchema),
-    ...problemResponses(400, 401, 403, 503),
-  },
+  responses: { 200: listed("All of them", userListSchema, userSchema), ...problemResponses(400, 401, 403, 503) },
 });
 
 const getUserRoute = createRoute({
@@ -75,10 +71,7 @@ const getUserRoute = createRoute({
   summary: "Get a user",
   middleware: requireScope("users:write"),
   request: { params: idParams },
-  responses: {
-    200: { description: "The user", content: json(userSchema) },
-    ...problemResponses(401, 403, 404, 503),
-  },
+  responses: { 200: jsonAnswer("The user", userSchema), ...problemResponses(401, 403, 404, 503) },
 });
 
 const inviteUserRoute = createRoute({
@@ -93,9 +86,9 @@ const inviteUserRoute = createRoute({
     "Nobody gives a role that has a right which they do not have at its node themselves.",
   ].join(" "),
   middleware: requireScope("users:write"),
-  request: { body: { required: true, content: json(inviteUserSchema) } },
+  request: { body: jsonBody(inviteUserSchema) },
   responses: {
-    201: { description: "The offer, and how its mail went", content: json(invitedUserSchema) },
+    201: jsonAnswer("The offer, and how its mail went", invitedUserSchema),
     ...problemResponses(400, 401, 403, 404, 409, 422, 503),
   },
 });
@@ -110,10 +103,7 @@ const resendInvitationRoute = createRoute({
     "The link of before ends. Only for those who could give every role that the account has; for an account in use by mail alone.",
   middleware: requireScope("users:write"),
   request: { params: idParams },
-  responses: {
-    200: { description: "How it went", content: json(invitationSchema) },
-    ...problemResponses(401, 403, 404, 409, 422, 503),
-  },
+  responses: { 200: jsonAnswer("How it went", invitationSchema), ...problemResponses(401, 403, 404, 409, 422, 503) },
 });
 
 const updateUserRoute = createRoute({
@@ -124,9 +114,9 @@ const updateUserRoute = createRoute({
   summary: "Update or disable a user",
   description: "Name and `disabled` are of the whole account: they need the right at every node where it has a role.",
   middleware: requireScope("users:write"),
-  request: { params: idParams, body: { required: true, content: json(changeUserSchema) } },
+  request: { params: idParams, body: jsonBody(changeUserSchema) },
   responses: {
-    200: { description: "The user now", content: json(userSchema) },
+    200: jsonAnswer("The user now", userSchema),
     ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
   },
 });
@@ -140,10 +130,7 @@ const removeUserRoute = createRoute({
   description: "Who has no role left elsewhere is removed, and every session ends within five seconds.",
   middleware: requireScope("users:write"),
   request: { params: idParams },
-  responses: {
-    204: { description: "Removed" },
-    ...problemResponses(401, 403, 404, 409, 412, 422, 503),
-  },
+  responses: { 204: { description: "Removed" }, ...problemResponses(401, 403, 404, 409, 412, 422, 503) },
 });
 
 export function usersRoutes({
@@ -188,8 +175,7 @@ export function usersRoutes({
 
   app.openapi(getUserRoute, async (c) => {
     const user = found(await directory.get(c.get("actor"), c.req.valid("param").id));
-    c.header("etag", await entityTag(c, user));
-    return c.json(describe(user), 200);
+    return await answerTagged(c, user, describe(user), 200);
   });
 
   app.openapi(inviteUserRoute, async (c) => {
@@ -197,8 +183,7 @@ export function usersRoutes({
     const { user, link } = await directory.offer(c.req.valid("json"), { actor: c.get("actor"), by });
     const invitation = await deliver(link, c.get("actor"));
     c.header("cache-control", "no-store");
-    c.header("etag", await entityTag(c, user));
-    return c.json({ ...describe(user), invitation }, 201);
+    return await answerTagged(c, user, { ...describe(user), invitation }, 201);
   });
 
   app.openapi(resendInvitationRoute, async (c) => {
@@ -214,8 +199,7 @@ export function usersRoutes({
     const by = { actor: c.get("actor"), by: authorOf(c) };
     const user = found(await directory.change(c.req.valid("param").id, change, by, await ifMatch(c)));
     sessions.forget();
-    c.header("etag", await entityTag(c, user));
-    return c.json(describe(user), 200);
+    return await answerTagged(c, user, describe(user), 200);
   });
 
   app.openapi(removeUserRoute, async (c) => {

@@ -15,7 +15,7 @@ import {
 import type { Actor } from "../../identity/actor.ts";
 import type { Postgres } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
-import { noSuchView, readView, type ViewRecord } from "../../reports/saved-views.ts";
+import { readView, type ViewRecord } from "../../reports/saved-views.ts";
 import { heldLinks, type SharedViewSource } from "../../reports/shared-views.ts";
 import {
   createViewLink,
@@ -26,10 +26,11 @@ import {
 } from "../../reports/view-links.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
-import { isWithinReach, requireScope } from "../authenticate.ts";
+import { requireScope, resolveNode, withinReach } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { isLoopback } from "../client.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
 
 export interface ViewLinksRoutesDeps extends SharedViewSource {
   postgres: Postgres;
@@ -39,7 +40,6 @@ export interface ViewLinksRoutesDeps extends SharedViewSource {
   now?: () => number;
 }
 
-const idParams = z.object({ id: z.string().max(100) });
 const linkParams = idParams.extend({ link: z.string().max(100) });
 
 const createViewLinkRoute = createRoute({
@@ -51,12 +51,9 @@ const createViewLinkRoute = createRoute({
   description:
     "It opens without an account and shows what the dashboard shows, to whoever has it, until it expires or is revoked, and as long as its maker may share the dashboard: nothing outlives their role or key. The answer holds it, this once.",
   middleware: requireScope("views:share"),
-  request: {
-    params: idParams,
-    body: { required: true, content: { "application/json": { schema: createViewLinkSchema } } },
-  },
+  request: { params: idParams, body: jsonBody(createViewLinkSchema) },
   responses: {
-    201: { description: "The new link", content: { "application/json": { schema: createdViewLinkSchema } } },
+    201: jsonAnswer("The new link", createdViewLinkSchema),
     ...problemResponses(400, 401, 403, 404, 409, 503),
   },
 });
@@ -69,10 +66,7 @@ const listViewLinksRoute = createRoute({
   summary: "List the links to a dashboard",
   middleware: requireScope("views:share"),
   request: { params: idParams },
-  responses: {
-    200: { description: "The links", content: { "application/json": { schema: viewLinkListSchema } } },
-    ...problemResponses(401, 403, 404, 503),
-  },
+  responses: { 200: jsonAnswer("The links", viewLinkListSchema), ...problemResponses(401, 403, 404, 503) },
 });
 
 const revokeViewLinkRoute = createRoute({
@@ -84,10 +78,7 @@ const revokeViewLinkRoute = createRoute({
   description: "It opens nothing from now on, whoever made it. Again changes nothing.",
   middleware: requireScope("views:share"),
   request: { params: linkParams },
-  responses: {
-    200: { description: "The revoked link", content: { "application/json": { schema: viewLinkSchema } } },
-    ...problemResponses(401, 403, 404, 503),
-  },
+  responses: { 200: jsonAnswer("The revoked link", viewLinkSchema), ...problemResponses(401, 403, 404, 503) },
 });
 
 const createEmbedTokenRoute = createRoute({
@@ -99,14 +90,8 @@ const createEmbedTokenRoute = createRoute({
   description:
     "For a server with an API key, which hands it to the page that frames the dashboard: [how](/docs/embedding). It shows the dashboard for one node until it expires, and no longer than the key is in force and may read the dashboard's node. It is kept nowhere and does not stand in the audit.",
   middleware: requireScope("read"),
-  request: {
-    params: idParams,
-    body: { required: true, content: { "application/json": { schema: createEmbedTokenSchema } } },
-  },
-  responses: {
-    201: { description: "The token", content: { "application/json": { schema: embedTokenSchema } } },
-    ...problemResponses(400, 401, 403, 404, 503),
-  },
+  request: { params: idParams, body: jsonBody(createEmbedTokenSchema) },
+  responses: { 201: jsonAnswer("The token", embedTokenSchema), ...problemResponses(400, 401, 403, 404, 503) },
 });
 
 export function viewLinksRoutes(deps: ViewLinksRoutesDeps): OpenAPIHono<HttpEnv> {
@@ -160,8 +145,7 @@ export function viewLinksRoutes(deps: ViewLinksRoutesDeps): OpenAPIHono<HttpEnv>
 
   /** Throws `not_found` outside the caller's nodes, `conflict` where it is a question alone. */
   async function ownDashboard(c: Context<HttpEnv>): Promise<ViewRecord> {
-    const view = await readView(postgres.db, c.req.param("id") ?? "");
-    if (!view || !isWithinReach(c.get("actor"), tree, view.node)) throw noSuchView();
+    const view = withinReach(c.get("actor"), tree, await readView(postgres.db, c.req.param("id") ?? ""), "view");
     if (view.panels === null) throw new ProblemError("conflict", "the view is no dashboard, which alone can be shared");
     return view;
   }
@@ -175,14 +159,12 @@ function shownNode(
   view: ViewRecord,
   wanted: NodeAddress = view.node,
 ): NodeAddress {
-  if (!isWithinReach(actor, tree, wanted))
-    throw new ProblemError("forbidden", `${wanted} is not within ${actor.reach.join(" or ")}`, { field: "node" });
-  if (!tree.get(wanted)) throw new ProblemError("not_found", `there is no node ${wanted}`, { field: "node" });
-  if (!tree.isWithin(wanted, view.node))
+  const node = resolveNode(actor, tree, wanted);
+  if (!tree.isWithin(node, view.node))
     throw new ProblemError("invalid_request", `must be ${view.node}, whose dashboard it is, or below it`, {
       field: "node",
     });
-  return wanted;
+  return node;
 }
 
 /** What comes without TLS can be changed on its way: such a page may frame only what comes so itself. */

@@ -1,5 +1,5 @@
 /** /v1/views: the questions of the usage page that people of a node keep. */
-import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import {
   changeViewSchema,
   createViewSchema,
@@ -14,7 +14,6 @@ import {
   changeView,
   createView,
   listViews,
-  noSuchView,
   readView,
   removeView,
   stateOfView,
@@ -22,13 +21,11 @@ import {
 } from "../../reports/saved-views.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
-import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import { requireScope, resolveNode, withinReach } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
-import { entityTag, ifMatch } from "../entity-tag.ts";
+import { answerTagged, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
-
-const idParams = z.object({ id: z.string().max(100) });
-const answered = (description: string) => ({ description, content: { "application/json": { schema: viewSchema } } });
+import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
 
 const listViewsRoute = createRoute({
   method: "get",
@@ -40,10 +37,7 @@ const listViewsRoute = createRoute({
     "Questions of the usage page that its people keep under a name, and dashboards of several. Those of nodes below have to be asked for.",
   middleware: requireScope("read"),
   request: { query: viewQuerySchema },
-  responses: {
-    200: { description: "The views", content: { "application/json": { schema: viewListSchema } } },
-    ...problemResponses(400, 401, 403, 404, 503),
-  },
+  responses: { 200: jsonAnswer("The views", viewListSchema), ...problemResponses(400, 401, 403, 404, 503) },
 });
 
 const createViewRoute = createRoute({
@@ -53,8 +47,8 @@ const createViewRoute = createRoute({
   tags: ["Usage"],
   summary: "Save a view",
   middleware: requireScope("reports:write"),
-  request: { body: { required: true, content: { "application/json": { schema: createViewSchema } } } },
-  responses: { 201: answered("The new view"), ...problemResponses(400, 401, 403, 404, 409, 503) },
+  request: { body: jsonBody(createViewSchema) },
+  responses: { 201: jsonAnswer("The new view", viewSchema), ...problemResponses(400, 401, 403, 404, 409, 503) },
 });
 
 const getViewRoute = createRoute({
@@ -65,7 +59,7 @@ const getViewRoute = createRoute({
   summary: "Get a saved view",
   middleware: requireScope("read"),
   request: { params: idParams },
-  responses: { 200: answered("The view"), ...problemResponses(401, 403, 404, 503) },
+  responses: { 200: jsonAnswer("The view", viewSchema), ...problemResponses(401, 403, 404, 503) },
 });
 
 const updateViewRoute = createRoute({
@@ -75,11 +69,8 @@ const updateViewRoute = createRoute({
   tags: ["Usage"],
   summary: "Update a saved view",
   middleware: requireScope("reports:write"),
-  request: {
-    params: idParams,
-    body: { required: true, content: { "application/json": { schema: changeViewSchema } } },
-  },
-  responses: { 200: answered("The view now"), ...problemResponses(400, 401, 403, 404, 409, 412, 503) },
+  request: { params: idParams, body: jsonBody(changeViewSchema) },
+  responses: { 200: jsonAnswer("The view now", viewSchema), ...problemResponses(400, 401, 403, 404, 409, 412, 503) },
 });
 
 const deleteViewRoute = createRoute({
@@ -105,22 +96,19 @@ export function viewsRoutes({ postgres, tree }: { postgres: Postgres; tree: Node
     const { node: requested, ...wanted } = c.req.valid("json");
     const node = resolveNode(c.get("actor"), tree, requested);
     const made = await createView(postgres, tree, { ...wanted, node }, authorOf(c));
-    c.header("etag", await entityTag(c, stateOfView(made)));
-    return c.json(describe(made), 201);
+    return await answerTagged(c, stateOfView(made), describe(made), 201);
   });
 
   app.openapi(getViewRoute, async (c) => {
     const found = await own(c.get("actor"), c.req.valid("param").id);
-    c.header("etag", await entityTag(c, stateOfView(found)));
-    return c.json(describe(found), 200);
+    return await answerTagged(c, stateOfView(found), describe(found), 200);
   });
 
   app.openapi(updateViewRoute, async (c) => {
     const { id } = await own(c.get("actor"), c.req.valid("param").id);
     const edit = { by: authorOf(c), check: await ifMatch(c) };
     const changed = await changeView(postgres, id, c.req.valid("json"), edit);
-    c.header("etag", await entityTag(c, stateOfView(changed)));
-    return c.json(describe(changed), 200);
+    return await answerTagged(c, stateOfView(changed), describe(changed), 200);
   });
 
   app.openapi(deleteViewRoute, async (c) => {
@@ -130,9 +118,7 @@ export function viewsRoutes({ postgres, tree }: { postgres: Postgres; tree: Node
   });
 
   async function own(actor: Actor, id: string): Promise<ViewRecord> {
-    const found = await readView(postgres.db, id);
-    if (!found || !isWithinReach(actor, tree, found.node)) throw noSuchView();
-    return found;
+    return withinReach(actor, tree, await readView(postgres.db, id), "view");
   }
   return app;
 }

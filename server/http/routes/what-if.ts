@@ -13,6 +13,7 @@ import { answerList, listed, listTable } from "../answer-list.ts";
 import { changesNothing, createRouter, maxBodyBytes, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { jsonBody } from "../route-parts.ts";
 import { storeFor } from "../take-turns.ts";
 import { checkTerms, mayUsePlan } from "./plans.ts";
 
@@ -52,7 +53,7 @@ const simulatePlanRoute = createRoute({
   description: `Changes nothing. A plan that exists, drafts included, or terms that are kept nowhere, on the usage of the cycles that are over: charges and margin at each level that the caller may see, beside what was charged; who would have been alerted or blocked, and when. Up to ${maxCycles} cycles of nodes at once.`,
   middleware: requireScope("prices:read"),
   [maxBodyBytes]: maxTermsBytes,
-  request: { body: { required: true, content: { "application/json": { schema: whatIfRequestSchema } } } },
+  request: { body: jsonBody(whatIfRequestSchema) },
   responses: {
     200: listed("What the plan would have cost, each cycle of each node", whatIfSchema, whatIfRowSchema),
     ...problemResponses(400, 401, 403, 404, 503),
