@@ -2,20 +2,16 @@
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { definitionLimits } from "../../server/contract/definition-limits.ts";
-import { type Accounts, startAccounts } from "../support/accounts.ts";
-import { ownPostgres } from "../support/stores.ts";
+import { type Accounts, ownAccounts, startAccounts } from "../support/accounts.ts";
 import { unheldMs } from "../support/unheld-time.ts";
 
 let accounts: Accounts;
-let drop: () => Promise<void>;
 /** A key in reseller r1, which callers ask about. */
 let target: { id: string; key: string };
 const callers: Record<string, string | undefined> = {};
 
 beforeAll(async () => {
-  const database = await ownPostgres();
-  drop = database.drop;
-  accounts = await startAccounts(database.url);
+  accounts = await ownAccounts();
   const { tree, makeKey } = accounts;
   for (const id of ["r1", "r2"]) await tree.createNode({ kind: "reseller", id, name: id, parent: "all" });
   await tree.ensureOrganizations(["a1", "b1"], "reseller:r1");
@@ -24,10 +20,7 @@ beforeAll(async () => {
   callers.own = (await makeKey("reseller:r1")).key;
   callers.sibling = (await makeKey("reseller:r2")).key;
 });
-afterAll(async () => {
-  await accounts.close();
-  await drop();
-});
+afterAll(() => accounts.close());
 
 test("a node outside the caller's subtree is forbidden in the same words whether it exists or not", async () => {
   const paths = (id: string) => [
@@ -85,7 +78,7 @@ test("no key gives more than its maker has", async () => {
 
 test("a revoked key is refused within five seconds by a process that did not revoke it", async () => {
   const { key, id } = await accounts.makeKey("organization:a1");
-  const other = await startAccounts(accounts.postgres.pool.options.connectionString ?? "");
+  const other = await startAccounts(accounts.databaseUrl);
   try {
     expect((await other.ask("GET", "/v1/me", { key })).status).toBe(200);
     expect((await accounts.ask("DELETE", `/v1/keys/${id}`, { key: callers.own })).status).toBe(200);

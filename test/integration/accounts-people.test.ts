@@ -1,23 +1,19 @@
 /** People: invited by mail, given roles, signing in with a second factor, and removed. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { verifyAudit } from "../../server/audit/verify-audit.ts";
-import { type Accounts, adminEmail, startAccounts } from "../support/accounts.ts";
+import { type Accounts, adminEmail, ownAccounts, startAccounts } from "../support/accounts.ts";
 import { type Mailbox, openMailbox } from "../support/mailbox.ts";
-import { ownPostgres } from "../support/stores.ts";
 import { totpCode } from "../support/totp-code.ts";
 import { unheldMs } from "../support/unheld-time.ts";
 
 let accounts: Accounts;
 let mailbox: Mailbox;
-let drop: () => Promise<void>;
 let aheadMs = 0;
 const password = "a long enough password";
 
 beforeAll(async () => {
-  const database = await ownPostgres();
-  drop = database.drop;
   mailbox = await openMailbox();
-  accounts = await startAccounts(database.url, { mailer: mailbox.mailer, now: () => Date.now() + aheadMs });
+  accounts = await ownAccounts({ mailer: mailbox.mailer, now: () => Date.now() + aheadMs });
   const { tree } = accounts;
   for (const id of ["r1", "r2"]) await tree.createNode({ kind: "reseller", id, name: id, parent: "all" });
   await tree.ensureOrganizations(["a1"], "reseller:r1");
@@ -25,7 +21,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await accounts.close();
   await mailbox.close();
-  await drop();
 });
 
 interface RoleAt {
@@ -92,7 +87,7 @@ test("an invitation goes by mail, is accepted once and in time, and gives the ro
 
 test("roles at several nodes add up, and a change of them is in force in other processes within five seconds", async () => {
   const { id, session } = await newUser("noah@example.com", [{ node: "reseller:r1", role: "viewer" }]);
-  const other = await startAccounts(accounts.postgres.pool.options.connectionString ?? "");
+  const other = await startAccounts(accounts.databaseUrl);
   try {
     const keysOf = async () => (await other.ask("GET", "/v1/keys", { session })).status;
     expect(await keysOf()).toBe(403);

@@ -1,23 +1,16 @@
 /** Signing in, staying signed in, signing out; and what another site's page cannot do with a session. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { actions } from "../../server/contract/accounts.ts";
-import { type Accounts, adminEmail, adminPassword, startAccounts } from "../support/accounts.ts";
-import { ownPostgres } from "../support/stores.ts";
+import { type Accounts, adminEmail, adminPassword, ownAccounts } from "../support/accounts.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 let accounts: Accounts;
-let drop: () => Promise<void>;
 let aheadMs = 0;
 
 beforeAll(async () => {
-  const database = await ownPostgres();
-  drop = database.drop;
-  accounts = await startAccounts(database.url, { now: () => Date.now() + aheadMs });
+  accounts = await ownAccounts({ now: () => Date.now() + aheadMs });
 });
-afterAll(async () => {
-  await accounts.close();
-  await drop();
-});
+afterAll(() => accounts.close());
 
 const signIn = (body: unknown = { email: adminEmail, password: adminPassword }, headers: Record<string, string> = {}) =>
   accounts.ask("POST", "/v1/session", { body, headers });

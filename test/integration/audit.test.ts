@@ -2,24 +2,17 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { recordChange, system } from "../../server/audit/record-change.ts";
 import { verifyAudit } from "../../server/audit/verify-audit.ts";
-import { type Accounts, startAccounts } from "../support/accounts.ts";
-import { ownPostgres } from "../support/stores.ts";
+import { type Accounts, ownAccounts } from "../support/accounts.ts";
 
 let accounts: Accounts;
-let drop: () => Promise<void>;
 
 beforeAll(async () => {
-  const database = await ownPostgres();
-  drop = database.drop;
-  accounts = await startAccounts(database.url);
+  accounts = await ownAccounts();
   const { tree } = accounts;
   for (const id of ["r1", "r2"]) await tree.createNode({ kind: "reseller", id, name: id, parent: "all" });
   await tree.createNode({ kind: "organization", id: "a1", name: "a1", parent: "reseller:r1" });
 });
-afterAll(async () => {
-  await accounts.close();
-  await drop();
-});
+afterAll(() => accounts.close());
 
 interface Page {
   entries: { sequence: number }[];

@@ -9,46 +9,36 @@ import { checkTables, driftedStages, wrongAnswers } from "../chaos/check-stores.
 import { easyPauseMs, Ledger } from "../chaos/ledger.ts";
 import { recoveryPatienceMs } from "../support/patience.ts";
 import { startService, type TestService } from "../support/service.ts";
-import { type OwnClickHouse, ownClickHouse, ownPostgres, ownRedis } from "../support/stores.ts";
+import { type OwnStores, ownStores } from "../support/stores.ts";
 
 /** CLUSTER_KILLS=200 for an hour of them. */
 const troubles = Number(process.env.CLUSTER_KILLS ?? 4);
 const rootKey = `root-${randomBytes(16).toString("hex")}`;
 const secret = randomBytes(32).toString("hex");
 
-let clickhouse: OwnClickHouse;
-let postgres: Awaited<ReturnType<typeof ownPostgres>>;
-let redis: Awaited<ReturnType<typeof ownRedis>>;
+let stores: OwnStores;
 const nodes: TestService[] = [];
 
 async function startNode(name: string): Promise<TestService> {
-  const { url, username, password, database } = clickhouse.connection;
-  const store = new URL(url);
-  store.username = username;
-  store.password = password;
-  store.pathname = database;
   const service = await startService((url) => ({
     TIDEMARK_ROOT_KEY: rootKey,
     TIDEMARK_NODE: name,
     TIDEMARK_NODE_URL: url,
     TIDEMARK_CLUSTER_SECRET: secret,
-    CLICKHOUSE_URL: store.href,
-    DATABASE_URL: postgres.url,
-    REDIS_URL: redis.url,
+    ...stores.settings,
     LOG_LEVEL: process.env.CLUSTER_LOG ?? "fatal",
   }));
   return { ...service, rootKey };
 }
 
 beforeAll(async () => {
-  [clickhouse, postgres, redis] = await Promise.all([ownClickHouse(), ownPostgres(), ownRedis()]);
+  stores = await ownStores();
   nodes.push(await startNode("a"));
   nodes.push(await startNode("b"));
 });
 afterAll(async () => {
   for (const node of nodes) await node.stop();
-  await Promise.all([clickhouse?.drop(), redis?.stop()]);
-  await postgres?.drop();
+  await stores?.drop();
 });
 
 const [a, b] = [() => nodes[0] as TestService, () => nodes[1] as TestService];
@@ -92,7 +82,7 @@ test(`nodes that are killed, stopped for a while, join and leave ${troubles} tim
   for (const node of nodes) expect(await wrongAnswers(node, ledger.stays, checked)).toEqual([]);
   expect(ledger.figures.wrongVerdicts).toEqual([]);
   expect(await driftedStages(a())).toEqual([]);
-  expect(await checkTables(clickhouse.clickhouse, ledger.acknowledged, ledger.stays)).toEqual({
+  expect(await checkTables(stores.clickhouse.clickhouse, ledger.acknowledged, ledger.stays)).toEqual({
     lost: [],
     doubled: [],
     differing: [],

@@ -2,20 +2,18 @@ import { eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/node-postgres";
 import fc from "fast-check";
 import type pg from "pg";
-import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { system } from "../../server/audit/record-change.ts";
 import type { EventRow } from "../../server/clickhouse/event-columns.ts";
 import type { UsageEvent } from "../../server/contract/events.ts";
 import { type Corrections, createCorrections } from "../../server/corrections/corrections.ts";
 import { readCorrectionsWithin } from "../../server/corrections/read-corrections.ts";
-import { connectPostgres, type Postgres } from "../../server/postgres/client.ts";
-import { migratePostgres } from "../../server/postgres/migrate.ts";
+import type { Postgres } from "../../server/postgres/client.ts";
 import { eventCorrections } from "../../server/postgres/schema/corrections.ts";
-import { NodeTree } from "../../server/tree/node-tree.ts";
+import type { NodeTree } from "../../server/tree/node-tree.ts";
 import { type Ingesting, startIngesting } from "../support/ingesting.ts";
+import { type OwnTree, ownTree } from "../support/own-tree.ts";
 import { patienceMs } from "../support/patience.ts";
-import { ownPostgres } from "../support/stores.ts";
 import { oracleSpans } from "../support/usage-oracle.ts";
 import { type AskableWorld, expectAnswer, usageQuestions } from "../support/usage-questions.ts";
 import { asOracle, organizationsOf, usageWorlds } from "../support/usage-world.ts";
@@ -25,17 +23,13 @@ const seed = Number(process.env.PROPERTY_SEED ?? 20_261_121);
 const nowMs = Date.now();
 
 let ingesting: Ingesting;
+let close: OwnTree["close"];
 let postgres: Postgres;
 let tree: NodeTree;
 let corrections: Corrections;
-let dropPostgres: () => Promise<void>;
 
 beforeAll(async () => {
-  const database = await ownPostgres();
-  dropPostgres = database.drop;
-  postgres = connectPostgres(database.url);
-  await migratePostgres(postgres);
-  tree = await NodeTree.load(postgres, pino({ level: "silent" }));
+  ({ postgres, tree, close } = await ownTree());
   await tree.ensureOrganizations(["acme", "globex"], "all");
   ingesting = await startIngesting();
   corrections = createCorrections({
@@ -48,9 +42,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await ingesting.close();
-  await tree.close();
-  await postgres.close();
-  await dropPostgres();
+  await close();
 });
 
 const asked = (organization: string, id: string, changes?: Record<string, unknown>) => ({

@@ -8,27 +8,22 @@ import { definitionLimits } from "../../server/contract/definition-limits.ts";
 import { changeMeterSchema, createMeterSchema } from "../../server/contract/meters.ts";
 import type { UsageQuery } from "../../server/contract/usage.ts";
 import { CustomMeters } from "../../server/meters/custom-meters.ts";
-import { connectPostgres, type Postgres } from "../../server/postgres/client.ts";
-import { migratePostgres } from "../../server/postgres/migrate.ts";
+import type { Postgres } from "../../server/postgres/client.ts";
 import { customMeters } from "../../server/postgres/schema/meters.ts";
-import { NodeTree } from "../../server/tree/node-tree.ts";
+import type { NodeTree } from "../../server/tree/node-tree.ts";
 import { type Ingesting, startIngesting } from "../support/ingesting.ts";
+import { type OwnTree, ownTree } from "../support/own-tree.ts";
 import { rowsReadBy } from "../support/rows-read.ts";
-import { ownPostgres } from "../support/stores.ts";
 
 let ingesting: Ingesting;
+let close: OwnTree["close"];
 let postgres: Postgres;
 let tree: NodeTree;
 let own: CustomMeters;
-let dropPostgres: () => Promise<void>;
 const silent = pino({ level: "silent" });
 
 beforeAll(async () => {
-  const database = await ownPostgres();
-  dropPostgres = database.drop;
-  postgres = connectPostgres(database.url);
-  await migratePostgres(postgres);
-  tree = await NodeTree.load(postgres, silent);
+  ({ postgres, tree, close } = await ownTree());
   await tree.ensureOrganizations(["acme", "globex"], "all");
   own = await CustomMeters.load(postgres, tree, silent);
   ingesting = await startIngesting();
@@ -54,9 +49,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await ingesting.close();
   own.close();
-  await tree.close();
-  await postgres.close();
-  await dropPostgres();
+  await close();
 });
 
 const make = (meter: string, events: object, node = "all") => {

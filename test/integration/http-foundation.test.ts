@@ -3,21 +3,14 @@ import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { limitsSchema } from "../../server/contract/events.ts";
 import { problemSchema } from "../../server/contract/problem.ts";
-import { type Accounts, startAccounts } from "../support/accounts.ts";
-import { ownPostgres } from "../support/stores.ts";
+import { type Accounts, ownAccounts } from "../support/accounts.ts";
 
 let accounts: Accounts;
-let drop: () => Promise<void>;
 
 beforeAll(async () => {
-  const database = await ownPostgres();
-  drop = database.drop;
-  accounts = await startAccounts(database.url);
+  accounts = await ownAccounts();
 });
-afterAll(async () => {
-  await accounts.close();
-  await drop();
-});
+afterAll(() => accounts.close());
 
 test("every answer has a request id and the security headers, errors and pages included", async () => {
   for (const [method, path] of [

@@ -11,23 +11,16 @@ import type { Actor } from "../../server/identity/actor.ts";
 import type { Postgres } from "../../server/postgres/client.ts";
 import { idempotencyKeys } from "../../server/postgres/schema/idempotency.ts";
 import { ProblemError } from "../../server/problem.ts";
-import { type Accounts, startAccounts } from "../support/accounts.ts";
-import { ownPostgres } from "../support/stores.ts";
+import { type Accounts, ownAccounts } from "../support/accounts.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 let accounts: Accounts;
-let drop: () => Promise<void>;
 let aheadMs = 0;
 
 beforeAll(async () => {
-  const database = await ownPostgres();
-  drop = database.drop;
-  accounts = await startAccounts(database.url, { now: () => Date.now() + aheadMs });
+  accounts = await ownAccounts({ now: () => Date.now() + aheadMs });
 });
-afterAll(async () => {
-  await accounts.close();
-  await drop();
-});
+afterAll(() => accounts.close());
 
 const wanted = { name: "once", scopes: ["read"] };
 const makeKey = (idempotencyKey: string, body: unknown = wanted, key = accounts.rootKey) =>

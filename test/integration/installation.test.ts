@@ -5,7 +5,7 @@ import { claimClickHouse } from "../../server/cluster/claim-stores.ts";
 import { connectPostgres } from "../../server/postgres/client.ts";
 import { migratePostgres } from "../../server/postgres/migrate.ts";
 import { startService, type TestService } from "../support/service.ts";
-import { type OwnClickHouse, ownClickHouse, ownPostgres } from "../support/stores.ts";
+import { type OwnClickHouse, ownClickHouse, ownPostgres, urlOf } from "../support/stores.ts";
 
 const rootKey = `root-${randomBytes(16).toString("hex")}`;
 
@@ -23,10 +23,7 @@ afterAll(async () => {
 });
 
 async function start(databaseUrl: string, settings: Record<string, string> = {}): Promise<TestService> {
-  const { url, username, password, database } = clickhouse.connection;
-  const store = new URL(url);
-  Object.assign(store, { username, password, pathname: database });
-  const own = { TIDEMARK_ROOT_KEY: rootKey, CLICKHOUSE_URL: store.href, DATABASE_URL: databaseUrl };
+  const own = { TIDEMARK_ROOT_KEY: rootKey, CLICKHOUSE_URL: urlOf(clickhouse), DATABASE_URL: databaseUrl };
   const service = await startService({ ...own, LOG_LEVEL: "error", ...settings });
   running.push(service);
   return service;

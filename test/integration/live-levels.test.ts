@@ -7,25 +7,22 @@ import { type Corrections, createCorrections } from "../../server/corrections/co
 import { FollowedLevels } from "../../server/live/followed-levels.ts";
 import { loadLiveLevels } from "../../server/live/load-live-levels.ts";
 import { readLive } from "../../server/live/read-live.ts";
-import { connectPostgres, type Postgres } from "../../server/postgres/client.ts";
-import { migratePostgres } from "../../server/postgres/migrate.ts";
+import type { Postgres } from "../../server/postgres/client.ts";
 import { placeOrganizations } from "../../server/rollups/apply-moves.ts";
 import type { DerivationListener } from "../../server/rollups/derived-change.ts";
 import { expireIntervals } from "../../server/rollups/expire-intervals.ts";
-import { NodeTree } from "../../server/tree/node-tree.ts";
 import { type Ingesting, startIngesting } from "../support/ingesting.ts";
+import { type OwnTree, ownTree } from "../support/own-tree.ts";
 import { patienceMs } from "../support/patience.ts";
-import { ownPostgres } from "../support/stores.ts";
 
 const seed = Number(process.env.PROPERTY_SEED ?? 20_261_129);
 const lives = Number(process.env.PROPERTY_RUNS ?? 3);
 const silent = pino({ level: "silent" });
 
 let ingesting: Ingesting;
+let close: OwnTree["close"];
 let postgres: Postgres;
-let tree: NodeTree;
 let corrections: Corrections;
-let dropPostgres: () => Promise<void>;
 let followed: FollowedLevels;
 /** Each organization is a tenant of its own. */
 const alone = { tenantOf: (organization: string) => organization };
@@ -47,11 +44,7 @@ const listener: DerivationListener = {
 
 beforeAll(async () => {
   followed = new FollowedLevels({ ...alone, clickhouse: undefined as never, onChanged: () => undefined, log: silent });
-  const database = await ownPostgres();
-  dropPostgres = database.drop;
-  postgres = connectPostgres(database.url);
-  await migratePostgres(postgres);
-  tree = await NodeTree.load(postgres, silent);
+  ({ postgres, close } = await ownTree());
   ingesting = await startIngesting({ listener });
   const { clickhouse } = ingesting.store;
   corrections = createCorrections({ postgres, clickhouse, tree: ingesting.tree, ingest: ingesting, patienceMs });
@@ -59,9 +52,7 @@ beforeAll(async () => {
 afterAll(async () => {
   followed.close();
   await ingesting.close();
-  await tree.close();
-  await postgres.close();
-  await dropPostgres();
+  await close();
 });
 
 /** A start of the process: what memory has comes from storage. */

@@ -10,28 +10,21 @@ import { checkTables, wrongAnswers } from "../chaos/check-stores.ts";
 import { easyPauseMs, Ledger } from "../chaos/ledger.ts";
 import { recoveryPatienceMs } from "../support/patience.ts";
 import { eventually, startService, type TestService } from "../support/service.ts";
-import { type OwnClickHouse, ownClickHouse, ownPostgres, ownRedis } from "../support/stores.ts";
+import { type OwnStores, ownPostgres, ownStores } from "../support/stores.ts";
 
 const rootKey = `root-${randomBytes(16).toString("hex")}`;
 const secret = randomBytes(32).toString("hex");
 
-let clickhouse: OwnClickHouse;
-let postgres: Awaited<ReturnType<typeof ownPostgres>>;
+let stores: OwnStores;
 let otherPostgres: Awaited<ReturnType<typeof ownPostgres>>;
-let redis: Awaited<ReturnType<typeof ownRedis>>;
 const running = new Set<TestService>();
 
 type Settings = Record<string, string>;
 
 async function start(settings: Settings | ((url: string) => Settings) = {}): Promise<TestService> {
-  const { url, username, password, database } = clickhouse.connection;
-  const store = new URL(url);
-  Object.assign(store, { username, password, pathname: database });
   const service = await startService((own) => ({
     TIDEMARK_ROOT_KEY: rootKey,
-    CLICKHOUSE_URL: store.href,
-    DATABASE_URL: postgres.url,
-    REDIS_URL: redis.url,
+    ...stores.settings,
     LOG_LEVEL: process.env.CLUSTER_LOG ?? "error",
     ...(typeof settings === "function" ? settings(own) : settings),
   }));
@@ -59,17 +52,12 @@ const readinessSchema = z.object({
 type Readiness = z.infer<typeof readinessSchema>;
 
 beforeAll(async () => {
-  [clickhouse, postgres, otherPostgres, redis] = await Promise.all([
-    ownClickHouse(),
-    ownPostgres(),
-    ownPostgres(),
-    ownRedis(),
-  ]);
+  [stores, otherPostgres] = await Promise.all([ownStores(), ownPostgres()]);
 });
 afterAll(async () => {
   for (const service of running) await service.stop();
-  await Promise.all([clickhouse?.drop(), redis?.stop()]);
-  await Promise.all([postgres?.drop(), otherPostgres?.drop()]);
+  await stores?.drop();
+  await otherPostgres?.drop();
 });
 
 // First, because it compares all that there is.
@@ -139,7 +127,7 @@ test("single processes and nodes, right and wrong, that start and stop beside ea
     expect(await wrongAnswers(node, ledger.stays, checked)).toEqual([]);
   }
   expect(ledger.figures.wrongVerdicts).toEqual([]);
-  expect(await checkTables(clickhouse.clickhouse, ledger.acknowledged, ledger.stays)).toEqual({
+  expect(await checkTables(stores.clickhouse.clickhouse, ledger.acknowledged, ledger.stays)).toEqual({
     lost: [],
     doubled: [],
     differing: [],
@@ -166,7 +154,7 @@ async function untilSeen(service: TestService, id: string): Promise<void> {
 
 test("an epoch that a process outside of the cluster began is taken back, and the watermark moves on", async () => {
   const [a] = nodes as [TestService];
-  await beginEpoch(clickhouse.clickhouse, (await laterEpochs(clickhouse.clickhouse, 0)).newest + 1);
+  await beginEpoch(stores.clickhouse.clickhouse, (await laterEpochs(stores.clickhouse.clickhouse, 0)).newest + 1);
   await untilSeen(a, "after-a-foreign-epoch");
 });
 
@@ -216,7 +204,7 @@ test("a node whose place was taken ends by itself", async () => {
 test("a process alone takes back its epoch, and ends when the stores were given to another", async () => {
   for (const node of nodes) await node.stopServer();
   const alone = await start();
-  await beginEpoch(clickhouse.clickhouse, (await laterEpochs(clickhouse.clickhouse, 0)).newest + 1);
+  await beginEpoch(stores.clickhouse.clickhouse, (await laterEpochs(stores.clickhouse.clickhouse, 0)).newest + 1);
   await untilSeen(alone, "alone-after-a-foreign-epoch");
   const left = await readFolderName(alone);
   process.kill(alone.pid(), "SIGSTOP");

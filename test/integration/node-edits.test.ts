@@ -1,25 +1,18 @@
 /** PATCH /v1/nodes/{node} and the import of a table: what is said about nodes, and who may say it. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { verifyAudit } from "../../server/audit/verify-audit.ts";
-import { type Accounts, startAccounts } from "../support/accounts.ts";
-import { ownPostgres } from "../support/stores.ts";
+import { type Accounts, ownAccounts, startAccounts } from "../support/accounts.ts";
 
 let accounts: Accounts;
-let drop: () => Promise<void>;
 
 beforeAll(async () => {
-  const database = await ownPostgres();
-  drop = database.drop;
-  accounts = await startAccounts(database.url);
+  accounts = await ownAccounts();
   const { tree } = accounts;
   await tree.createNode({ kind: "partner", id: "p1", name: "p1", parent: "all" });
   for (const id of ["r1", "r2"]) await tree.createNode({ kind: "reseller", id, name: id, parent: "partner:p1" });
   await tree.ensureOrganizations(["a1", "b1"], "reseller:r1");
 });
-afterAll(async () => {
-  await accounts.close();
-  await drop();
-});
+afterAll(() => accounts.close());
 
 const patch = (node: string, body: unknown, key = accounts.rootKey, headers: Record<string, string> = {}) =>
   accounts.ask("PATCH", `/v1/nodes/${node}`, { key, body, headers });
@@ -76,7 +69,7 @@ test("a node's own people name it; its status, external id, fields and place are
 });
 
 test("a move reaches every process, and what a time before it asks for is the old parent", async () => {
-  const other = await startAccounts(accounts.postgres.pool.options.connectionString ?? "");
+  const other = await startAccounts(accounts.databaseUrl);
   try {
     const beforeMs = Date.now();
     expect((await patch("organization:b1", { parent: "reseller:r2" })).body.parent).toBe("reseller:r2");
@@ -95,7 +88,7 @@ test("a move reaches every process, and what a time before it asks for is the ol
 });
 
 test("a move that lies ahead takes effect at its instant, in every process, and a later decision replaces it", async () => {
-  const other = await startAccounts(accounts.postgres.pool.options.connectionString ?? "");
+  const other = await startAccounts(accounts.databaseUrl);
   try {
     const at = (ms: number) => new Date(Date.now() + ms).toISOString();
     await patch("organization:a1", { parent: "partner:p1", effective_from: at(3_600_000) });

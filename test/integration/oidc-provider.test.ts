@@ -5,12 +5,10 @@ import type { AddressInfo } from "node:net";
 import { Provider } from "oidc-provider";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createOidc } from "../../server/identity/oidc.ts";
-import { type Accounts, startAccounts } from "../support/accounts.ts";
-import { ownPostgres } from "../support/stores.ts";
+import { type Accounts, ownAccounts } from "../support/accounts.ts";
 
 let provider: Server;
 let accounts: Accounts;
-let drop: () => Promise<void>;
 /** Who is signed in at the provider, and whether it vouches for the address. */
 let person = { email: "", email_verified: true };
 
@@ -19,9 +17,7 @@ beforeAll(async () => {
   await once(provider, "listening");
   const issuer = `http://127.0.0.1:${(provider.address() as AddressInfo).port}`;
   const client = { clientId: "tidemark", clientSecret: "a secret of the client, long enough" };
-  const database = await ownPostgres();
-  drop = database.drop;
-  accounts = await startAccounts(database.url, { oidc: () => createOidc({ issuer, ...client, name: "Acme ID" }) });
+  accounts = await ownAccounts({ oidc: () => createOidc({ issuer, ...client, name: "Acme ID" }) });
   const oidc = new Provider(issuer, {
     clients: [
       {
@@ -45,7 +41,6 @@ afterAll(async () => {
   await accounts.close();
   provider.close();
   provider.closeAllConnections();
-  await drop();
 });
 
 /** Follows redirects with the cookies of each host, and answers the provider's forms, until the dashboard is reached. */

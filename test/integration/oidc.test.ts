@@ -1,19 +1,16 @@
 /** Signing in through an identity provider, as a browser does it: off to it, back with its answer, and on as its user. */
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { createOidc } from "../../server/identity/oidc.ts";
-import { type Accounts, adminEmail, startAccounts } from "../support/accounts.ts";
+import { type Accounts, adminEmail, ownAccounts, startAccounts } from "../support/accounts.ts";
 import { type IdentityProvider, startIdentityProvider } from "../support/identity-provider.ts";
 import { ownPostgres } from "../support/stores.ts";
 
 let provider: IdentityProvider;
 let accounts: Accounts;
-let drop: () => Promise<void>;
 
 beforeAll(async () => {
   provider = await startIdentityProvider();
-  const database = await ownPostgres();
-  drop = database.drop;
-  accounts = await startAccounts(database.url, { oidc: () => createOidc({ ...provider, name: "Acme ID" }) });
+  accounts = await ownAccounts({ oidc: () => createOidc({ ...provider, name: "Acme ID" }) });
 });
 afterEach(() => {
   Object.assign(provider, { account: {}, emailIn: "id_token", forge: {} });
@@ -21,7 +18,6 @@ afterEach(() => {
 afterAll(async () => {
   await accounts.close();
   await provider.close();
-  await drop();
 });
 
 const follow = (url: string, cookie = "") => fetch(url, { redirect: "manual", headers: { cookie } });
@@ -108,7 +104,7 @@ test("the ways to sign in name the provider; while it is away signing in there c
     passkeys: { origin: "https://usage.example.com" },
   });
   const database = await ownPostgres();
-  const away = await startAccounts(database.url, {
+  const away = await startAccounts(accounts.databaseUrl, {
     oidc: () => createOidc({ ...provider, issuer: "http://127.0.0.1:9", name: "Away" }),
   });
   try {

@@ -5,29 +5,25 @@ import { verifyAudit } from "../../server/audit/verify-audit.ts";
 import { newId } from "../../server/identity/actor.ts";
 import { createOidc } from "../../server/identity/oidc.ts";
 import { userRoles, users as userRows } from "../../server/postgres/schema/accounts.ts";
-import { type Accounts, type Answer, startAccounts } from "../support/accounts.ts";
+import { type Accounts, type Answer, ownAccounts, startAccounts } from "../support/accounts.ts";
 import { Authenticator, type Deviations } from "../support/authenticator.ts";
 import { type Mailbox, openMailbox } from "../support/mailbox.ts";
-import { ownPostgres } from "../support/stores.ts";
 import { totpCode } from "../support/totp-code.ts";
 
 const origin = "https://usage.example.com";
 const password = "a long enough password";
 const minuteMs = 60_000;
 let accounts: Accounts;
-let database: Awaited<ReturnType<typeof ownPostgres>>;
 let mailbox: Mailbox;
 let aheadMs = 0;
 
 beforeAll(async () => {
-  database = await ownPostgres();
   mailbox = await openMailbox();
-  accounts = await startAccounts(database.url, { mailer: mailbox.mailer, now: () => Date.now() + aheadMs });
+  accounts = await ownAccounts({ mailer: mailbox.mailer, now: () => Date.now() + aheadMs });
 });
 afterAll(async () => {
   await accounts.close();
   await mailbox.close();
-  await database.drop();
 });
 
 interface Person {
@@ -272,7 +268,7 @@ test("a user without a password proves who they are by signing in anew, and keep
   aheadMs = 0;
 
   const settings = { issuer: "http://127.0.0.1:9", clientId: "x", clientSecret: "x", name: "Acme ID" };
-  const beside = await startAccounts(database.url, { oidc: () => createOidc(settings) });
+  const beside = await startAccounts(accounts.databaseUrl, { oidc: () => createOidc(settings) });
   try {
     const there = withSession(sessionOf(await signIn(authenticator)), beside);
     const refused = await there("DELETE", `/v1/me/passkeys/${id}`, {});
@@ -285,7 +281,7 @@ test("a user without a password proves who they are by signing in anew, and keep
 
 test("every process takes the challenges of every other, each once", async () => {
   const { authenticator } = await withPasskey("jon");
-  const other = await startAccounts(database.url);
+  const other = await startAccounts(accounts.databaseUrl);
   try {
     const { body: options } = await other.ask("POST", "/v1/session/passkey/options");
     const body = { credential: authenticator.get(options) };

@@ -2,26 +2,21 @@ import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { system } from "../../server/audit/record-change.ts";
 import type { UsageEvent } from "../../server/contract/events.ts";
-import { connectPostgres, type Postgres } from "../../server/postgres/client.ts";
-import { migratePostgres } from "../../server/postgres/migrate.ts";
+import type { Postgres } from "../../server/postgres/client.ts";
 import { readRebuilds, requestRebuild, runRebuilds } from "../../server/rollups/rebuild.ts";
 import { reconcilePiece } from "../../server/rollups/reconcile-piece.ts";
-import { NodeTree } from "../../server/tree/node-tree.ts";
+import type { NodeTree } from "../../server/tree/node-tree.ts";
 import { type Ingesting, startIngesting } from "../support/ingesting.ts";
-import { ownPostgres } from "../support/stores.ts";
+import { type OwnTree, ownTree } from "../support/own-tree.ts";
 
 let ingesting: Ingesting;
+let close: OwnTree["close"];
 let postgres: Postgres;
 let tree: NodeTree;
-let dropPostgres: () => Promise<void>;
 const log = pino({ level: "silent" });
 
 beforeAll(async () => {
-  const database = await ownPostgres();
-  dropPostgres = database.drop;
-  postgres = connectPostgres(database.url);
-  await migratePostgres(postgres);
-  tree = await NodeTree.load(postgres, log);
+  ({ postgres, tree, close } = await ownTree());
   ingesting = await startIngesting();
   for (const organization of ["dune", "reef"])
     ingesting.tree.organizations.set(organization, { partner: "p1", reseller: "coast" });
@@ -29,9 +24,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await ingesting.close();
-  await tree.close();
-  await postgres.close();
-  await dropPostgres();
+  await close();
 });
 
 const deps = () => {

@@ -2,18 +2,17 @@ import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { UsageEvent } from "../../server/contract/events.ts";
 import { type Stage, stages } from "../../server/contract/reconciliation.ts";
-import { connectPostgres, type Postgres } from "../../server/postgres/client.ts";
-import { migratePostgres } from "../../server/postgres/migrate.ts";
+import type { Postgres } from "../../server/postgres/client.ts";
 import { reconciliations } from "../../server/postgres/schema/reconciliation.ts";
 import { finishRepairs, reconcilePiece } from "../../server/rollups/reconcile-piece.ts";
-import { NodeTree } from "../../server/tree/node-tree.ts";
+import type { NodeTree } from "../../server/tree/node-tree.ts";
 import { type Ingesting, startIngesting } from "../support/ingesting.ts";
-import { ownPostgres } from "../support/stores.ts";
+import { type OwnTree, ownTree } from "../support/own-tree.ts";
 
 let ingesting: Ingesting;
+let close: OwnTree["close"];
 let postgres: Postgres;
 let tree: NodeTree;
-let dropPostgres: () => Promise<void>;
 
 const log = pino({ level: "silent" });
 const day = "2026-02-03";
@@ -23,18 +22,12 @@ let organization = "";
 let events: Partial<UsageEvent>[] = [];
 
 beforeAll(async () => {
-  const database = await ownPostgres();
-  dropPostgres = database.drop;
-  postgres = connectPostgres(database.url);
-  await migratePostgres(postgres);
-  tree = await NodeTree.load(postgres, log);
+  ({ postgres, tree, close } = await ownTree());
   ingesting = await startIngesting();
 });
 afterAll(async () => {
   await ingesting.close();
-  await tree.close();
-  await postgres.close();
-  await dropPostgres();
+  await close();
 });
 
 beforeEach(async () => {

@@ -1,27 +1,21 @@
 /** How many roles one user may have: each of them is looked at with every request of theirs. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { definitionLimits } from "../../server/contract/definition-limits.ts";
-import { type Accounts, type Answer, startAccounts } from "../support/accounts.ts";
-import { ownPostgres } from "../support/stores.ts";
+import { type Accounts, type Answer, ownAccounts } from "../support/accounts.ts";
 
 const most = definitionLimits.roles.ofUser;
 const email = "many@example.com";
-let database: Awaited<ReturnType<typeof ownPostgres>>;
 let accounts: Accounts;
 
 beforeAll(async () => {
-  database = await ownPostgres();
-  accounts = await startAccounts(database.url);
+  accounts = await ownAccounts();
   await accounts.tree.createNode({ kind: "reseller", id: "r1", name: "r1", parent: "all" });
   await accounts.tree.ensureOrganizations(
     Array.from({ length: most + 1 }, (_, number) => `o${number}`),
     "reseller:r1",
   );
 });
-afterAll(async () => {
-  await accounts?.close();
-  await database.drop();
-});
+afterAll(() => accounts?.close());
 
 const rolesAt = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, number) => ({ node: `organization:o${from + number}`, role: "viewer" }));

@@ -1,26 +1,20 @@
-import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import type { LiveAnswer } from "../../server/contract/live.ts";
 import { eventually, startService, type TestService } from "../support/service.ts";
-import { type OwnClickHouse, ownClickHouse, ownPostgres, ownRedis } from "../support/stores.ts";
+import { type OwnStores, ownStores } from "../support/stores.ts";
 
-let clickhouse: OwnClickHouse;
-let postgres: Awaited<ReturnType<typeof ownPostgres>>;
-let redis: Awaited<ReturnType<typeof ownRedis>>;
+let stores: OwnStores;
 let ingest: TestService;
 let api: TestService;
 
 beforeAll(async () => {
-  [clickhouse, postgres, redis] = await Promise.all([ownClickHouse(), ownPostgres(), ownRedis()]);
-  const { username, password, database } = clickhouse.connection;
-  const url = new URL(inject("clickhouse").url);
-  Object.assign(url, { username, password, pathname: `/${database}` });
-  const stores = { CLICKHOUSE_URL: url.href, DATABASE_URL: postgres.url, REDIS_URL: redis.url };
-  ingest = await startService({ ...stores, TIDEMARK_ROLES: "ingest,worker" });
-  api = await startService({ ...stores, TIDEMARK_ROLES: "api", TIDEMARK_ROOT_KEY: ingest.rootKey });
+  stores = await ownStores();
+  ingest = await startService({ ...stores.settings, TIDEMARK_ROLES: "ingest,worker" });
+  api = await startService({ ...stores.settings, TIDEMARK_ROLES: "api", TIDEMARK_ROOT_KEY: ingest.rootKey });
 });
 afterAll(async () => {
   await Promise.all([api?.stop(), ingest?.stop()]);
-  await Promise.all([clickhouse.drop(), postgres.drop(), redis.stop()]);
+  await stores.drop();
 });
 
 const authorization = () => ({ authorization: `Bearer ${ingest.rootKey}` });

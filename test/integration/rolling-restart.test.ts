@@ -8,21 +8,16 @@ import { easyPauseMs, Ledger } from "../chaos/ledger.ts";
 import { type Balancer, startBalancer } from "../support/balancer.ts";
 import { recoveryPatienceMs } from "../support/patience.ts";
 import { eventually, startService, type TestService } from "../support/service.ts";
-import { type OwnClickHouse, ownClickHouse, ownPostgres, ownRedis } from "../support/stores.ts";
+import { type OwnStores, ownStores } from "../support/stores.ts";
 
 const rootKey = `root-${randomBytes(16).toString("hex")}`;
 const secret = randomBytes(32).toString("hex");
 
-let clickhouse: OwnClickHouse;
-let postgres: Awaited<ReturnType<typeof ownPostgres>>;
-let redis: Awaited<ReturnType<typeof ownRedis>>;
+let stores: OwnStores;
 let balancer: Balancer;
 const nodes: TestService[] = [];
 
 async function startNode(name: string): Promise<TestService> {
-  const { url, username, password, database } = clickhouse.connection;
-  const store = new URL(url);
-  Object.assign(store, { username, password, pathname: database });
   return await startService((own) => ({
     TIDEMARK_ROOT_KEY: rootKey,
     TIDEMARK_NODE: name,
@@ -30,23 +25,20 @@ async function startNode(name: string): Promise<TestService> {
     TIDEMARK_CLUSTER_SECRET: secret,
     // Longer than the balancer takes to see that a node is about to end, on a busy machine too.
     TIDEMARK_DRAIN_SECONDS: "6",
-    CLICKHOUSE_URL: store.href,
-    DATABASE_URL: postgres.url,
-    REDIS_URL: redis.url,
+    ...stores.settings,
     LOG_LEVEL: "error",
   }));
 }
 
 beforeAll(async () => {
-  [clickhouse, postgres, redis] = await Promise.all([ownClickHouse(), ownPostgres(), ownRedis()]);
+  stores = await ownStores();
   nodes.push(await startNode("a"), await startNode("b"));
   balancer = await startBalancer(nodes.map(({ url }) => url));
 });
 afterAll(async () => {
   await balancer?.close();
   for (const node of nodes) await node.stop();
-  await Promise.all([clickhouse?.drop(), redis?.stop()]);
-  await postgres?.drop();
+  await stores?.drop();
 });
 
 test("a rolling restart behind a balancer refuses nobody and cuts no connection: every request is answered, what was acknowledged is stored, each event once", async () => {
@@ -94,7 +86,7 @@ test("a rolling restart behind a balancer refuses nobody and cuts no connection:
   expect(ledger.figures.wrongVerdicts).toEqual([]);
   for (const node of nodes) await new UsageApi({ url: node.url, key: rootKey }).whenVisible(recoveryPatienceMs);
   for (const node of nodes) expect(await wrongAnswers({ ...node, rootKey }, ledger.stays, checked)).toEqual([]);
-  expect(await checkTables(clickhouse.clickhouse, ledger.acknowledged, ledger.stays)).toEqual({
+  expect(await checkTables(stores.clickhouse.clickhouse, ledger.acknowledged, ledger.stays)).toEqual({
     lost: [],
     doubled: [],
     differing: [],

@@ -2,21 +2,15 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { Passwords } from "../../server/identity/passwords.ts";
 import { SignInLimits } from "../../server/identity/sign-in-limits.ts";
-import { type Accounts, adminEmail, adminPassword, startAccounts } from "../support/accounts.ts";
+import { type Accounts, adminEmail, adminPassword, ownAccounts, startAccounts } from "../support/accounts.ts";
 import { ownPostgres } from "../support/stores.ts";
 import { totpCode } from "../support/totp-code.ts";
 
 let accounts: Accounts;
-let drop: () => Promise<void>;
 beforeAll(async () => {
-  const database = await ownPostgres();
-  drop = database.drop;
-  accounts = await startAccounts(database.url, { isTrustedProxy: (address) => address === "127.0.0.1" });
+  accounts = await ownAccounts({ isTrustedProxy: (address) => address === "127.0.0.1" });
 });
-afterAll(async () => {
-  await accounts.close();
-  await drop();
-});
+afterAll(() => accounts.close());
 
 const password = "a long enough password";
 const attempt = (body: object, from: string, cookie?: string) =>
@@ -121,7 +115,7 @@ test("wrong codes count for the account from wherever they come, and the usual p
 
 test("an address claimed by anybody but a trusted proxy gives no fresh attempts", async () => {
   const database = await ownPostgres();
-  const bare = await startAccounts(database.url);
+  const bare = await startAccounts(accounts.databaseUrl);
   try {
     const body = { email: "victim@example.com", password: "guess" };
     const statuses = [];

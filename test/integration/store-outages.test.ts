@@ -3,27 +3,22 @@ import { hash } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterAll, beforeAll, beforeEach, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { type BreakableConnection, openBreakableConnection } from "../support/breakable-connection.ts";
 import { eventually, startService, type TestService } from "../support/service.ts";
-import { type OwnClickHouse, ownClickHouse, ownPostgres, ownRedis } from "../support/stores.ts";
+import { type OwnStores, ownStores } from "../support/stores.ts";
 
-let clickhouse: OwnClickHouse;
-let postgres: Awaited<ReturnType<typeof ownPostgres>>;
-let redis: Awaited<ReturnType<typeof ownRedis>>;
+let stores: OwnStores;
 let ways: Record<"clickhouse" | "postgres" | "redis", BreakableConnection>;
 let settings: Record<string, string>;
 let service: TestService;
 
 beforeAll(async () => {
-  [clickhouse, postgres, redis] = await Promise.all([ownClickHouse(), ownPostgres(), ownRedis()]);
-  const { username, password, database } = clickhouse.connection;
-  const store = new URL(inject("clickhouse").url);
-  Object.assign(store, { username, password, pathname: `/${database}` });
+  stores = await ownStores();
   ways = {
-    clickhouse: await openBreakableConnection(store.href),
-    postgres: await openBreakableConnection(postgres.url),
-    redis: await openBreakableConnection(redis.url),
+    clickhouse: await openBreakableConnection(stores.settings.CLICKHOUSE_URL),
+    postgres: await openBreakableConnection(stores.settings.DATABASE_URL),
+    redis: await openBreakableConnection(stores.settings.REDIS_URL),
   };
   settings = { CLICKHOUSE_URL: ways.clickhouse.url, DATABASE_URL: ways.postgres.url, REDIS_URL: ways.redis.url };
   service = await startService({ ...settings, TIDEMARK_DRAIN_SECONDS: "3" });
@@ -32,8 +27,7 @@ afterAll(async () => {
   await service?.stopServer("SIGKILL");
   await service?.stop();
   for (const way of Object.values(ways)) await way.close();
-  await Promise.all([clickhouse.drop(), redis.stop()]);
-  await postgres.drop();
+  await stores.drop();
 });
 beforeEach(async () => {
   for (const way of Object.values(ways)) await way.mend();

@@ -1,24 +1,19 @@
 /** Mails that callers cause and their receivers did not ask for: invitations, offers and links, over and over. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { MailLimits } from "../../server/mail/mail-limits.ts";
-import { type Accounts, startAccounts } from "../support/accounts.ts";
+import { type Accounts, ownAccounts } from "../support/accounts.ts";
 import { type Mailbox, openMailbox } from "../support/mailbox.ts";
-import { ownPostgres } from "../support/stores.ts";
 
 let accounts: Accounts;
 let mailbox: Mailbox;
-let drop: () => Promise<void>;
 beforeAll(async () => {
-  const database = await ownPostgres();
-  drop = database.drop;
   mailbox = await openMailbox();
-  accounts = await startAccounts(database.url, { mailer: mailbox.mailer });
+  accounts = await ownAccounts({ mailer: mailbox.mailer });
   for (const id of ["r1", "r2"]) await accounts.tree.createNode({ kind: "reseller", id, name: id, parent: "all" });
 });
 afterAll(async () => {
   await accounts.close();
   await mailbox.close();
-  await drop();
 });
 
 const invite = (key: string, email: string, node = "reseller:r1") =>

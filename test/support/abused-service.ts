@@ -1,8 +1,7 @@
 /** A whole service with two tenants that know nothing of each other: one who does its worst, and a bystander. */
-import { inject } from "vitest";
 import type { Bystander } from "./bystander.ts";
 import { startService, type TestService } from "./service.ts";
-import { ownClickHouse, ownPostgres } from "./stores.ts";
+import { ownClickHouse, ownPostgres, urlOf } from "./stores.ts";
 
 export interface AbusedService {
   service: TestService;
@@ -23,10 +22,7 @@ export interface AbusedService {
 /** On stores that other test files share, with a database of its own in each. */
 export async function startAbusedService(environment: Record<string, string> = {}): Promise<AbusedService> {
   const [clickhouse, postgres] = await Promise.all([ownClickHouse(), ownPostgres()]);
-  const { username, password, database } = clickhouse.connection;
-  const url = new URL(inject("clickhouse").url);
-  Object.assign(url, { username, password, pathname: `/${database}` });
-  const service = await startService({ CLICKHOUSE_URL: url.href, DATABASE_URL: postgres.url, ...environment });
+  const service = await startService({ CLICKHOUSE_URL: urlOf(clickhouse), DATABASE_URL: postgres.url, ...environment });
 
   const ask: AbusedService["ask"] = (path, { key = attacker.key, method = "GET", body, signal } = {}) =>
     fetch(new URL(path, service.url), {

@@ -1,4 +1,4 @@
-/** The routes of accounts behind a real HTTP server, on a Postgres database of their own. */
+/** The routes of accounts behind a real HTTP server. */
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -31,6 +31,7 @@ import type { Mailer } from "../../server/mail/mailer.ts";
 import { connectPostgres, type Postgres } from "../../server/postgres/client.ts";
 import { migratePostgres } from "../../server/postgres/migrate.ts";
 import { NodeTree } from "../../server/tree/node-tree.ts";
+import { ownPostgres } from "./stores.ts";
 
 export interface Asked {
   key?: string | undefined;
@@ -53,6 +54,7 @@ export interface Accounts {
   app: OpenAPIHono<HttpEnv>;
   /** Without a slash at its end. */
   url: string;
+  databaseUrl: string;
   postgres: Postgres;
   tree: NodeTree;
   keys: Keys;
@@ -67,24 +69,33 @@ export interface Accounts {
 export const adminEmail = "Admin@Example.com";
 export const adminPassword = "correct horse battery";
 
-/** `now`: the clock that keys and sessions go by. */
+interface AccountsOptions {
+  /** The clock that keys and sessions go by. */
+  now?: () => number;
+  log?: Logger;
+  mailer?: Mailer;
+  oidc?: (url: string) => Oidc;
+  isTrustedProxy?: AddressRanges;
+}
+
+/** On a database of their own, which goes with them. */
+export async function ownAccounts(options?: AccountsOptions): Promise<Accounts> {
+  const database = await ownPostgres();
+  const accounts = await startAccounts(database.url, options);
+  return {
+    ...accounts,
+    async close() {
+      await accounts.close();
+      await database.drop();
+    },
+  };
+}
+
 export async function startAccounts(
-  postgresUrl: string,
-  {
-    now,
-    log = pino({ level: "silent" }),
-    mailer,
-    oidc,
-    isTrustedProxy,
-  }: {
-    now?: () => number;
-    log?: Logger;
-    mailer?: Mailer;
-    oidc?: (url: string) => Oidc;
-    isTrustedProxy?: AddressRanges;
-  } = {},
+  databaseUrl: string,
+  { now, log = pino({ level: "silent" }), mailer, oidc, isTrustedProxy }: AccountsOptions = {},
 ): Promise<Accounts> {
-  const postgres = connectPostgres(postgresUrl);
+  const postgres = connectPostgres(databaseUrl);
   await migratePostgres(postgres);
   const tree = await NodeTree.load(postgres, log);
   const keys = createKeys(postgres, log, now);
@@ -138,6 +149,7 @@ export async function startAccounts(
   return {
     app,
     url,
+    databaseUrl,
     postgres,
     tree,
     keys,

@@ -70,3 +70,29 @@ export async function ownRedis(): Promise<{ url: string; stop(): Promise<void> }
     },
   };
 }
+
+export interface OwnStores {
+  clickhouse: OwnClickHouse;
+  /** What a service that uses them is started with. */
+  settings: { CLICKHOUSE_URL: string; DATABASE_URL: string; REDIS_URL: string };
+  drop(): Promise<void>;
+}
+
+/** A database of its own in each of the three stores. */
+export async function ownStores(): Promise<OwnStores> {
+  const [clickhouse, postgres, redis] = await Promise.all([ownClickHouse(), ownPostgres(), ownRedis()]);
+  return {
+    clickhouse,
+    settings: { CLICKHOUSE_URL: urlOf(clickhouse), DATABASE_URL: postgres.url, REDIS_URL: redis.url },
+    async drop() {
+      await Promise.all([clickhouse.drop(), redis.stop()]);
+      await postgres.drop();
+    },
+  };
+}
+
+/** Its database as a service takes it. */
+export function urlOf({ connection }: Pick<OwnClickHouse, "connection">): string {
+  const { url, username, password, database } = connection;
+  return Object.assign(new URL(url), { username, password, pathname: `/${database}` }).href;
+}

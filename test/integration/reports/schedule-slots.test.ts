@@ -3,8 +3,7 @@ import { arrayContains, eq, inArray, sql } from "drizzle-orm";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { system } from "../../../server/audit/record-change.ts";
-import { connectPostgres, type Postgres } from "../../../server/postgres/client.ts";
-import { migratePostgres } from "../../../server/postgres/migrate.ts";
+import type { Postgres } from "../../../server/postgres/client.ts";
 import { apiKeys, nodeParents, userRoles, users } from "../../../server/postgres/schema/accounts.ts";
 import { deliveries } from "../../../server/postgres/schema/delivery.ts";
 import { subscriptions } from "../../../server/postgres/schema/plans.ts";
@@ -24,8 +23,8 @@ import {
 } from "../../../server/reports/schedules.ts";
 import { createTest } from "../../../server/reports/slots.ts";
 import { type ScheduleRecord, timingOf } from "../../../server/reports/timing.ts";
-import { NodeTree } from "../../../server/tree/node-tree.ts";
-import { ownPostgres } from "../../support/stores.ts";
+import type { NodeTree } from "../../../server/tree/node-tree.ts";
+import { type OwnTree, ownTree } from "../../support/own-tree.ts";
 import { makeQueuedRuns, wanted } from "./scheduled-runs.ts";
 
 const dayMs = 86_400_000;
@@ -34,21 +33,16 @@ const log = pino({ level: "silent" });
 const beginMs = Date.UTC(2011, 0, 1);
 const endMs = Date.UTC(2013, 2, 1);
 
-let database: Awaited<ReturnType<typeof ownPostgres>>;
+let close: OwnTree["close"];
 let postgres: Postgres;
 let tree: NodeTree;
 beforeAll(async () => {
-  database = await ownPostgres();
-  postgres = connectPostgres(database.url);
-  await migratePostgres(postgres);
-  tree = await NodeTree.load(postgres, log);
+  ({ postgres, tree, close } = await ownTree());
   const cycle = { id: "sub_cycle", anchor: 31, tz: "Europe/Berlin", startsAt: new Date(0), renews: true };
   await postgres.db.insert(subscriptions).values({ node: "all", ...cycle });
 });
 afterAll(async () => {
-  await tree.close();
-  await postgres.close();
-  await database.drop();
+  await close();
 });
 
 class Death extends Error {}
