@@ -6,6 +6,7 @@ import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { numberColumn } from "../clickhouse/number-column.ts";
 import { amountDecimals, amountOfSixtieths, compareDecimals, quotient, sumDecimals } from "../numbers/figures.ts";
+import { highestOf } from "./highest-of.ts";
 import { bucketMs, wholeEnd, wholeEndParams } from "./merged-ranges.ts";
 import {
   boundsOf,
@@ -193,19 +194,9 @@ export async function measureValueLevel(
   });
   return await splitRows(rows, (own): MeterSeries => {
     const windows = own
-      .map(({ window_ms: startMs, peak_at_ms: atMs, integral, peak, closing }) => ({
-        startMs,
-        atMs,
-        integral,
-        peak,
-        closing,
-      }))
+      .map(({ window_ms: startMs, peak_at_ms: atMs, ...figures }) => ({ startMs, atMs, ...figures }))
       .sort((a, b) => a.startMs - b.startMs);
-    const [first] = windows;
-    const highest = windows.reduce(
-      (best, one) => (best && compareDecimals(one.peak, best.peak) > 0 ? one : best),
-      first,
-    );
+    const highest = highestOf(windows, (a, b) => compareDecimals(a.peak, b.peak));
     const whole = {
       integral: sumDecimals(windows.map((window) => window.integral)),
       peak: highest?.peak ?? "0",

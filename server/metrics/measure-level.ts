@@ -8,6 +8,7 @@ import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { numberColumn } from "../clickhouse/number-column.ts";
 import { minutesOf } from "../numbers/figures.ts";
+import { highestOf } from "./highest-of.ts";
 import type { LevelWindow } from "./level-windows.ts";
 import { nodeFilter } from "./node-filter.ts";
 import {
@@ -132,10 +133,7 @@ function totalOf(kind: LevelFigure, windows: readonly MeasuredWindow[]): Measure
     case "minutes":
       return { figure: minutesOf(windows.reduce((sum, window) => sum + window.integralMs, 0)), hasData: true };
     case "peak": {
-      const highest = windows.reduce<MeasuredWindow | undefined>(
-        (best, one) => (!best || one.peak > best.peak ? one : best),
-        undefined,
-      );
+      const highest = highestOf(windows, (a, b) => a.peak - b.peak);
       return { figure: highest?.peak ?? 0, hasData: true, atMs: highest?.peakAtMs };
     }
     case "level":

@@ -4,6 +4,7 @@ import type { MeterRule } from "../catalog/meter.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { numberColumn } from "../clickhouse/number-column.ts";
+import { highestOf } from "./highest-of.ts";
 import {
   boundsOf,
   chosenBy,
@@ -80,8 +81,7 @@ export async function measureSessionPeak(
         session: { organization: row.peak_organization, session: row.peak_session },
       }))
       .sort((a, b) => a.startMs - b.startMs);
-    const [first] = measured;
-    const highest = measured.reduce((best, one) => (best && one.figure > best.figure ? one : best), first);
+    const highest = highestOf(measured, (a, b) => a.figure - b.figure);
     return {
       total: highest ?? { figure: 0, hasData: true },
       windows: new Map(measured.map((window) => [window.startMs, window])),

@@ -148,6 +148,8 @@ const getReportSchemaRoute = createRoute({
 export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): OpenAPIHono<HttpEnv> {
   const { postgres, tree } = source;
   const { checkMeters, ownReport } = createTools(source, now);
+  const described = (c: Context<HttpEnv>, report: ReportRecord) =>
+    describeReport(report, wasWithin(tree, c.get("actor").reach));
   const app = createRouter();
 
   app.openapi(listReportsRoute, async (c) => {
@@ -167,7 +169,7 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
       });
       const { page, last } = pageOf(found, limit);
       return {
-        reports: page.map((one) => describeReport(one, wasWithin(tree, actor.reach))),
+        reports: page.map((one) => described(c, one)),
         standard: standard.map((kind) => standardReport(kind, node)),
         next_cursor: last ? writeCursor(asked, { name: last.name, id: last.id }) : null,
       };
@@ -180,7 +182,7 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
     requireKind(await wholeCaller(c), wanted.kind, node, tree);
     checkMeters(wanted.kind, wanted.options, node);
     const made = await createReport(postgres, tree, { ...wanted, node }, authorOf(c));
-    return await answerTagged(c, stateOfReport(made), describeReport(made, wasWithin(tree, c.get("actor").reach)), 201);
+    return await answerTagged(c, stateOfReport(made), described(c, made), 201);
   });
 
   app.openapi(previewReportRoute, async (c) => {
@@ -198,12 +200,7 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
       return c.json(standardReport(kind, node), 200);
     }
     const found = await ownReport(c, id);
-    return await answerTagged(
-      c,
-      stateOfReport(found),
-      describeReport(found, wasWithin(tree, c.get("actor").reach)),
-      200,
-    );
+    return await answerTagged(c, stateOfReport(found), described(c, found), 200);
   });
 
   app.openapi(updateReportRoute, async (c) => {
@@ -211,12 +208,7 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
     const edits = c.req.valid("json");
     if (edits.options) checkMeters(found.kind, edits.options, found.node);
     const changed = await changeReport(postgres, found.id, edits, { by: authorOf(c), check: await ifMatch(c) });
-    return await answerTagged(
-      c,
-      stateOfReport(changed),
-      describeReport(changed, wasWithin(tree, c.get("actor").reach)),
-      200,
-    );
+    return await answerTagged(c, stateOfReport(changed), described(c, changed), 200);
   });
 
   app.openapi(deleteReportRoute, async (c) => {
