@@ -1,7 +1,7 @@
 /** Network addresses as text: one way of writing each, and which of them lie in given ranges. */
 import { BlockList, isIP, SocketAddress } from "node:net";
 
-/** Tells whether an address lies in one of the ranges; what is no address lies in none. */
+/** Tells whether an address lies in one of the ranges; anything else lies in none. */
 export type AddressRanges = (address: string) => boolean;
 
 /** The one way in which an address is written here: IPv4 that is mapped into IPv6 as IPv4, no zone. Undefined for other text. */

@@ -20,7 +20,7 @@ import { withSinks } from "./wiring/with-sinks.ts";
  */
 setFlagsFromString("--heap-growing-percent=50");
 
-/** Longer than any part may take to stop; then the process ends all the same, and the next start recovers. */
+/** Longer than any part may take to stop; then the process ends anyway, and the next start recovers. */
 const stopWithinMs = 9_500;
 
 async function main(): Promise<void> {
@@ -77,7 +77,7 @@ async function main(): Promise<void> {
     TIDEMARK_DEMO_KEY: await service.keys.createDemoKey(),
     TIDEMARK_DEMO_WEBHOOK: sinks.webhookUrl,
     TIDEMARK_DEMO_MAILS: config.smtpUrl === sinks.smtpUrl ? sinks.mailsUrl : "",
-    // Of the first start; later ones find its people there.
+    // For the first start; later ones find its people there.
     TIDEMARK_DEMO_PASSWORD: config.adminPassword ?? service.generatedAdminPassword ?? "",
   });
 }

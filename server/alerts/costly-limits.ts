@@ -66,7 +66,7 @@ export class CostlyLimits {
     if (this.#waiting.delete(key)) this.#evaluatedUntil.set(key, atMs);
   }
 
-  /** The rule is no more. */
+  /** The rule no longer exists. */
   forget(ruleId: string, node: NodeAddress): void {
     const key = keyOf(ruleId, node);
     this.#waiting.delete(key);

@@ -2,8 +2,9 @@
 import { type Lifecycle, nextState, notified, type Pacing, type Reading } from "./next-state.ts";
 
 /**
- * Their instants, in order. `lifecycle`: before the first one; the readings are in order of time. What began to hold and did not do
- * so for long enough is left out, and of more than `most`, the oldest but the one that ends `lifecycle`.
+ * Their instants, in order. `lifecycle`: before the first one; the readings are in order of time. What began to hold and did not
+ * do so for long enough is left out, and so are the oldest where there are more than `most`, except the one that ends
+ * `lifecycle`.
  */
 export function crossings(
   readings: readonly Reading[],

@@ -35,7 +35,7 @@ export function silencesAt(
   if (lastMs === undefined) return [];
   const silentMs = most * minuteMs;
   const isSilent = atMs - lastMs >= silentMs;
-  // Who sent for no longer than the silence that is complained of may have been a trial.
+  // Whoever sent for a shorter time than the silence being reported may only have tried the service.
   const regular = keys.filter((key) => key.lastMs - key.firstMs >= silentMs);
   return [
     { subject: "", what: "The last event", lastMs, finding: isSilent ? "holds" : "clears" },

@@ -17,8 +17,9 @@ export interface UnusualHour {
 }
 
 /**
- * By sensitivity: how many spreads above the usual a rise is, and below which share of it a fall is. Of spikes of three times
- * the usual and more, and of hours with almost nothing, the default finds and names wrongly what `npm run bench:unusual` prints.
+ * By sensitivity: how many spreads above the usual a rise is, and below which share of it a fall is. `npm run bench:unusual`
+ * prints how many spikes of three times the usual and more, and how many hours with almost nothing, the default finds, and how
+ * many it names wrongly.
  */
 const bounds = {
   low: { spreads: 6, fallShare: 0.15 },
@@ -26,7 +27,7 @@ const bounds = {
   high: { spreads: 4, fallShare: 0.4 },
 } as const;
 const wholeSeason = 4;
-/** So many of the newest weeks show where growth has come to. */
+/** How many of the newest weeks show the current growth. */
 const recentWeeks = 3;
 /** A share of the usual amount: people take no notice of less, even where the weeks before hardly differ. */
 const leastShare = 0.25;
@@ -35,7 +36,7 @@ const leastScatter = 1.5;
 /** A multiple of that square root: a smaller fall may be chance. */
 const fallScatter = 3.5;
 
-/** So many weeks before are compared with. */
+/** How many earlier weeks an hour is compared with. */
 export const seasonWeeks = 8;
 
 /**

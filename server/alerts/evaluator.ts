@@ -250,7 +250,7 @@ export class Evaluator {
     });
   }
 
-  /** Ends the alerts, without a message, of nodes where a rule holds no more: another took its place, or the node moved. */
+  /** Ends the alerts, without a message, of nodes where a rule no longer holds: another took its place, or the node moved. */
   async #endUnwatched(run: Run, open: OpenNodes): Promise<void> {
     for (const rule of run.enabled) {
       if (["customer events", "clock"].includes(turnOf[rule.kind])) continue;

@@ -42,9 +42,9 @@ export function overridesAmong(rules: readonly Placed[]): Overrides {
 }
 
 /**
- * Whether the rule holds for a node: a template for each organization at or below its own node, but where one nearer to it
- * takes its place, which a rule that is switched off does too. Of several that take the same place the nearest holds alone.
- * Only overrides at the node and above it are looked at, however many there are elsewhere.
+ * Whether the rule holds for a node: a template holds for each organization at or below its own node, except where a rule nearer
+ * to the organization replaces it, which a rule that is switched off does too. Where several replace the same rule, only the
+ * nearest holds. Only overrides at the node and above it are looked at, however many there are elsewhere.
  */
 export function holdsFor(rule: Placed, node: NodeAddress, overrides: Overrides, tree: Tree): boolean {
   if (!isCovered(rule, node, tree)) return false;
@@ -52,7 +52,7 @@ export function holdsFor(rule: Placed, node: NodeAddress, overrides: Overrides, 
   const known = [overrides.get(rule.id), beside].filter((one) => one !== undefined);
   if (known.length === 0) return true;
   const takesIt = (other: Placed) => takesPlaceOf(other, rule, tree) && isCovered(other, node, tree);
-  // A node that this process does not know yet is below the root all the same.
+  // A node that this process does not know yet is still below the root.
   const places = new Set([...tree.ancestors(node), "all"]);
   return ![...places].some((place) => known.some((byNode) => byNode.get(place)?.some(takesIt)));
 }

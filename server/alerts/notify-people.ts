@@ -81,7 +81,7 @@ async function mailTo(
 ): Promise<void> {
   const isOne = rows.length === 1;
   await enqueueMail(tx, tree, {
-    // Nobody but who sees everything sees to whom it went.
+    // Only those who see everything see who received it.
     type,
     node: "all",
     about: aboutOf(rows),

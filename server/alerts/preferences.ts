@@ -75,7 +75,7 @@ export function describePreferences(preferences: OwnPreferences, nowMs: number):
   };
 }
 
-/** To the next digest. What is due comes when it was to come; of what waits for two digests, one is left. */
+/** To the next digest. What is due still comes at its time; what waits for two digests is kept once. */
 async function moveWaiting(tx: Queries, { userId, digestAt, digestTz }: PreferencesRecord, nowMs: number) {
   const dueAt = new Date(nextDigestMs({ at: digestAt, tz: digestTz }, nowMs));
   const waiting = and(eq(digestEntries.userId, userId), gt(digestEntries.dueAt, new Date(nowMs)));
@@ -90,8 +90,8 @@ async function moveWaiting(tx: Queries, { userId, digestAt, digestTz }: Preferen
 const rowsPerStatement = 1_000;
 
 /**
- * What waits for a digest comes with the next one as it is now, but for what is not wanted in it any more. Who unsubscribed is sent
- * mail again only where they say so, or choose mail where they had none.
+ * What waits for a digest comes with the next one, except what is no longer wanted in it. Those who unsubscribed get mail again
+ * only if they say so, or choose mail where they had none.
  */
 export async function changePreferences(
   postgres: Postgres,

@@ -134,7 +134,7 @@ async function change(
     const edited = make(before);
     if (!edited) return before;
     const [after = before] = await tx.update(alerts).set(edited).where(eq(alerts.id, id)).returning();
-    // Who did it before is not recorded again beside what did not change: the node may have belonged to somebody else then.
+    // Whoever did it first is not recorded again where nothing changed: the node may have belonged to somebody else then.
     const changed = (row: AlertRecord) =>
       Object.fromEntries(Object.entries(handlingOf(row)).filter(([name]) => name in edited));
     const handling = { before: changed(before), after: changed(after) };

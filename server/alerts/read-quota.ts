@@ -58,9 +58,9 @@ export function endedSince(
 }
 
 /**
- * The standings of the nodes at the ends of the spans that ended after `sinceMs`: what was crossed in their last moments, or while
- * nothing was evaluated, is reported all the same, also where the subscription has ended. The earliest first; `now`: the standings of
- * those that have one at `atMs`.
+ * The standings of the nodes at the ends of the spans that ended after `sinceMs`: what was crossed in their last moments, or
+ * while nothing was evaluated, is still reported, even where the subscription has ended. The earliest first; `now`: the standings
+ * of those that have one at `atMs`.
  */
 export async function missedStandings(
   source: PeriodSource,

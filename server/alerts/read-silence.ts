@@ -38,7 +38,7 @@ const lastEventsOfAgents = defineQuery(
   }),
 );
 
-/** Who is silent for longer is not watched any more. */
+/** Whoever is silent for longer is no longer watched. */
 export const awaitedMs = 90 * dayMs;
 
 interface Sent {

@@ -134,7 +134,7 @@ async function readDriver(
   return driverOf(changes);
 }
 
-/** Cycles of before by which the own past is known. */
+/** Earlier cycles, from which the node's own past is known. */
 export const pastCycles = 3;
 
 /** The cycle that runs at an instant until then, and the same part of those before it. ms since 1970, UTC. */

@@ -198,7 +198,10 @@ async function endAlerts(tx: Queries, ruleId: string, explanation: string, which
   );
 }
 
-/** The alerts that a changed condition does not ask about; undefined: all. A threshold of a quota that stays is reported once all the same. */
+/**
+ * The alerts that a changed condition does not ask about; undefined: all. A threshold that the quota keeps is still reported only
+ * once.
+ */
 function unasked(before: Condition, after: Condition): SQL | undefined {
   if (before.kind !== "quota" || after.kind !== "quota" || before.on !== after.on) return undefined;
   const { feature, thresholds } = after;

@@ -49,7 +49,7 @@ interface Round {
 
 const notBegun = { watches: undefined, watch: 0, evaluated: 0, failed: 0, left: undefined };
 
-/** After so many sweeps in a row that could not evaluate everything. */
+/** How many sweeps in a row may fail to evaluate everything. */
 const maxIncomplete = 5;
 
 export interface Failure {

@@ -1,6 +1,7 @@
 /**
- * Which alerts a caller sees: those of the nodes that are within its reach now; of billing those of bills that were made below
- * its reach, with the right to see prices there. Who has a node later learns nothing of its bills of before, nor the other way round.
+ * Which alerts a caller sees: those of the nodes that are within its reach now; for billing, those of bills that were made below
+ * its reach, given the right to see prices there. A later owner of a node learns nothing of its earlier bills, and a former owner
+ * nothing of later ones.
  */
 import { and, arrayOverlaps, eq, ne, or, type SQL, sql } from "drizzle-orm";
 import type { Action } from "../contract/accounts.ts";

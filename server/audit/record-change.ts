@@ -25,7 +25,7 @@ export const system: Author = { kind: "system", id: "system", name: "Tidemark", 
 
 export interface Change {
   by: Author;
-  /** Who has `audit:read` here or above sees the entry. */
+  /** Whoever has `audit:read` here or above sees the entry. */
   node: NodeAddress;
   /** Others that see it: those that had, lose or gain what is changed, where they do not stand above `node` now. */
   alsoOf?: readonly NodeAddress[];

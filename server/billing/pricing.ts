@@ -107,7 +107,7 @@ function pricedTier(tier: Tier, index: number, quantity: Exact): PricedPart {
   return { tier: index + 1, quantity, unitPrice, flatFee, amount: plus(product, flatFee) };
 }
 
-/** How much of an amount is included in a part of a cycle; what is no sum over time has its whole limit at any time. */
+/** How much of an amount is included in a part of a cycle; what does not add up over time has its whole limit at any time. */
 export function includedIn(included: Exact, { share, isSum }: PartOfCycle): Exact {
   return isSum ? times(included, share) : included;
 }

@@ -33,7 +33,7 @@ export function limitState(used: string | number, limit: string | number): "with
   return isAtLeast(amount, bound) ? "reached" : "within";
 }
 
-/** Whether `used` is at or above so many percent of the limit; of a limit of 0 anything used is. */
+/** Whether `used` is at or above this percentage of the limit; any use is, where the limit is 0. */
 export function hasReached(used: string | number, limit: string | number, percent: string | number): boolean {
   const amount = exact(used);
   return isAbove(amount, zero) && isAtLeast(times(amount, hundred), times(exact(limit), exact(percent)));

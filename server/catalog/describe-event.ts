@@ -31,7 +31,7 @@ export function describeEvent(name: string): EventDescription | undefined {
   };
 }
 
-/** Who is named by any event was active; the end of a session adds the minutes of what it ends. */
+/** Anybody whom an event names was active; the end of a session adds the minutes of what it ends. */
 function metersFedBy(name: string): Meter[] {
   const isEndOfAll = eventTypes.get(name)?.level === "session";
   return meters.filter(({ rule }) => {

@@ -160,7 +160,7 @@ function ownState({ log, flush, sequence }: Ingest, handoff: HintedHandoff): Hea
   const waitingMs = handoff.oldestAtMs();
   const storedUntilMs = flush.watermark().getTime();
   const watermarkMs = Math.min(storedUntilMs, (waitingMs ?? Number.POSITIVE_INFINITY) - 1);
-  // With nothing in the log, what comes will be stored under later numbers than all that were given; but for what has the turn now.
+  // With nothing in the log, what comes will be stored under later numbers than any that were given, except what has the turn now.
   const settledBatch = log.backlogBytes === 0 && !flush.isExclusive ? sequence.next() : flush.settledBatch;
   const backlogShare = log.backlogBytes / log.maxBytes;
   return { watermarkMs, storedUntilMs, settledBatch, lastNumber: sequence.last, backlogShare };

@@ -154,7 +154,7 @@ function daysOf(range: Exclude<Range, { preset: "exact" }>, today: string): [str
   }
 }
 
-/** Steps that make a readable chart of so many days, with the one to start from. */
+/** Steps that make a readable chart of this many days, with the one to start from. */
 export function windowsFor(days: number): { choices: WindowKind[]; usual: WindowKind } {
   const choices: WindowKind[] = [];
   if (days <= 0.5) choices.push("minute");

@@ -1,4 +1,4 @@
-/** Who may see which report: shared by who decides and who explains it. */
+/** Who may see which report: shared by the code that decides it and the code that explains it. */
 import type { Action } from "./accounts.ts";
 import type { ReportKind } from "./reports.ts";
 

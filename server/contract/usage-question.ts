@@ -39,7 +39,7 @@ export interface Filter {
   value: string;
 }
 
-/** Of a meter, as far as a question depends on it. */
+/** What a question needs to know of a meter. */
 export interface KnownMeter {
   meter: string;
   dimensions: readonly string[];

@@ -236,7 +236,7 @@ export function opened(row: ChannelRow, vault: Vault): ChannelSecrets {
   return secrets as ChannelSecrets;
 }
 
-/** Where messages go. Of many receivers whoever has the rest of the URL can write there. */
+/** Where messages go. At many receivers, whoever has the rest of the URL can post messages. */
 export const urlWithoutSecret = (url: string) => `${new URL(url).origin}/…`;
 
 /** What an `ETag` of a channel is made of, and what the audit keeps: there the members `secret` and `secrets` are replaced. */

@@ -99,7 +99,7 @@ export function createEgress({ allow, resolve = resolveName }: { allow: Outgoing
 
 const oddPort = `must be on port ${[...ports].join(", ")}`;
 
-/** Whether it is an address that the whole internet can reach; false for what is no address. */
+/** Whether it is an address that the whole internet can reach; false for anything that is not an address. */
 export function isPublic(address: string): boolean {
   if (!ipaddr.isValid(address)) return false;
   const plain = ipaddr.process(address);

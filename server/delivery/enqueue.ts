@@ -42,7 +42,7 @@ export interface AlertMessage {
 /** Mail to addresses that no channel has. */
 export interface MailMessage {
   type: Exclude<MessageType, "channel.test">;
-  /** Who may read here sees the deliveries. */
+  /** Whoever may read at this node sees the deliveries. */
   node: NodeAddress;
   /** What it is about, where that is another node: its tenant's mails to an address have a bound. */
   about?: NodeAddress;

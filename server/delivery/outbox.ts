@@ -32,7 +32,7 @@ const claimSeconds = 30;
 export const renewEveryMs = 10_000;
 /** At most this many at once for one receiver, so that a slow one holds up nobody else's messages. */
 const perReceiver = 4;
-/** At most this many at once for a receiver that took more than `slowMs` so many times in a row. */
+/** At most this many at once for a receiver that took more than `slowMs` this many times in a row. */
 const perSlowReceiver = 1;
 const slowTimes = 3;
 const slowMs = 5_000;
@@ -51,7 +51,7 @@ const pausesMs = [5 * second, 2 * minute, 15 * minute, hour, 3 * hour, 7 * hour,
 /** A pause is up to so much shorter, so that what failed together does not come back together. */
 const jitter = 0.2;
 
-/** How long to wait after so many failed attempts; undefined where there are no more. `random`: from 0 to 1. */
+/** How long to wait after this many failed attempts; undefined where there are no more. `random`: from 0 to 1. */
 export function pauseAfter(tries: number, random: number): number | undefined {
   const pauseMs = pausesMs[tries - 1];
   return pauseMs === undefined ? undefined : Math.round(pauseMs * (1 - jitter * random));

@@ -17,7 +17,7 @@ export interface Subscription {
 
 export interface UnsubscribeLinks {
   tokenOf(subscription: Subscription): string;
-  /** Undefined for what is no token of this installation. */
+  /** Undefined for anything but a token of this installation. */
   read(token: string): Subscription | undefined;
 }
 

@@ -10,7 +10,7 @@ import { extrasOf } from "./meeting-extras.ts";
 import { isLive, liveMinutes, meetingsPerHour, thrownOutAt } from "./rhythm.ts";
 import type { Demonstration, TimedEvent } from "./timed-event.ts";
 
-/** No meeting lasts longer, so no event lies further than this after its meeting's hour, but for late transcriptions. */
+/** No meeting lasts longer, so no event lies further than this after its meeting's hour, except late transcriptions. */
 const longestMeetingMs = 3 * hourMs;
 const longestTranscriptionMs = hourMs;
 /** Events of an hour's meetings lie within this long after the hour began. */

@@ -47,7 +47,7 @@ export class Stage {
     this.#emitter = new Emitter({ url: settings.url, key: settings.key, signal });
   }
 
-  /** The instant so many days after the history began, RFC 3339. */
+  /** The instant this many days after the history began, RFC 3339. */
   day(days: number): string {
     return new Date(this.firstMs + days * 24 * 60 * 60_000).toISOString();
   }

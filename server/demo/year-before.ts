@@ -10,7 +10,7 @@ import type { Demonstration } from "./timed-event.ts";
 export const yearBeforeDays = 320;
 const participants = 3;
 
-/** Of old customers alone, in the order of the days; by its ids the same at each start. */
+/** Only for old customers, in the order of the days; its ids are the same at each start. */
 export function eventsOfYearBefore({ seed, firstMs, size }: Demonstration): UsageEvent[] {
   const events: UsageEvent[] = [];
   const old = demoOrganizations.filter(({ id }) => oldOrganizations.includes(id));

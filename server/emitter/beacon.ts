@@ -19,7 +19,7 @@ export interface BeaconOptions {
   everyMs?: number;
   /** Events that may wait before new ones are refused; default 1,000. */
   maxWaiting?: number;
-  /** Takes what is to be said; default: the console. */
+  /** Takes messages for people; default: the console. */
   report?: (line: string) => void;
   /** Where what waits outlives the page; default: the browser's `localStorage`. */
   storage?: Pick<Storage, "getItem" | "setItem" | "removeItem"> | undefined;

@@ -26,7 +26,7 @@ const takeOverEveryMs = 10_000;
 /** A request that was refused is sent again after such a pause: somebody has to mend the key, or the service. */
 const longestRefusedPauseMs = 60_000;
 const firstRefusedPauseMs = 1_000;
-/** So many attempts may fail before it is said: one that fails now and then is nothing to read about. */
+/** How many attempts may fail before a message says so: one that fails now and then is not worth reading about. */
 const silentFailures = 3;
 /** Signs of life that may be missing before an interval ends. */
 const missedSigns = 3;
@@ -48,7 +48,7 @@ export class Emitter {
     Required<Omit<EmitterOptions, "signal" | "onRejected" | "onRefused" | "spool" | "report">>;
   readonly #queue: Queue;
   readonly #maxHeldBytes: number;
-  /** So many of the waiting ones go without waiting for more. */
+  /** This many waiting events are sent without waiting for more. */
   #due = 0;
   #ageTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #takeOverTimer: ReturnType<typeof setInterval> | undefined;

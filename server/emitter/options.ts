@@ -6,9 +6,9 @@ export interface EmitterOptions {
   url: string;
   /** An API key that may ingest. */
   key: string;
-  /** A request is sent when so many events wait; default 1,000, at most 10,000. */
+  /** A request is sent when this many events wait; default 1,000, at most 10,000. */
   eventsPerRequest?: number;
-  /** Or so many bytes of them; default 4 MiB. */
+  /** Or this many bytes of them; default 4 MiB. */
   bytesPerRequest?: number;
   /** Or when the oldest has waited so long; default 1,000. */
   maxAgeMs?: number;
@@ -31,7 +31,7 @@ export interface EmitterOptions {
   onRejected?: (rejection: EventRejection, event: EmittedEvent) => void;
   /** Told when the service refuses a request. Its events are kept and sent again, ever more seldom. */
   onRefused?: (error: RequestRefusedError) => void;
-  /** Takes what is to be said, a line at a time; default: stderr. */
+  /** Takes messages for people, a line at a time; default: stderr. */
   report?: (line: string) => void;
   /** Ends retries: what is on its way then rejects with the signal's reason. */
   signal?: AbortSignal;

@@ -1,6 +1,7 @@
 /**
- * Turns at something that only so many may use at once, shared fairly: between tenants first, then between the callers of
- * one. Whoever has fewer turns now goes first, however many others of theirs are waiting; of one caller, who came first.
+ * Turns at something that only a limited number may use at once, shared fairly: between tenants first, then between the callers
+ * of one. Whoever has fewer turns now goes first, however many others of theirs are waiting; of one caller's, the one that came
+ * first.
  */
 
 export interface Caller {

@@ -9,7 +9,7 @@ export const questionLimits = {
   maxOfCaller: 6,
   maxOfTenant: 12,
   most: 24,
-  /** A tenant's only question waits for nobody until there are so many tenants at once. */
+  /** A tenant's only question waits for nobody until this many tenants ask at once. */
   maxWithFirst: 64,
   maxWaitingOfCaller: 200,
   maxWaitingOfTenant: 1_000,

@@ -80,7 +80,7 @@ export async function askUsage(
   return { answers: answers as [UsageAnswer, ...UsageAnswer[]], watermark: asOf, isLarge };
 }
 
-/** What the parameters mean, but for windows and what is compared. */
+/** What the parameters mean, except windows and what is compared. */
 async function readQuestion(
   { customMeters, cyclesOf }: Pick<UsageSources, "customMeters" | "cyclesOf">,
   { query, nodes }: Pick<AskedUsage, "query" | "nodes">,

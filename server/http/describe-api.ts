@@ -1,5 +1,5 @@
 /**
- * The OpenAPI document: the descriptions of the routes, and what holds for all of them, said once. Pure but for the names of
+ * The OpenAPI document: the descriptions of the routes, and what holds for all of them, said once. Pure, except for the names of
  * schemas, which a registry keeps.
  */
 import { isDeepStrictEqual } from "node:util";

@@ -50,8 +50,8 @@ export async function answerTagged<Answer extends object, Status extends 200 | 2
 }
 
 /**
- * Checks the request's `If-Match` against what is to be changed. Call the function in the transaction of the change, with
- * the thing as read there under a lock; it throws `precondition_failed` when the caller saw another state.
+ * Checks the request's `If-Match` against the thing that is to be changed. Call the function in the transaction of the change,
+ * with the thing as read there under a lock; it throws `precondition_failed` when the caller saw another state.
  */
 export async function ifMatch(c: Context<HttpEnv>): Promise<(current: unknown) => void> {
   const wanted = c.req.header("if-match");

@@ -11,7 +11,7 @@ import type { Postgres } from "../postgres/client.ts";
 import { idempotencyKeys, type KeptStatus } from "../postgres/schema/idempotency.ts";
 
 const keptMs = 24 * hourMs;
-/** Who carries a request out says so more often than this; a claim that is older is a dead process's. */
+/** A process that carries out a request renews its claim more often than this; an older claim is a dead process's. */
 const claimMs = minuteMs;
 
 const limits = definitionLimits.idempotencyKeys;

@@ -37,7 +37,7 @@ export function listFormOf(accept: string | undefined): ListForm {
 /** Pieces are gathered up to this size before they are sent: many small ones cost more than their bytes. */
 const chunkCharacters = 32 * 1024;
 
-/** How long a reader may keep an answer waiting: so many ms in all, and a second more for so many bytes that it took. */
+/** How long a reader may keep an answer waiting: `graceMs` in all, and a second more for each `bytesPerSecond` that it took. */
 export interface ReaderPatience {
   graceMs: number;
   bytesPerSecond: number;

@@ -40,7 +40,7 @@ function validateQuery(url: string): void {
   }
 }
 
-/** Undefined for what is no percent-encoded UTF-8. */
+/** Undefined for anything but percent-encoded UTF-8. */
 function decoded(text: string): string | undefined {
   try {
     return decodeURIComponent(text);

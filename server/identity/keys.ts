@@ -282,7 +282,7 @@ export class Keys {
     this.#cache.clear((actor) => actor.id === id);
   }
 
-  /** Who those of the hashes stand for that are a key's in force. */
+  /** Whom the hashes stand for; those of no key in force are left out. */
   async #read(secretHashes: readonly string[]): Promise<Map<string, Actor>> {
     const rows = await this.#postgres.db
       .select({ ...shownColumns, keyHash })

@@ -26,7 +26,7 @@ export interface WantedOffer {
   email: string;
   name: string | undefined;
   roles: readonly RoleAt[];
-  /** The rights of whom its link will be shown to; null where a mail alone will have it. */
+  /** The rights of the person who will be shown its link; null where only a mail will have it. */
   shownTo: RightsAt[] | null;
   /** Nobody will have a new link: that of an offer that stands stays good. */
   keepsLink?: boolean;
@@ -62,7 +62,7 @@ export async function makeOffer(
   return { offer, token };
 }
 
-/** Ends the link of before; the answer is the only copy. */
+/** Ends the earlier link; the answer is the only copy. */
 export async function renewLink(
   tx: Queries,
   { id }: Pick<RoleOffer, "id">,

@@ -10,7 +10,7 @@ export function newTotpSecret(): string {
   return randomBase32(20);
 }
 
-/** So many random bytes, in letters and digits that nobody mistakes for each other. */
+/** This many random bytes, in letters and digits that nobody mistakes for each other. */
 export function randomBase32(bytes: number): string {
   return new Secret({ size: bytes }).base32;
 }

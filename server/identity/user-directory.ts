@@ -39,7 +39,7 @@ export interface Change {
 /** The link that a mail brings or, where no mail is sent, that its maker passes on. */
 export interface Link {
   email: string;
-  /** Undefined: no mail may go to the address now, and the link of before stays good. */
+  /** Undefined: no mail may go to the address now, and the earlier link stays valid. */
   token: string | undefined;
   /** `offer`: to who has an account. `reset`: into an account in use; such a link is mailed or not made at all. */
   kind: "invitation" | "offer" | "reset";

@@ -21,7 +21,7 @@ export function createJobNotes({ db }: Db, log: Pick<Logger, "warn">) {
   };
 }
 
-/** Those among `jobs`, by name: what was noted of a job that there is no more does not count. */
+/** Those among `jobs`, by name: notes about a job that no longer exists do not count. */
 export async function readFailedJobs({ db }: Db, jobs: readonly string[]): Promise<string[]> {
   const found = await db
     .select({ job: failedJobs.job })

@@ -20,8 +20,8 @@ const [quote, comma] = [0x22, 0x2c];
 const [openArray, closeArray, openObject, closeObject] = [0x5b, 0x5d, 0x7b, 0x7d];
 
 /**
- * What is wrong with the JSON in [from, to), in words to stand behind "the body"; undefined when it keeps to `bounds`.
- * Whether it is JSON at all is not asked: of what is none any answer may come, in one pass all the same.
+ * What is wrong with the JSON in [from, to), in words to stand behind "the body"; undefined when it keeps to `bounds`. Does not
+ * check that it is JSON at all: for anything else any answer may come, still in one pass.
  */
 export function brokenBound(
   bytes: Uint8Array,

@@ -1,4 +1,4 @@
-/** Who is left out where not all can be kept: of the tenants that have most those organizations that have most. */
+/** Who is left out where not all can be kept: the largest organizations of the largest tenants. */
 
 /** What an organization takes, and whose it is. */
 export interface Held {

@@ -26,10 +26,10 @@ export interface NodeReading {
  * evicted and read from storage.
  */
 export const maxHeld = 150_000;
-/** Looking through so many sessions for the longest-running takes a millisecond: it is done once a second at most. */
+/** Looking through this many sessions for the longest-running takes a millisecond: it is done once a second at most. */
 const manySessions = 2_000;
 const manyRoomsForMs = 1_000;
-/** So many are not worth looking through. */
+/** More than this are not looked through. */
 const fewDeadlines = 1_000;
 
 interface Node {

@@ -68,7 +68,7 @@ export class Watches {
     const asking = new AbortController();
     data.asking = asking;
     const { signal } = asking;
-    // Who asks again for the same node keeps it, and with it the limit of its reads.
+    // A viewer that asks again for the same node keeps it, and with it the limit of its reads.
     if (data.node !== node) this.#leaveNode(socket);
     if (node === undefined) return unseen;
     if (!this.#watched.has(node) && !(await this.#deps.isKnown(node))) return unseen;

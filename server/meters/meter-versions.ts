@@ -42,7 +42,7 @@ export function versionsOnRecord(
   return undefined;
 }
 
-/** The first one at least, which the node's plans may name all the same. */
+/** The first one at least, which the node's plans may still name. */
 function madeBefore(versions: Versions, ms: number): Versions {
   const [newest = versions.at(-1) ?? versions[0], ...older] = versions.filter(
     ({ createdAt }) => createdAt.getTime() < ms,

@@ -104,7 +104,7 @@ export const isOfWholeNode = (scope: Scope): boolean => isPlain(scope) && !scope
 export const hasFinerWindows = ({ windows }: Range): boolean =>
   windows.some((window, index) => index > 0 && window.startMs % bucketMs !== 0);
 
-/** Levels are kept by minutes, so slots cannot answer windows that begin or end within one, but for the edges of the range. */
+/** Levels are kept by minutes, so slots cannot answer windows that begin or end within one, except at the edges of the range. */
 export const hasWindowsWithinMinutes = ({ windows }: Range): boolean =>
   windows.some((window, index) => index > 0 && window.startMs % minuteMs !== 0);
 

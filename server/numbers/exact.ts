@@ -12,7 +12,7 @@ export interface Exact {
 export const zero: Exact = { top: 0n, bottom: 1n };
 export const one: Exact = { top: 1n, bottom: 1n };
 
-/** Reads a decimal such as "-12.5", or a number as String() writes it. Throws on what is no decimal. */
+/** Reads a decimal such as "-12.5", or a number as String() writes it. Throws on anything but a decimal. */
 export function exact(decimal: string | number): Exact {
   const parts = /^([+-]?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(String(decimal));
   if (!parts) throw new Error(`${decimal} is not a decimal`);
@@ -64,8 +64,8 @@ export function ceiling({ top, bottom }: Exact): Exact {
 }
 
 /**
- * A decimal string with exactly so many decimals, a half rounded to the even neighbour: over many lines the halves rounded
- * up and those rounded down weigh the same. So money is written.
+ * A decimal string with exactly this many decimals, a half rounded to the even neighbour: over many lines the halves rounded up
+ * and those rounded down weigh the same. Money is written this way.
  */
 export function roundHalfEven(number: Exact, decimals: number): string {
   return written(number, decimals, (floor, half) => half > 0 || (half === 0 && floor % 2n === 1n));

@@ -107,7 +107,7 @@ export const hasRollups = (meter: Meter) =>
   isCounter({ meter, starts: new Map() }) || levelOf({ meter, starts: new Map() }) !== undefined;
 const levelOf = (one: WantedMeter) => (isPlain(one) && isOfSlots(one.meter.rule) ? one.meter.rule.level : undefined);
 
-/** So many organizations with one start are read one by one, each by its own rows alone; more of them in one reading of all. */
+/** Up to this many organizations with one start are read one by one, each by its own rows alone; more are read together. */
 const maxReadApart = 16;
 
 /**

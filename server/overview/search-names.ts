@@ -1,8 +1,8 @@
 /**
- * Finds what people meant by a few typed letters. A text matches where it contains the search as it stands, or where every
- * word of the search begins one of the text's words but for a few typos: none in words of up to 3 letters, 1 from 4
- * letters on, 2 from 8 on. A letter too many, one missing, another one, or two neighbours swapped is one typo (the optimal
- * string alignment distance). Case and accents never matter.
+ * Finds what people meant by a few typed letters. A text matches where it contains the search as it stands, or where every word
+ * of the search begins one of the text's words, with a few typos at most: none in words of up to 3 letters, 1 from 4 letters on,
+ * 2 from 8 on. A letter too many, one missing, another one, or two neighbours swapped is one typo (the optimal string alignment
+ * distance). Case and accents never matter.
  */
 
 /** A text made ready to be searched, once for many searches. */

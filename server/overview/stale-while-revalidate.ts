@@ -28,7 +28,7 @@ interface Cached<Answer> {
 
 interface Reading<Answer> {
   state: string;
-  /** Of the newest state that was asked for before it began. */
+  /** The newest state that was asked for before it began. */
   read: () => Promise<Answer>;
   hasBegun: boolean;
   answer: Promise<Answer>;

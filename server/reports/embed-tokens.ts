@@ -22,7 +22,7 @@ export interface Embedding {
 
 export interface EmbedTokens {
   sign(embedding: Embedding): Promise<string>;
-  /** Undefined for what is no token of this installation, or has expired. */
+  /** Undefined for anything but a token of this installation that has not expired. */
   read(token: string, nowMs: number): Promise<Embedding | undefined>;
   /** What the address of a frame says of whose pages may frame it: it is no secret, and nobody else can make one. */
   signOrigins(origins: readonly string[]): Promise<string>;

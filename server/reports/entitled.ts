@@ -1,5 +1,5 @@
 /**
- * Who gets a report: decided when it is sent, by the rights of then. A person gets what they may see themselves; an address
+ * Who gets a report: decided when it is sent, by the rights at that time. A person gets what they may see themselves; an address
  * outside, and a channel, what the author of the schedule may see.
  */
 import { eq, inArray } from "drizzle-orm";

@@ -12,7 +12,7 @@ export function logoOf(url: string): Logo {
   return { format: head.includes("image/png") ? "png" : "jpg", content: Buffer.from(data, "base64") };
 }
 
-/** Throws `invalid_request` for what is too large, or not the picture that it says to be. */
+/** Throws `invalid_request` for what is too large, or not the picture that it claims to be. */
 export async function checkLogo(url: string, tenant: string): Promise<void> {
   const refuse = (message: string) => new ProblemError("invalid_request", message, { field: "branding.logo" });
   const logo = logoOf(url);
@@ -36,7 +36,7 @@ function sizeOfPng(content: Buffer): Size | undefined {
   return { width: content.readUInt32BE(16), height: content.readUInt32BE(20) };
 }
 
-/** From the first frame header; those are C0 to CF but for three that are tables. */
+/** From the first frame header; those are C0 to CF, except three that are tables. */
 function sizeOfJpeg(content: Buffer): Size | undefined {
   if (content.length < 4 || content.readUInt16BE(0) !== 0xffd8) return undefined;
   for (let at = 2; at + 9 <= content.length && content[at] === 0xff; ) {

@@ -40,8 +40,8 @@ function sawAll(tree: Paths, tops: readonly NodeAddress[], report: ReportScope, 
 }
 
 /**
- * The nodes by which a holder sees the rows of a report: it has those that stood at or below one of them then. Who may see
- * none of it, as an author whose right has ended, narrows nothing for others, of whom each is judged.
+ * The nodes by which a holder sees the rows of a report: it has those that stood at or below one of them then. Somebody who may
+ * see none of it, such as an author whose right has ended, narrows nothing for others: each is judged alone.
  */
 export function reachOf(tree: Paths, holder: Holder, report: ReportScope, nowMs: number): NodeAddress[] {
   const tops = topsOf(holder, report.kind);

@@ -50,7 +50,10 @@ export interface OpenedView {
   reach: readonly NodeAddress[];
 }
 
-/** Undefined for what is no token, has ended, or may not be shown now, which nobody is told apart. */
+/**
+ * Undefined for anything but a token, for one that has ended, and for one that may not be shown now; callers cannot tell these
+ * apart.
+ */
 export async function openSharedView(
   source: SharedViewSource,
   token: string,
@@ -89,7 +92,7 @@ async function grantsNow(
   return limitedByStatus({ grants: await grantsOfAuthor(postgres.db, maker, nowMs) }, tree).grants;
 }
 
-/** Of each link whether it would open, with one look at each maker's rights. */
+/** Whether each link would open; the rights of each maker are read once. */
 export async function heldLinks(
   source: SharedViewSource,
   view: ViewRecord,

@@ -129,7 +129,7 @@ export async function noteLinkUse(db: Queries, { id, lastUsedAt }: ViewLinkRecor
 
 export const noSuchLink = () => new ProblemError("not_found", "there is no such link");
 
-/** Who makes and revokes links on and on keeps no more of them than a list shows. */
+/** However many links somebody makes and revokes, no more are kept than a list shows. */
 async function dropEnded(tx: Queries, view: string, now: Date): Promise<void> {
   const hasEnded = or(lte(viewLinks.expiresAt, now), lte(viewLinks.revokedAt, now));
   const older = await tx

@@ -53,7 +53,7 @@ export interface Telemetry {
   postgresFailed(outcome: Exclude<StoreOutcome, "ok">): void;
   deliveryAttempted(kind: DeliveryKind, result: "sent" | "again" | "never"): void;
   jobRan(job: string, outcome: RunOutcome, seconds: number): void;
-  /** A rule of a kind was evaluated at so many nodes. */
+  /** A rule of a kind was evaluated at this many nodes. */
   rulesEvaluated(kind: string, nodes: number): void;
   /** Adds a gauge that is read at each scrape; a second reading under the name takes the place of the first. */
   read<Name extends keyof LiveReadings>(name: Name, reading: LiveReadings[Name]): void;

@@ -62,7 +62,10 @@ export interface ByteLimit {
   heldBy: (within: (node: PgColumn) => SQL | undefined) => Promise<number>;
 }
 
-/** Throws `invalid_request` for what is too large alone, `conflict` where its tenant would have too much. As `checkLimit` counts. */
+/**
+ * Throws `invalid_request` where it is too large by itself, `conflict` where its tenant would have too much. As `checkLimit`
+ * counts.
+ */
 export async function checkBytes(
   tx: Queries,
   tree: Pick<NodeTree, "ancestors" | "children">,

@@ -194,7 +194,7 @@ export class NodeTree extends NodesInMemory {
     return result;
   }
 
-  /** Who makes nodes below `parent`, as far as limits are concerned: all below one node right below the root. */
+  /** Whose limits nodes below `parent` count against: those of the node right below the root. */
   #tenantOf(parent: NodeAddress): { id: NodeAddress; rate: BucketRate } {
     const id = tenantOf(parent, this);
     return { id, rate: id === "all" ? creationRates.ofOperator : creationRates.ofTenant };

@@ -46,7 +46,7 @@ export interface NodeListOptions {
   limit: number;
 }
 
-/** Of a node and all below it: how many they are, and what their custom fields take as JSON. */
+/** A node and all below it: how many they are, and how much JSON their custom fields take. */
 export interface SubtreeSize {
   nodes: number;
   fieldBytes: number;

@@ -1,5 +1,5 @@
 /**
- * The past of a node belongs to those that had it then. Who changes it needs a right that reached the node at each instant
+ * The past of a node belongs to those that had it then. Whoever changes it needs a right that reached the node at each instant
  * concerned; a right that came with a later move does not reach back.
  */
 import { nodeAddress, parseNode } from "../contract/node-address.ts";

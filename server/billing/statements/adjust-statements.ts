@@ -86,7 +86,7 @@ export async function adjustStatements(source: StatementSource, nowMs: number): 
   }
   // Only now: what a crash left out is looked at again.
   if (backlog.statements.size === 0)
-    // Of more changes than are looked through at once the rest is in no adjustment yet.
+    // Where there are more changes than are looked through at once, the rest is in no adjustment yet.
     await markDone(source.postgres, backlog, changes.length < maxChangesInRun ? watermark : null);
   if (failures.length > 0) throw new AggregateError(failures, `${failures.length} statements could not be adjusted`);
   return turns.length;

@@ -50,7 +50,10 @@ type NewStatement = typeof statements.$inferInsert;
 /** Parts that are measured at once: a few, since dashboards ask the same store. */
 const atOnce = 4;
 
-/** At most so many parts of one subscription, and of one tenant, in a run; the rest waits for the next, so that everybody's turn comes soon. */
+/**
+ * At most this many parts of one subscription, and of one tenant, in a run; the rest waits for the next, so that everybody's turn
+ * comes soon.
+ */
 const maxPartsOfSubscription = 120;
 const maxPartsOfTenant = 500;
 

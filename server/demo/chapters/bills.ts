@@ -13,9 +13,9 @@ export const latePayer = "delta-realty";
 /** Was charged for a month in which it could hardly meet, and got that money back. */
 export const refunded = "stonebridge-choir";
 
-/** Statements are closed once a minute, on a slow machine some at a time: what is not there by then is paid later. */
+/** Statements are closed once a minute, on a slow machine some at a time: statements that are missing by then are paid later. */
 const closedWithinMs = 10 * 60_000;
-/** Bills are paid by then, but for those of the last days. */
+/** Bills are paid by then, except those of the last days. */
 const usualTermDays = 12;
 
 interface Payment {

@@ -27,7 +27,7 @@ export const upgrades = [
   { organization: "nordlys-energi", plan: "Business", at: "now" },
   { organization: "delta-realty", plan: "Business", at: "next_cycle" },
 ] as const;
-/** Is not renewed: it ends so many days after the first start. */
+/** Is not renewed: it ends this many days after the first start. */
 export const expiring = { organization: "karoo-mining", afterDays: 5 };
 const trialDays = 31;
 

@@ -56,7 +56,7 @@ export function auditRoutes({ postgres, tree, clickhouse }: AuditRoutesDeps): Op
   app.openapi(listAuditEntriesRoute, async (c) => {
     const { node, from, to, tz, cursor, limit, ...rest } = c.req.valid("query");
     const actor = c.get("actor");
-    // Who reads the audit by one role may see prices by another.
+    // Somebody who reads the audit by one role may see prices by another.
     const whole = (await c.get("identify")()) ?? actor;
     const reader: AuditReader = { actor: whole, isWithin: (one) => isWithinReach(actor, tree, one) };
     const described = (entry: AuditEntry) => describeEntry(entry, reader);

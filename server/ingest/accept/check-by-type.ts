@@ -33,7 +33,7 @@ export function checkByType(
   return undefined;
 }
 
-/** By its text: what is so small that it is rounded to zero is negative all the same. */
+/** Judged by its text: a number so small that it is rounded to zero is still negative. */
 function isNegative(given: GivenProperty | undefined): boolean {
   const [mantissa = ""] = (textOfNumber(given) ?? "").split(/e/i);
   return mantissa.startsWith("-") && /[1-9]/.test(mantissa);

@@ -224,8 +224,8 @@ function readAmount(
 }
 
 /**
- * Whether the event is a valid span: it says when it started and how long it lasted, and ended by the latest time that an
- * event may have. Otherwise it moves no level, and its amount counts all the same.
+ * Whether the event is a valid span: it says when it started and how long it lasted, and ended by the latest time that an event
+ * may have. Otherwise it moves no level, but its amount still counts.
  */
 function lastsAsSaid(event: GivenEvent, startedAtMs: number, value: string, receivedAtMs: number): boolean {
   if (event.started_at === undefined || value === noValue) return false;

@@ -60,7 +60,7 @@ export const nodeMoves = pgTable(
     decidedAt: instant("decided_at").notNull().defaultNow(),
     /** Days whose counters have to follow their events, while these are rewritten. */
     rewriting: jsonb("rewriting").$type<{ day: string; misplaced: string[] }[]>(),
-    /** Since then figures follow it, but for events that a process accepted before it knew of the move. */
+    /** Since then figures follow it, except events that a process accepted before it knew of the move. */
     appliedAt: instant("applied_at"),
     settledAt: instant("settled_at"),
   },

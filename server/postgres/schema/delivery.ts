@@ -101,7 +101,7 @@ export interface DeliveryMessage {
   lines: string[];
   /** The few figures that it is read for: names beside what they came to. */
   figures?: { label: string; value: string }[];
-  /** Bars below them, each with its part of the tallest in percent; `text` says the same. Of mail only. */
+  /** Bars below them, each with its part of the tallest in percent; `text` says the same. Only in mail. */
   chart?: { title: string; text: string; bars: number[]; first: string; last: string };
   /** A list under the sentences, as the page that the button leads to has it; of mail only. */
   rows?: MessageRow[];

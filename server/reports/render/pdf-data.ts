@@ -150,7 +150,7 @@ function chartData(section: ReportSection, legible: (text: string) => string, co
 
 const midnight = /T00:00:00(?:\.0+)?(?:Z|[+-])/;
 
-/** On the clock of the report's zone; empty of what is no instant. */
+/** On the clock of the report's zone; empty for anything but an instant. */
 function clockOf(instant: string, tz: string): string {
   const ms = Date.parse(instant);
   return Number.isNaN(ms) ? "" : cellText(formatInstant(ms, tz), { type: "instant" });
