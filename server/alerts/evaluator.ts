@@ -3,6 +3,7 @@
  * it stopped, so that the process that goes on, however much later, misses nothing; record-evaluation.ts writes what it finds, exactly
  * once. One run at a time.
  */
+
 import { and, eq, isNotNull, ne } from "drizzle-orm";
 import type { Logger } from "pino";
 import { z } from "zod";
@@ -11,8 +12,8 @@ import { defineQuery } from "../clickhouse/define-query.ts";
 import { nodeAddress } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { RuleKind } from "../contract/rules.ts";
-import { createPace, type Pace } from "../fairness/pace.ts";
-import { type AccountState, AccountStates } from "../overview/account-state.ts";
+import { createPace } from "../fairness/pace.ts";
+import { AccountStates } from "../overview/account-state.ts";
 import { alertProgress, alerts } from "../postgres/schema/alerts.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { withAllBelow } from "../tree/rows-within.ts";
@@ -20,10 +21,11 @@ import { tenantOf } from "../tree/tenant-of.ts";
 import { CostlyLimits } from "./costly-limits.ts";
 import { evaluateQuotas, noSuchLimit } from "./evaluate-quotas.ts";
 import { evaluateThresholds } from "./evaluate-thresholds.ts";
+import type { EvaluationRun } from "./evaluation-run.ts";
 import { rulesOfTurn, turnOf } from "./evaluation-turns.ts";
 import type { Evaluation } from "./finding.ts";
 import { HeldRules } from "./held-rules.ts";
-import { candidatesAmong, holdsFor, type Overrides, overridesAmong } from "./holding-nodes.ts";
+import { candidatesAmong, holdsFor, overridesAmong } from "./holding-nodes.ts";
 import { lookBack } from "./look-back.ts";
 import { type NotifySource, notifyDue } from "./notify.ts";
 import { readPair } from "./read-pair.ts";
@@ -62,14 +64,7 @@ const jumpMs = 15_000;
 
 type Progress = typeof alertProgress.$inferSelect;
 
-interface Run {
-  state: AccountState;
-  /** Those that are switched off take the place of others too. */
-  overrides: Overrides;
-  pace: Pace;
-  batch: number;
-  enabled: readonly RuleRecord[];
-  watermark: Date;
+interface EvaluatorRun extends EvaluationRun {
   /** The nodes with newly stored events. */
   stored: ReadonlySet<NodeAddress>;
   /** The same; undefined in a sweep, which evaluates all. */
@@ -134,7 +129,7 @@ export class Evaluator {
     const stored = enabled.length === 0 ? new Set<NodeAddress>() : await this.#changedSince(progress.batch, batch);
     const changed = isSweep ? undefined : stored;
     const made = { overrides: overridesAmong(rules), pace: createPace() };
-    const run: Run = { state, ...made, batch, enabled, watermark: asOf, stored, changed };
+    const run: EvaluatorRun = { state, ...made, batch, enabled, watermark: asOf, stored, changed };
     const failure = enabled.length > 0 ? await this.#evaluate(run, progress) : undefined;
     if (isSweep) [this.#sweptAtMs, this.#sweptSequence] = [now(), state.sequence];
     const costlyUntil = new Date(Math.min(asOf.getTime(), this.#costly.evaluatedUntilMs ?? asOf.getTime()));
@@ -179,7 +174,7 @@ export class Evaluator {
   }
 
   /** Thresholds that could not be evaluated stay in their rounds: they hold up nothing else. */
-  async #evaluate(run: Run, progress: Progress): Promise<Failure | undefined> {
+  async #evaluate(run: EvaluatorRun, progress: Progress): Promise<Failure | undefined> {
     const { sweptAt, evaluatedUntil } = progress;
     const open = run.changed ? undefined : await this.#openNodes();
     await this.#evaluateQuotas(run, progress, open);
@@ -202,7 +197,11 @@ export class Evaluator {
     return open;
   }
 
-  async #evaluateQuotas(run: Run, { sweptAt, costlyUntil }: Progress, open: OpenNodes | undefined): Promise<void> {
+  async #evaluateQuotas(
+    run: EvaluatorRun,
+    { sweptAt, costlyUntil }: Progress,
+    open: OpenNodes | undefined,
+  ): Promise<void> {
     const { state, watermark, changed } = run;
     const atMs = watermark.getTime();
     await evaluateQuotas(this.#source, this.#costly, {
@@ -219,7 +218,11 @@ export class Evaluator {
     });
   }
 
-  async #held({ overrides, pace }: Run, rule: RuleRecord, nodes: ReadonlySet<NodeAddress>): Promise<NodeAddress[]> {
+  async #held(
+    { overrides, pace }: EvaluatorRun,
+    rule: RuleRecord,
+    nodes: ReadonlySet<NodeAddress>,
+  ): Promise<NodeAddress[]> {
     const { tree } = this.#source;
     const held: NodeAddress[] = [];
     await pace.rest();
@@ -232,14 +235,14 @@ export class Evaluator {
   }
 
   /** All nodes that there are for a rule, or those among `nodes`: its own, or the organizations below it. */
-  async #allHeld(run: Run, rule: RuleRecord, nodes?: ReadonlySet<NodeAddress>): Promise<NodeAddress[]> {
+  async #allHeld(run: EvaluatorRun, rule: RuleRecord, nodes?: ReadonlySet<NodeAddress>): Promise<NodeAddress[]> {
     const { tree } = this.#source;
     if (rule.scope === "node")
       return !nodes || nodes.has(nodeWithoutAgent(rule.node)) ? await this.#held(run, rule, new Set([rule.node])) : [];
     return await this.#held(run, rule, nodes ?? new Set(withAllBelow([rule.node], tree)));
   }
 
-  async #evaluateSweeps(run: Run, sweptAt: Date, open: OpenNodes | undefined): Promise<void> {
+  async #evaluateSweeps(run: EvaluatorRun, sweptAt: Date, open: OpenNodes | undefined): Promise<void> {
     await this.#sweeps.work(sweepsMs, {
       ...run,
       sweptAt,
@@ -251,7 +254,7 @@ export class Evaluator {
   }
 
   /** Ends the alerts, without a message, of nodes where a rule no longer holds: another took its place, or the node moved. */
-  async #endUnwatched(run: Run, open: OpenNodes): Promise<void> {
+  async #endUnwatched(run: EvaluatorRun, open: OpenNodes): Promise<void> {
     for (const rule of run.enabled) {
       if (["customer events", "clock"].includes(turnOf[rule.kind])) continue;
       const nodes = [...(open.get(rule.id) ?? [])];
@@ -263,7 +266,7 @@ export class Evaluator {
     }
   }
 
-  async #evaluateThresholds(run: Run, evaluatedUntil: Date): Promise<Failure | undefined> {
+  async #evaluateThresholds(run: EvaluatorRun, evaluatedUntil: Date): Promise<Failure | undefined> {
     const rules = rulesOfTurn(run.enabled, "rounds");
     const atMs = run.watermark.getTime();
     if (run.changed) {
@@ -303,7 +306,11 @@ export class Evaluator {
     return rows.map(({ place }) => place);
   }
 
-  async #watchedBy(run: Run, { rules }: Watch, nodes: ReadonlySet<NodeAddress> | undefined): Promise<Watched[]> {
+  async #watchedBy(
+    run: EvaluatorRun,
+    { rules }: Watch,
+    nodes: ReadonlySet<NodeAddress> | undefined,
+  ): Promise<Watched[]> {
     const watched = new Map<NodeAddress, RuleRecord[]>();
     for (const rule of rules)
       for (const node of await this.#allHeld(run, rule, nodes)) {
@@ -314,7 +321,7 @@ export class Evaluator {
     return [...watched];
   }
 
-  async #evaluatePairs(run: Run): Promise<void> {
+  async #evaluatePairs(run: EvaluatorRun): Promise<void> {
     const slow = rulesOfTurn(run.enabled, "queue");
     const atMs = run.watermark.getTime();
     if (!run.changed && this.#isSlowDue(run.state.sequence))
@@ -335,7 +342,7 @@ export class Evaluator {
     return true;
   }
 
-  async #evaluatePair(run: Run, rule: RuleRecord, node: NodeAddress): Promise<void> {
+  async #evaluatePair(run: EvaluatorRun, rule: RuleRecord, node: NodeAddress): Promise<void> {
     const atMs = run.watermark.getTime();
     const used = await this.#costly.evaluate(this.#source, run.state, { rule, node, atMs });
     for (const findings of used ?? [await readPair(this.#source, rule.condition, node, atMs)])

@@ -5,13 +5,12 @@
 import type { ClickHouse } from "../clickhouse/client.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
-import type { Pace } from "../fairness/pace.ts";
-import type { AccountState } from "../overview/account-state.ts";
 import type { Postgres } from "../postgres/client.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
+import type { EvaluationRun } from "./evaluation-run.ts";
 import { rulesOfTurn } from "./evaluation-turns.ts";
 import type { Evaluation } from "./finding.ts";
-import { holdsFor, type Overrides, treeOf } from "./holding-nodes.ts";
+import { holdsFor, treeOf } from "./holding-nodes.ts";
 import { isMovedAway, readBilling, readCustomers } from "./read-customer-events.ts";
 import { LastEvents, readSilence } from "./read-silence.ts";
 import { RuleNodeQueue } from "./rule-node-queue.ts";
@@ -27,15 +26,9 @@ interface SweepSource {
   tree: NodeTree;
 }
 
-export interface SweepRun {
+export interface SweptRulesRun extends EvaluationRun {
   /** Whether a sweep begins with this run: all rules are to be evaluated. */
   isBegun: boolean;
-  state: AccountState;
-  overrides: Overrides;
-  pace: Pace;
-  batch: number;
-  enabled: readonly RuleRecord[];
-  watermark: Date;
   /** Everything up to then was evaluated before. */
   sweptAt: Date;
   openNodes(): Promise<OpenNodes>;
@@ -69,7 +62,7 @@ export class SweptRules {
   }
 
   /** Until none is left or the time is over. Throws the first failure, after the others: what failed is evaluated again. */
-  async work(maxMs: number, run: SweepRun): Promise<void> {
+  async work(maxMs: number, run: SweptRulesRun): Promise<void> {
     const silences = rulesOfTurn(run.enabled, "sweep");
     const rules = new Map([...silences, ...rulesOfTurn(run.enabled, "customer events")].map((one) => [one.id, one]));
     const atMs = run.watermark.getTime();
@@ -89,7 +82,7 @@ export class SweptRules {
   }
 
   async #evaluateSilence(
-    run: SweepRun,
+    run: SweptRulesRun,
     rule: RuleRecord,
     condition: ConditionOf<"no_data">,
     open: OpenNodes,
@@ -107,7 +100,7 @@ export class SweptRules {
     await run.record(rule, { nodes: [...nodes], findings, missing: "ends" });
   }
 
-  async #evaluateCustomerEvents(run: SweepRun, rule: RuleRecord, open: OpenNodes): Promise<void> {
+  async #evaluateCustomerEvents(run: SweptRulesRun, rule: RuleRecord, open: OpenNodes): Promise<void> {
     const { tree } = this.#source;
     const { condition } = rule;
     if (condition.kind !== "customers" && condition.kind !== "billing") return;

@@ -8,7 +8,7 @@ import { requestId } from "hono/request-id";
 import type { Logger } from "pino";
 import type { AddressRanges } from "../address-ranges.ts";
 import { problemSchema } from "../contract/problem.ts";
-import { sessionCookie } from "../identity/sessions.ts";
+import { sessionCookie } from "../identity/sign-in-sessions.ts";
 import { ProblemError } from "../problem.ts";
 import { attachClient } from "./attach-client.ts";
 import { handleError, handleNotFound } from "./handle-error.ts";

@@ -16,7 +16,7 @@ import type { Questions } from "../fairness/questions.ts";
 import type { Keys } from "../identity/keys.ts";
 import type { Oidc } from "../identity/oidc.ts";
 import { createPasskeys } from "../identity/passkeys.ts";
-import type { Sessions } from "../identity/sessions.ts";
+import type { SignInSessions } from "../identity/sign-in-sessions.ts";
 import type { Users } from "../identity/users.ts";
 import type { Ingest } from "../ingest/flush/start-ingest.ts";
 import type { MailLimits } from "../mail/mail-limits.ts";
@@ -74,8 +74,8 @@ import { reportRunsRoutes } from "./routes/report-runs.ts";
 import { reportsRoutes } from "./routes/reports.ts";
 import { rulesRoutes } from "./routes/rules.ts";
 import { schedulesRoutes } from "./routes/schedules.ts";
-import { sessionRoutes } from "./routes/session.ts";
 import { sharedViewsRoutes } from "./routes/shared-views.ts";
+import { signInRoutes } from "./routes/sign-in.ts";
 import { statementsRoutes } from "./routes/statements.ts";
 import { subscriptionsRoutes } from "./routes/subscriptions.ts";
 import { systemRoutes } from "./routes/system.ts";
@@ -95,7 +95,7 @@ export interface AppDeps {
   tree: NodeTree;
   keys: Keys;
   users: Users;
-  sessions: Sessions;
+  signInSessions: SignInSessions;
   authenticator: Authenticator;
   /** Absent without a mail server. */
   mailer: Mailer | undefined;
@@ -185,7 +185,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
 
 /** What a process with the role `api` answers. */
 function mountApi(app: OpenAPIHono<HttpEnv>, deps: AppDeps): void {
-  const { clickhouse, tree, keys, users, sessions, watermark, settledBatch, log } = deps;
+  const { clickhouse, tree, keys, users, signInSessions, watermark, settledBatch, log } = deps;
   const cyclesOf = (node: string) => readCycleSpans(deps.postgres.db, tree, node);
   app.route(
     "/",
@@ -201,15 +201,15 @@ function mountApi(app: OpenAPIHono<HttpEnv>, deps: AppDeps): void {
   app.route("/", jobsRoutes({ clickhouse, tree, watermark, settledBatch }));
   app.route("/", quarantineRoutes({ clickhouse, tree, watermark }));
   app.route("/", ingestHealthRoutes({ clickhouse, postgres: deps.postgres, tree, watermark }));
-  app.route("/", sessionRoutes({ users, sessions }));
+  app.route("/", signInRoutes({ users, signInSessions }));
   const { postgres, mailer, publicUrl } = deps;
   const passkeys = createPasskeys({ postgres, publicUrl, log });
-  app.route("/", oidcRoutes({ oidc: deps.oidc, passkeys, users, sessions, publicUrl, log }));
+  app.route("/", oidcRoutes({ oidc: deps.oidc, passkeys, users, signInSessions, publicUrl, log }));
   const providerName = deps.oidc?.name;
-  app.route("/", passkeysRoutes({ passkeys, users, sessions, providerName, mailer, publicUrl, log }));
-  app.route("/", accountRoutes({ postgres, users, sessions, mailer, publicUrl, log }));
-  app.route("/", offersRoutes({ postgres, sessions }));
-  app.route("/", usersRoutes({ postgres, tree, sessions, mailer, mailLimits: deps.mailLimits, publicUrl, log }));
+  app.route("/", passkeysRoutes({ passkeys, users, signInSessions, providerName, mailer, publicUrl, log }));
+  app.route("/", accountRoutes({ postgres, users, signInSessions, mailer, publicUrl, log }));
+  app.route("/", offersRoutes({ postgres, signInSessions }));
+  app.route("/", usersRoutes({ postgres, tree, signInSessions, mailer, mailLimits: deps.mailLimits, publicUrl, log }));
   app.route("/", nodesRoutes({ tree, postgres }));
   app.route("/", keysRoutes({ keys, tree }));
   const meterOf: UsageSource["meterOf"] = (...asked) => deps.customMeters.find(...asked);

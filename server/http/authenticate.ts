@@ -9,7 +9,7 @@ import { isStoreUnavailable } from "../health/store-trouble.ts";
 import type { Actor } from "../identity/actor.ts";
 import type { Keys } from "../identity/keys.ts";
 import { limitedByStatus, narrowTo, rightsOfActions } from "../identity/permissions.ts";
-import { type Sessions, sessionCookie } from "../identity/sessions.ts";
+import { type SignInSessions, sessionCookie } from "../identity/sign-in-sessions.ts";
 import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import type { HttpEnv } from "./http-env.ts";
@@ -38,11 +38,11 @@ const lookUpRetrySeconds = 5;
 /** A bearer key takes precedence over a cookie: a request with a key never gets the rights of a browser's session. */
 export function createAuthenticator({
   keys,
-  sessions,
+  signInSessions,
   tree,
 }: {
   keys: Pick<Keys, "verify">;
-  sessions: Pick<Sessions, "verify">;
+  signInSessions: Pick<SignInSessions, "verify">;
   tree: Pick<NodeTree, "effectiveStatus">;
 }): Authenticator {
   async function identify({ authorization, cookie, address }: Credentials): Promise<Actor | undefined> {
@@ -51,7 +51,7 @@ export function createAuthenticator({
       return key === undefined || key.length > maxKeyLength ? undefined : keys.verify(key, address);
     }
     const token = sessionToken(cookie);
-    return token === undefined ? undefined : sessions.verify(token);
+    return token === undefined ? undefined : signInSessions.verify(token);
   }
   return {
     async authenticate(credentials) {

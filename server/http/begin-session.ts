@@ -4,15 +4,15 @@ import { getCookie } from "hono/cookie";
 import { actions, type Me } from "../contract/accounts.ts";
 import type { Actor } from "../identity/actor.ts";
 import { newSecret } from "../identity/credential-cache.ts";
-import type { Sessions } from "../identity/sessions.ts";
 import type { SignInOrigin } from "../identity/sign-in-limits.ts";
+import type { SignInSessions } from "../identity/sign-in-sessions.ts";
 import type { Users } from "../identity/users.ts";
 import { ProblemError } from "../problem.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { deviceCookie, setDeviceCookie, setSessionCookie } from "./session-cookie.ts";
 
 interface BeginDeps {
-  sessions: Sessions;
+  signInSessions: SignInSessions;
   users: Pick<Users, "rememberOrigin">;
 }
 
@@ -26,11 +26,11 @@ export function originOf(c: Context<HttpEnv>): SignInOrigin {
 /** The caller must have authenticated the user. Returns the session's token. */
 export async function beginSession(
   c: Context<HttpEnv>,
-  { sessions, users }: BeginDeps,
+  { signInSessions, users }: BeginDeps,
   userId: string,
 ): Promise<string> {
   const userAgent = c.req.header("user-agent")?.slice(0, 256);
-  const { token } = await sessions.create(userId, { address: c.get("client")().address, userAgent });
+  const { token } = await signInSessions.create(userId, { address: c.get("client")().address, userAgent });
   const origin = originOf(c);
   const device = origin.device ?? newSecret();
   await users.rememberOrigin(userId, { ...origin, device });
@@ -41,7 +41,7 @@ export async function beginSession(
 
 /** As `beginSession`, and answers who is signed in. Throws `unauthenticated` where the account cannot be used (any more). */
 export async function signIn(c: Context<HttpEnv>, deps: BeginDeps, userId: string): Promise<Me> {
-  const actor = await deps.sessions.verify(await beginSession(c, deps, userId));
+  const actor = await deps.signInSessions.verify(await beginSession(c, deps, userId));
   if (!actor) throw new ProblemError("unauthenticated", "the account was disabled just now");
   return describeActor(actor);
 }

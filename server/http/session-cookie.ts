@@ -1,7 +1,7 @@
 /** The cookie that keeps a browser signed in. */
 import type { Context } from "hono";
 import { setCookie } from "hono/cookie";
-import { sessionCookie } from "../identity/sessions.ts";
+import { sessionCookie } from "../identity/sign-in-sessions.ts";
 import type { HttpEnv } from "./http-env.ts";
 
 /** Browsers keep none longer; when the session ends is decided on the server. */

@@ -7,14 +7,14 @@ import { eq, type SQL, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import type { Queries } from "../postgres/client.ts";
 import { countAlone } from "../postgres/count-alone.ts";
-import { sessions, users, userTokens } from "../postgres/schema/accounts.ts";
+import { signInSessions, users, userTokens } from "../postgres/schema/accounts.ts";
 import { passkeys } from "../postgres/schema/passkeys.ts";
-import { announceSessions } from "./sessions.ts";
+import { announceSignInSessions } from "./sign-in-sessions.ts";
 
 /** For a `select` from `users`. */
 export const isInUse: SQL<boolean> = sql`(${users.passwordHash} IS NOT NULL OR ${users.emailVerifiedAt} IS NOT NULL
   OR EXISTS (SELECT 1 FROM ${passkeys} WHERE ${passkeys.userId} = ${users.id})
-  OR EXISTS (SELECT 1 FROM ${sessions} WHERE ${sessions.userId} = ${users.id}))`;
+  OR EXISTS (SELECT 1 FROM ${signInSessions} WHERE ${signInSessions.userId} = ${users.id}))`;
 
 /** Until the end of the transaction nobody else makes an account or an offer of the address, which is in lower case. */
 export async function lockAddress(tx: Queries, email: string): Promise<void> {
@@ -32,12 +32,12 @@ export async function handOverToAddressOwner(
 ): Promise<void> {
   if (emailVerifiedAt !== null) return;
   await tx.delete(passkeys).where(eq(passkeys.userId, id));
-  await tx.delete(sessions).where(eq(sessions.userId, id));
+  await tx.delete(signInSessions).where(eq(signInSessions.userId, id));
   await tx.delete(userTokens).where(eq(userTokens.userId, id));
   const noFactor = { totpSecret: null, totpSince: null, totpLastStep: null, recoveryHashes: null };
   const verified = { emailVerifiedAt: new Date(nowMs), passwordHash: null, ...noFactor };
   await tx.update(users).set(verified).where(eq(users.id, id));
-  await announceSessions(tx);
+  await announceSignInSessions(tx);
   const [before, after] = [{ addressVerified: false }, { addressVerified: true }];
   await recordChange(tx, { by, node: "all", action: "user.address_verified", subject: id, before, after });
 }

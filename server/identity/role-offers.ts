@@ -14,7 +14,7 @@ import { lockAddress } from "./account-use.ts";
 import { newId } from "./actor.ts";
 import { checkRolesOfUser } from "./check-role-limit.ts";
 import { hashSecret, newSecret } from "./credential-cache.ts";
-import { announceSessions } from "./sessions.ts";
+import { announceSignInSessions } from "./sign-in-sessions.ts";
 
 /** As long as a link of one is good. */
 const offerLifetimeMs = weekMs;
@@ -141,7 +141,7 @@ export async function takeRoles(tx: Queries, offer: RoleOffer, userId: string, b
     .onConflictDoNothing();
   checkRolesOfUser(await tx.$count(userRoles, eq(userRoles.userId, userId)));
   await tx.delete(roleOffers).where(eq(roleOffers.id, offer.id));
-  await announceSessions(tx);
+  await announceSignInSessions(tx);
   for (const { node, roles } of byNode(offer.roles))
     await recordChange(tx, { by, node, action: "user.joined", subject: userId, after: { email: offer.email, roles } });
 }

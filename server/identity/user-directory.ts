@@ -9,7 +9,7 @@ import { type Author, recordChange } from "../audit/record-change.ts";
 import type { RoleAt } from "../contract/accounts.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
-import { roleOffers, sessions, userRoles, users, userTokens } from "../postgres/schema/accounts.ts";
+import { roleOffers, signInSessions, userRoles, users, userTokens } from "../postgres/schema/accounts.ts";
 import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import type { Actor } from "./actor.ts";
@@ -19,7 +19,7 @@ import { actionsOfRole, canAll } from "./permissions.ts";
 import { ofOffer, readAccounts, readOffers, readUsersBelow, type UserPosition, type UserRecord } from "./read-users.ts";
 import { rightsOf } from "./rights-at.ts";
 import { makeOffer, type RoleOffer, recordOffer, renewLink } from "./role-offers.ts";
-import { announceSessions } from "./sessions.ts";
+import { announceSignInSessions } from "./sign-in-sessions.ts";
 import { issueToken } from "./user-tokens.ts";
 import { accountOf } from "./users.ts";
 
@@ -176,7 +176,7 @@ export class UserDirectory {
       const disabledAt = isDisabled ? new Date(this.#now()) : null;
       const edits = { ...(name !== undefined && { name }), ...(isDisabled !== undefined && { disabledAt }) };
       if (Object.keys(edits).length > 0) await tx.update(users).set(edits).where(eq(users.id, id));
-      if (isDisabled) await tx.delete(sessions).where(eq(sessions.userId, id));
+      if (isDisabled) await tx.delete(signInSessions).where(eq(signInSessions.userId, id));
       const after = await this.#finish(tx, before.user, by, "user.changed");
       return after && this.#seenBy(actor, after);
     });
@@ -289,7 +289,7 @@ export class UserDirectory {
   }
 
   async #finish(tx: Queries, before: UserRecord, by: Author, action: string): Promise<UserRecord | undefined> {
-    await announceSessions(tx);
+    await announceSignInSessions(tx);
     const [after] = await readAccounts(tx, eq(users.id, before.id));
     const nodes = [...before.roles, ...(after?.roles ?? [])].map(({ node }) => node);
     // At the node of the role that changed: one entry for each, so that who sees the node sees who got into it.

@@ -5,9 +5,9 @@ import { type Author, recordChange } from "../audit/record-change.ts";
 import { hourMs, weekMs } from "../contract/durations.ts";
 import type { Queries } from "../postgres/client.ts";
 import type { RightsAt } from "../postgres/schema/accounts.ts";
-import { sessions, users, userTokens } from "../postgres/schema/accounts.ts";
+import { signInSessions, users, userTokens } from "../postgres/schema/accounts.ts";
 import { hashSecret, newSecret } from "./credential-cache.ts";
-import { announceSessions } from "./sessions.ts";
+import { announceSignInSessions } from "./sign-in-sessions.ts";
 
 export type TokenPurpose = "invitation" | "password_reset";
 
@@ -43,8 +43,8 @@ export async function replacePassword(
 ): Promise<void> {
   await tx.update(users).set({ passwordHash }).where(eq(users.id, id));
   await tx.delete(userTokens).where(eq(userTokens.userId, id));
-  await tx.delete(sessions).where(eq(sessions.userId, id));
-  await announceSessions(tx);
+  await tx.delete(signInSessions).where(eq(signInSessions.userId, id));
+  await announceSignInSessions(tx);
   const before = { hasPassword: earlier !== null };
   await recordChange(tx, {
     by,

@@ -90,7 +90,7 @@ export async function startHttp(
 function appOf(
   { config, log }: Boot,
   { clickhouse, postgres, telemetry }: Stores,
-  { tree, keys, users, sessions, authenticator, mailer, mailLimits, customMeters, delivery }: Directory,
+  { tree, keys, users, signInSessions, authenticator, mailer, mailLimits, customMeters, delivery }: Directory,
   { ingest, running, watermark, settledBatch, corrections }: StartedIngest,
   jobs: PreparedJobs,
   live: Pick<Parameters<typeof createApp>[0], "heldLive" | "health" | "changedNodes">,
@@ -101,7 +101,7 @@ function appOf(
     tree,
     keys,
     users,
-    sessions,
+    signInSessions,
     authenticator,
     mailer,
     mailLimits,

@@ -9,7 +9,7 @@ import type { Waits } from "../health/await-store.ts";
 import { createAuthenticator } from "../http/authenticate.ts";
 import { serve } from "../http/serve.ts";
 import { createKeys } from "../identity/keys.ts";
-import { createSessions } from "../identity/sessions.ts";
+import { createSignInSessions } from "../identity/sign-in-sessions.ts";
 import { createUsers } from "../identity/users.ts";
 import { MailLimits } from "../mail/mail-limits.ts";
 import { createMailer } from "../mail/mailer.ts";
@@ -74,8 +74,8 @@ export async function openDirectory({ config, log, started }: Boot, { postgres, 
   });
 
   const users = createUsers({ postgres, tree }, { redis: limits });
-  const sessions = createSessions(postgres, log);
-  started.push(() => sessions.close());
+  const signInSessions = createSignInSessions(postgres, log);
+  started.push(() => signInSessions.close());
   if (config.rootKey) await keys.ensureRootKey(config.rootKey);
   const { generatedPassword } = await users.ensureAdmin({ email: config.adminEmail, password: config.adminPassword });
   const mailer = config.smtpUrl ? createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom }) : undefined;
@@ -98,7 +98,7 @@ export async function openDirectory({ config, log, started }: Boot, { postgres, 
     { isSender: config.roles.has("worker") },
   );
   started.push(() => delivery.close());
-  const authenticator = createAuthenticator({ keys, sessions, tree });
+  const authenticator = createAuthenticator({ keys, signInSessions, tree });
   const customMeters = await CustomMeters.load(postgres, tree, log);
   started.push(async () => customMeters.close());
   return {
@@ -106,7 +106,7 @@ export async function openDirectory({ config, log, started }: Boot, { postgres, 
     keys,
     redis,
     users,
-    sessions,
+    signInSessions,
     generatedPassword,
     mailer,
     mailLimits,

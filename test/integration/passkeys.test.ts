@@ -40,12 +40,12 @@ const signInWithPassword = (email: string) => accounts.ask("POST", "/v1/session"
 /** With a password and a role, signed in. */
 async function newPerson(name: string): Promise<Person> {
   const email = `${name}@example.com`;
-  const { users, sessions, postgres } = accounts;
+  const { users, signInSessions, postgres } = accounts;
   const id = newId("usr");
   await postgres.db.insert(userRows).values({ id, email, emailVerifiedAt: new Date() });
   await postgres.db.insert(userRoles).values({ userId: id, node: "all", role: "viewer" });
   await users.changePassword(id, password, system);
-  const session = (await sessions.create(id)).token;
+  const session = (await signInSessions.create(id)).token;
   return { id, email, session, own: withSession(session) };
 }
 

@@ -52,7 +52,7 @@ async function holderThere(
   { accounts }: World,
   way: "password" | "passkey" | "provider" | "session" | "disabled" | "never",
 ) {
-  const { postgres, sessions } = accounts;
+  const { postgres, signInSessions } = accounts;
   const id = newId("usr");
   const email = `${id.slice(4, 20)}@example.com`;
   await postgres.db.insert(users).values({
@@ -66,7 +66,7 @@ async function holderThere(
     ...(way === "disabled" && { disabledAt: new Date(), emailVerifiedAt: new Date() }),
   });
   await postgres.db.insert(userRoles).values({ userId: id, node: "organization:there", role: "owner" });
-  if (way === "session") await sessions.create(id);
+  if (way === "session") await signInSessions.create(id);
   if (way === "passkey")
     await postgres.db.insert(passkeys).values({
       id: newId("psk"),
@@ -331,7 +331,7 @@ describe("where links are mailed", () => {
   test("whose address it is puts out whoever used the account before, by the first mailed link", async () => {
     const { id, email } = await holderThere(world, "passkey");
     await accounts.postgres.pool.query("UPDATE users SET password_hash = '$argon2id$none' WHERE id = $1", [id]);
-    const { token } = await accounts.sessions.create(id);
+    const { token } = await accounts.signInSessions.create(id);
     await accounts.ask("POST", "/v1/password-resets", { body: { email } });
     await expect.poll(() => mailedToken(email), { interval: 10 }).not.toBe("");
     expect((await setPassword(accounts, mailedToken(email))).status).toBe(204);

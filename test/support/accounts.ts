@@ -19,13 +19,13 @@ import { nodesRoutes } from "../../server/http/routes/nodes.ts";
 import { offersRoutes } from "../../server/http/routes/offers.ts";
 import { oidcRoutes } from "../../server/http/routes/oidc.ts";
 import { passkeysRoutes } from "../../server/http/routes/passkeys.ts";
-import { sessionRoutes } from "../../server/http/routes/session.ts";
+import { signInRoutes } from "../../server/http/routes/sign-in.ts";
 import { systemRoutes } from "../../server/http/routes/system.ts";
 import { usersRoutes } from "../../server/http/routes/users.ts";
 import { createKeys, type Keys } from "../../server/identity/keys.ts";
 import type { Oidc } from "../../server/identity/oidc.ts";
 import { createPasskeys } from "../../server/identity/passkeys.ts";
-import { createSessions, type Sessions } from "../../server/identity/sessions.ts";
+import { createSignInSessions, type SignInSessions } from "../../server/identity/sign-in-sessions.ts";
 import { createUsers, type Users } from "../../server/identity/users.ts";
 import type { Mailer } from "../../server/mail/mailer.ts";
 import { connectPostgres, type Postgres } from "../../server/postgres/client.ts";
@@ -59,7 +59,7 @@ export interface Accounts {
   tree: NodeTree;
   keys: Keys;
   users: Users;
-  sessions: Sessions;
+  signInSessions: SignInSessions;
   rootKey: string;
   ask: Ask;
   makeKey(node: string, scopes?: KeyScope[]): Promise<{ id: string; key: string }>;
@@ -100,32 +100,32 @@ export async function startAccounts(
   const tree = await NodeTree.load(postgres, log);
   const keys = createKeys(postgres, log, now);
   const users = createUsers({ postgres, tree }, { now });
-  const sessions = createSessions(postgres, log, now);
+  const signInSessions = createSignInSessions(postgres, log, now);
   const rootKey = "root-key-of-this-test";
   await keys.ensureRootKey(rootKey);
   await users.ensureAdmin({ email: adminEmail, password: adminPassword });
 
   const app = createRouter();
   applyFoundation(app, { log, ...(isTrustedProxy && { isTrustedProxy }) });
-  app.use("/v1/*", attachActor(createAuthenticator({ keys, sessions, tree })));
+  app.use("/v1/*", attachActor(createAuthenticator({ keys, signInSessions, tree })));
   app.use("/v1/*", keyedTags(postgres));
   app.use("/v1/*", idempotent({ postgres, tree, ...(now && { now }) }));
-  app.route("/", sessionRoutes({ users, sessions }));
+  app.route("/", signInRoutes({ users, signInSessions }));
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const publicUrl = "https://usage.example.com";
   const passkeys = createPasskeys({ postgres, publicUrl, log }, now);
   const provider = oidc?.(url);
-  app.route("/", oidcRoutes({ oidc: provider, passkeys, users, sessions, publicUrl: url, log }));
+  app.route("/", oidcRoutes({ oidc: provider, passkeys, users, signInSessions, publicUrl: url, log }));
   const mailing = { mailer, publicUrl, log };
   app.route(
     "/",
-    passkeysRoutes({ passkeys, users, sessions, providerName: provider?.name, ...mailing, ...(now && { now }) }),
+    passkeysRoutes({ passkeys, users, signInSessions, providerName: provider?.name, ...mailing, ...(now && { now }) }),
   );
-  app.route("/", accountRoutes({ postgres, users, sessions, mailer, publicUrl, log }));
-  app.route("/", offersRoutes({ postgres, sessions, ...(now && { now }) }));
-  app.route("/", usersRoutes({ postgres, tree, sessions, mailer, publicUrl, log, ...(now && { now }) }));
+  app.route("/", accountRoutes({ postgres, users, signInSessions, mailer, publicUrl, log }));
+  app.route("/", offersRoutes({ postgres, signInSessions, ...(now && { now }) }));
+  app.route("/", usersRoutes({ postgres, tree, signInSessions, mailer, publicUrl, log, ...(now && { now }) }));
   app.route("/", nodesRoutes({ tree, postgres }));
   app.route("/", keysRoutes({ keys, tree }));
   app.route(
@@ -154,7 +154,7 @@ export async function startAccounts(
     tree,
     keys,
     users,
-    sessions,
+    signInSessions,
     rootKey,
     ask: askAt(url),
     async makeKey(node, scopes = ["ingest", "read", "admin"]) {
@@ -173,7 +173,7 @@ export async function startAccounts(
       server.close();
       server.closeAllConnections();
       await keys.close();
-      await sessions.close();
+      await signInSessions.close();
       await tree.close();
       await postgres.close();
     },

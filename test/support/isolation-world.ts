@@ -27,7 +27,7 @@ import { type AppDeps, createApp } from "../../server/http/app.ts";
 import { createAuthenticator } from "../../server/http/authenticate.ts";
 import { newId } from "../../server/identity/actor.ts";
 import { createKeys } from "../../server/identity/keys.ts";
-import { createSessions } from "../../server/identity/sessions.ts";
+import { createSignInSessions } from "../../server/identity/sign-in-sessions.ts";
 import { createUsers } from "../../server/identity/users.ts";
 import { startIngest } from "../../server/ingest/flush/start-ingest.ts";
 import { CustomMeters } from "../../server/meters/custom-meters.ts";
@@ -77,7 +77,7 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
   const tree = await NodeTree.load(postgres, log);
   const keys = createKeys(postgres, log);
   const users = createUsers({ postgres, tree });
-  const sessions = createSessions(postgres, log);
+  const signInSessions = createSignInSessions(postgres, log);
   const changedNodes = new ChangedNodes();
   const ingest = await startIngest({
     dataDir,
@@ -99,8 +99,8 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
     tree,
     keys,
     users,
-    sessions,
-    authenticator: createAuthenticator({ keys, sessions, tree }),
+    signInSessions,
+    authenticator: createAuthenticator({ keys, signInSessions, tree }),
     mailer: undefined,
     questions: new Questions(),
     oidc: undefined,
@@ -196,7 +196,7 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
       .returning();
     if (!user) throw new Error("the user was not stored");
     await postgres.db.insert(userRoles).values({ userId: user.id, node: askedAbout, role });
-    const { token } = await sessions.create(user.id);
+    const { token } = await signInSessions.create(user.id);
     callers.set(`with the role ${role}`, { session: token, headers: { origin: url } });
   }
 
@@ -212,7 +212,7 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
       server.closeAllConnections();
       await reportMaker.stop();
       await ingest.stop(0);
-      await Promise.all([keys.close(), sessions.close(), tree.close()]);
+      await Promise.all([keys.close(), signInSessions.close(), tree.close()]);
       await postgres.close();
       await Promise.all([clickhouse.drop(), database.drop(), rm(dataDir, { recursive: true, force: true })]);
     },

@@ -13,7 +13,7 @@ import {
 } from "../../contract/accounts.ts";
 import { passwordPage, resetMail } from "../../identity/mails.ts";
 import { beginTotp, removeTotp } from "../../identity/second-factor.ts";
-import type { Sessions } from "../../identity/sessions.ts";
+import type { SignInSessions } from "../../identity/sign-in-sessions.ts";
 import type { Users } from "../../identity/users.ts";
 import type { Mailer } from "../../mail/mailer.ts";
 import type { Postgres } from "../../postgres/client.ts";
@@ -29,7 +29,7 @@ import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
 interface AccountRoutesDeps {
   postgres: Postgres;
   users: Users;
-  sessions: Sessions;
+  signInSessions: SignInSessions;
   mailer: Mailer | undefined;
   publicUrl: string;
   log: Logger;
@@ -137,11 +137,11 @@ const setPasswordRoute = createRoute({
 });
 
 export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
-  const { postgres, users, sessions } = deps;
+  const { postgres, users, signInSessions } = deps;
   const app = createRouter();
 
   app.openapi(listMySessionsRoute, async (c) => {
-    const list = await sessions.list(c.get("actor").id, sessionToken(c.req.header("cookie")));
+    const list = await signInSessions.list(c.get("actor").id, sessionToken(c.req.header("cookie")));
     const described = list.map(({ id, isCurrent, address, userAgent, createdAt, expiresAt }) => ({
       id,
       is_current: isCurrent,
@@ -154,7 +154,7 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
   });
 
   app.openapi(endMySessionRoute, async (c) => {
-    if (!(await sessions.endById(c.get("actor").id, c.req.valid("param").id)))
+    if (!(await signInSessions.endById(c.get("actor").id, c.req.valid("param").id)))
       throw new ProblemError("not_found", "there is no such session");
     return c.body(null, 204);
   });
@@ -163,7 +163,7 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
     const { current_password, new_password } = c.req.valid("json");
     await checkPassword(c, users, current_password, "current_password");
     await users.changePassword(c.get("actor").id, new_password, authorOf(c));
-    sessions.forget();
+    signInSessions.forget();
     return c.body(null, 204);
   });
 
@@ -196,7 +196,7 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
 
 /** For those who are not signed in: they ask for a link, and set a password with it. */
 function addPasswordLinks(app: OpenAPIHono<HttpEnv>, deps: AccountRoutesDeps): void {
-  const { users, sessions, mailer, publicUrl, log } = deps;
+  const { users, signInSessions, mailer, publicUrl, log } = deps;
   app.openapi(requestPasswordResetRoute, async (c) => {
     refuseForeignOrigin(c.req.raw, false);
     const reset = await users.requestReset(c.req.valid("json").email, originOf(c));
@@ -223,7 +223,7 @@ function addPasswordLinks(app: OpenAPIHono<HttpEnv>, deps: AccountRoutesDeps): v
       throw new ProblemError("conflict", "the address has an account already: sign in to accept the roles", {
         field: "token",
       });
-    sessions.forget();
+    signInSessions.forget();
     return c.body(null, 204);
   });
 }

@@ -2,7 +2,7 @@
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import { acceptOfferSchema, type RoleOffer, roleOfferListSchema } from "../../contract/users.ts";
 import { acceptOffer, declineOffer, offersOf } from "../../identity/role-offers.ts";
-import type { Sessions } from "../../identity/sessions.ts";
+import type { SignInSessions } from "../../identity/sign-in-sessions.ts";
 import type { Postgres } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
@@ -13,7 +13,7 @@ import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
 
 interface OffersRoutesDeps {
   postgres: Postgres;
-  sessions: Sessions;
+  signInSessions: SignInSessions;
   now?: () => number;
 }
 
@@ -49,7 +49,7 @@ const declineOfferRoute = createRoute({
   responses: { 204: { description: "Declined" }, ...problemResponses(401, 403, 404, 422, 503) },
 });
 
-export function offersRoutes({ postgres, sessions, now = Date.now }: OffersRoutesDeps): OpenAPIHono<HttpEnv> {
+export function offersRoutes({ postgres, signInSessions, now = Date.now }: OffersRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
   app.openapi(listMyOffersRoute, async (c) =>
@@ -64,7 +64,7 @@ export function offersRoutes({ postgres, sessions, now = Date.now }: OffersRoute
       throw new ProblemError("forbidden", "open the link of the offer: nothing tells yet that the address is yours", {
         field: "token",
       });
-    sessions.forget();
+    signInSessions.forget();
     return c.body(null, 204);
   });
 

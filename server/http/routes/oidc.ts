@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import { signInWaysSchema } from "../../contract/accounts.ts";
 import { type Oidc, type PendingSignIn, pendingSignInSchema } from "../../identity/oidc.ts";
 import type { Passkeys } from "../../identity/passkeys.ts";
-import type { Sessions } from "../../identity/sessions.ts";
+import type { SignInSessions } from "../../identity/sign-in-sessions.ts";
 import type { Users } from "../../identity/users.ts";
 import { parseJson } from "../../json/parse-json.ts";
 import { ProblemError } from "../../problem.ts";
@@ -27,7 +27,7 @@ interface OidcRoutesDeps {
   /** Absent where the public URL can have none. */
   passkeys: Pick<Passkeys, "relyingParty"> | undefined;
   users: Users;
-  sessions: Sessions;
+  signInSessions: SignInSessions;
   /** Where people reach the dashboard, without a slash at its end; the provider knows the callback below it. */
   publicUrl: string;
   log: Logger;
@@ -71,7 +71,14 @@ const finishOidcSignInRoute = createRoute({
   responses: { 302: { description: "To the dashboard" }, ...problemResponses(404, 503) },
 });
 
-export function oidcRoutes({ oidc, passkeys, users, sessions, publicUrl, log }: OidcRoutesDeps): OpenAPIHono<HttpEnv> {
+export function oidcRoutes({
+  oidc,
+  passkeys,
+  users,
+  signInSessions,
+  publicUrl,
+  log,
+}: OidcRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
   const callbackUrl = publicUrl + callbackPath;
 
@@ -107,7 +114,7 @@ export function oidcRoutes({ oidc, passkeys, users, sessions, publicUrl, log }: 
     if (email === "") return failed("failed");
     const userId = email === undefined ? undefined : await users.arrive(email, c.get("client")().address ?? null);
     if (userId === undefined) return failed("unknown");
-    await beginSession(c, { sessions, users }, userId);
+    await beginSession(c, { signInSessions, users }, userId);
     return c.redirect(`${publicUrl}/`, 302);
   });
   return app;

@@ -16,7 +16,7 @@ import {
 } from "../../contract/passkeys.ts";
 import { passkeyMail } from "../../identity/mails.ts";
 import type { PasskeyRecord, Passkeys } from "../../identity/passkeys.ts";
-import type { Sessions } from "../../identity/sessions.ts";
+import type { SignInSessions } from "../../identity/sign-in-sessions.ts";
 import type { Users } from "../../identity/users.ts";
 import type { Mailer } from "../../mail/mailer.ts";
 import { ProblemError } from "../../problem.ts";
@@ -33,7 +33,7 @@ interface PasskeysRoutesDeps {
   /** Absent where the public URL can have none. */
   passkeys: Passkeys | undefined;
   users: Users;
-  sessions: Sessions;
+  signInSessions: SignInSessions;
   /** What people know the identity provider as; absent without one. */
   providerName: string | undefined;
   mailer: Mailer | undefined;
@@ -132,7 +132,7 @@ const signInWithPasskeyRoute = createRoute({
 });
 
 export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
-  const { users, sessions, providerName, mailer, publicUrl, log, now = Date.now } = deps;
+  const { users, signInSessions, providerName, mailer, publicUrl, log, now = Date.now } = deps;
   const app = createRouter();
 
   function available(): Passkeys {
@@ -198,7 +198,7 @@ export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
     const userId = await available().signIn(c.req.valid("json"));
     if (userId === undefined)
       throw new ProblemError("unauthenticated", "this passkey signs nobody in, or its answer is old or was used");
-    return c.json(await signIn(c, { sessions, users }, userId), 200);
+    return c.json(await signIn(c, { signInSessions, users }, userId), 200);
   });
   return app;
 }

@@ -17,7 +17,7 @@ import {
 import type { Actor } from "../../identity/actor.ts";
 import { invitationMail, offerMail, passwordPage, resetMail } from "../../identity/mails.ts";
 import type { UserRecord } from "../../identity/read-users.ts";
-import type { Sessions } from "../../identity/sessions.ts";
+import type { SignInSessions } from "../../identity/sign-in-sessions.ts";
 import { type Link, type MayMail, UserDirectory } from "../../identity/user-directory.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import { MailLimits } from "../../mail/mail-limits.ts";
@@ -38,7 +38,7 @@ import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
 interface UsersRoutesDeps {
   postgres: Postgres;
   tree: NodeTree;
-  sessions: Sessions;
+  signInSessions: SignInSessions;
   /** Absent where no mail can be sent: then who invites passes the link on. */
   mailer: Mailer | undefined;
   mailLimits?: Pick<MailLimits, "mayInvite"> | undefined;
@@ -136,7 +136,7 @@ const removeUserRoute = createRoute({
 export function usersRoutes({
   postgres,
   tree,
-  sessions,
+  signInSessions,
   mailer,
   mailLimits = new MailLimits(),
   publicUrl,
@@ -198,14 +198,14 @@ export function usersRoutes({
     const change = { name, roles, isDisabled: disabled };
     const by = { actor: c.get("actor"), by: authorOf(c) };
     const user = found(await directory.change(c.req.valid("param").id, change, by, await ifMatch(c)));
-    sessions.forget();
+    signInSessions.forget();
     return await answerTagged(c, user, describe(user), 200);
   });
 
   app.openapi(removeUserRoute, async (c) => {
     const by = { actor: c.get("actor"), by: authorOf(c) };
     if (!(await directory.remove(c.req.valid("param").id, by, await ifMatch(c)))) found(undefined);
-    sessions.forget();
+    signInSessions.forget();
     return c.body(null, 204);
   });
   return app;

@@ -145,7 +145,7 @@ export const roleOffers = pgTable(
   (table) => [index("role_offers_email").on(table.email)],
 );
 
-export const sessions = pgTable(
+export const signInSessions = pgTable(
   "sessions",
   {
     /** sha256 in hex of the token that the browser holds; the token itself is kept nowhere. */

@@ -121,7 +121,7 @@ test("an answer is not given again to who has other rights by now", async () => 
   expect((await ask()).headers.get("idempotency-replayed")).toBe("true");
   const setRole = async (from: string, to: string) => {
     await postgres.pool.query("UPDATE user_roles SET role = $2 WHERE role = $1", [from, to]);
-    world.deps.sessions.forget();
+    world.deps.signInSessions.forget();
   };
   await setRole("finance", "viewer");
   const again = await ask();

@@ -261,7 +261,7 @@ test("prices reach only who may see them, and whoever's author lost the right re
 
 test("a test goes at once to the person who asks, and to nobody else", async () => {
   const [user] = await world.deps.postgres.db.select().from(users).where(eq(users.email, "owner@told.example.com"));
-  const { token } = await world.deps.sessions.create(user?.id ?? "");
+  const { token } = await world.deps.signInSessions.create(user?.id ?? "");
   const schedule = await create({ recipients: ["outside@example.net"], subject: "Tried" });
   const tested = await world.ask("POST", `/v1/schedules/${schedule.id}/test`, {
     session: token,

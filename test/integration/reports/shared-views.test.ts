@@ -89,7 +89,7 @@ function stranger() {
 const totalOf = ({ status, body }: Answer) => [status, body.answer?.node, body.answer?.meters[0].total];
 
 async function person(role: "manager" | "viewer", node: string = reseller) {
-  const { postgres, sessions } = world.deps;
+  const { postgres, signInSessions } = world.deps;
   const email = `${crypto.randomUUID()}@example.com`;
   const [user] = await postgres.db
     .insert(users)
@@ -97,7 +97,7 @@ async function person(role: "manager" | "viewer", node: string = reseller) {
     .returning();
   if (!user) throw new Error("the user was not stored");
   await postgres.db.insert(userRoles).values({ userId: user.id, node, role });
-  return { id: user.id, email, session: (await sessions.create(user.id)).token };
+  return { id: user.id, email, session: (await signInSessions.create(user.id)).token };
 }
 
 test("a link shows the panels of its node to somebody without an account, with the figures that the dashboard asks for", async () => {

@@ -2,7 +2,7 @@
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import { deleteCookie } from "hono/cookie";
 import { meSchema, signInSchema } from "../../contract/accounts.ts";
-import { type Sessions, sessionCookie } from "../../identity/sessions.ts";
+import { type SignInSessions, sessionCookie } from "../../identity/sign-in-sessions.ts";
 import type { Users } from "../../identity/users.ts";
 import { ProblemError } from "../../problem.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
@@ -12,9 +12,9 @@ import type { HttpEnv } from "../http-env.ts";
 import { jsonAnswer, jsonBody } from "../route-parts.ts";
 import { cookieAttributes } from "../session-cookie.ts";
 
-interface SessionRoutesDeps {
+interface SignInRoutesDeps {
   users: Users;
-  sessions: Sessions;
+  signInSessions: SignInSessions;
 }
 
 const signInRoute = createRoute({
@@ -49,7 +49,7 @@ const getMeRoute = createRoute({
   responses: { 200: jsonAnswer("The caller", meSchema), ...problemResponses(401, 503) },
 });
 
-export function sessionRoutes({ users, sessions }: SessionRoutesDeps): OpenAPIHono<HttpEnv> {
+export function signInRoutes({ users, signInSessions }: SignInRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
   app.openapi(signInRoute, async (c) => {
@@ -65,14 +65,14 @@ export function sessionRoutes({ users, sessions }: SessionRoutesDeps): OpenAPIHo
         "unauthenticated",
         `e-mail${asked.code === undefined ? " or password" : ", password or code"} is wrong`,
       );
-    return c.json(await signIn(c, { sessions, users }, result.userId), 200);
+    return c.json(await signIn(c, { signInSessions, users }, result.userId), 200);
   });
 
   app.openapi(signOutRoute, async (c) => {
     const token = sessionToken(c.req.header("cookie"));
     if (token !== undefined) {
       refuseForeignOrigin(c.req.raw, true);
-      await sessions.end(token);
+      await signInSessions.end(token);
       deleteCookie(c, sessionCookie, cookieAttributes(c));
     }
     return c.body(null, 204);

@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import { dayMs } from "../contract/durations.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
-import { sessions, userRoles, users } from "../postgres/schema/accounts.ts";
+import { signInSessions, userRoles, users } from "../postgres/schema/accounts.ts";
 import type { Actor } from "./actor.ts";
 import { CredentialCache, hashSecret, newSecret } from "./credential-cache.ts";
 import { actionsOfRole, byDepth } from "./permissions.ts";
@@ -14,7 +14,7 @@ import { actionsOfRole, byDepth } from "./permissions.ts";
 const sessionsChannel = "tidemark_sessions";
 
 /** Tells every process, once the transaction is committed, that sessions ended or what their users may do has changed. */
-export async function announceSessions(tx: Queries): Promise<void> {
+export async function announceSignInSessions(tx: Queries): Promise<void> {
   await tx.execute(sql`SELECT pg_notify(${sessionsChannel}, '')`);
 }
 
@@ -24,8 +24,8 @@ const lifetimeMs = 30 * dayMs;
 const prolongAfterMs = dayMs;
 
 /** Follows what other processes end; where notice of that fails, a session is refused two seconds late. */
-export function createSessions(postgres: Postgres, log: Logger, now: () => number = Date.now): Sessions {
-  return new Sessions(postgres, log, now);
+export function createSignInSessions(postgres: Postgres, log: Logger, now: () => number = Date.now): SignInSessions {
+  return new SignInSessions(postgres, log, now);
 }
 
 /** From where a session was begun. */
@@ -34,9 +34,9 @@ export interface SessionOrigin {
   userAgent?: string | undefined;
 }
 
-type SessionRecord = Omit<typeof sessions.$inferSelect, "tokenHash">;
+type SessionRecord = Omit<typeof signInSessions.$inferSelect, "tokenHash">;
 
-export class Sessions {
+export class SignInSessions {
   readonly #postgres: Postgres;
   readonly #now: () => number;
   readonly #subscriber: Subscriber;
@@ -57,8 +57,8 @@ export class Sessions {
   async create(userId: string, from: SessionOrigin = {}): Promise<{ token: string }> {
     const token = newSecret();
     const expiresAt = new Date(this.#now() + lifetimeMs);
-    await this.#postgres.db.delete(sessions).where(lt(sessions.expiresAt, new Date(this.#now())));
-    await this.#postgres.db.insert(sessions).values({ tokenHash: hashSecret(token), userId, expiresAt, ...from });
+    await this.#postgres.db.delete(signInSessions).where(lt(signInSessions.expiresAt, new Date(this.#now())));
+    await this.#postgres.db.insert(signInSessions).values({ tokenHash: hashSecret(token), userId, expiresAt, ...from });
     return { token };
   }
 
@@ -77,9 +77,9 @@ export class Sessions {
   async list(userId: string, token: string | undefined): Promise<(SessionRecord & { isCurrent: boolean })[]> {
     const rows = await this.#postgres.db
       .select()
-      .from(sessions)
-      .where(and(eq(sessions.userId, userId), gt(sessions.expiresAt, new Date(this.#now()))))
-      .orderBy(desc(sessions.createdAt), desc(sessions.id));
+      .from(signInSessions)
+      .where(and(eq(signInSessions.userId, userId), gt(signInSessions.expiresAt, new Date(this.#now()))))
+      .orderBy(desc(signInSessions.createdAt), desc(signInSessions.id));
     const current = token === undefined ? undefined : hashSecret(token);
     return rows.map(({ tokenHash, ...row }) => ({ ...row, isCurrent: tokenHash === current }));
   }
@@ -88,10 +88,10 @@ export class Sessions {
   async endById(userId: string, id: string): Promise<boolean> {
     const isEnded = await this.#postgres.transaction(async (tx) => {
       const ended = await tx
-        .delete(sessions)
-        .where(and(eq(sessions.id, id), eq(sessions.userId, userId)))
-        .returning({ id: sessions.id });
-      await announceSessions(tx);
+        .delete(signInSessions)
+        .where(and(eq(signInSessions.id, id), eq(signInSessions.userId, userId)))
+        .returning({ id: signInSessions.id });
+      await announceSignInSessions(tx);
       return ended.length > 0;
     });
     this.#cache.clear();
@@ -101,8 +101,8 @@ export class Sessions {
   /** Ends the session everywhere; a token without one changes nothing. */
   async end(token: string): Promise<void> {
     await this.#postgres.transaction(async (tx) => {
-      await tx.delete(sessions).where(eq(sessions.tokenHash, hashSecret(token)));
-      await announceSessions(tx);
+      await tx.delete(signInSessions).where(eq(signInSessions.tokenHash, hashSecret(token)));
+      await announceSignInSessions(tx);
     });
     this.#cache.clear();
   }
@@ -114,11 +114,15 @@ export class Sessions {
   async #read(tokenHash: string): Promise<(Actor & { endsAtMs: number }) | undefined> {
     const rows = await this.#postgres.db
       .select()
-      .from(sessions)
-      .innerJoin(users, eq(users.id, sessions.userId))
+      .from(signInSessions)
+      .innerJoin(users, eq(users.id, signInSessions.userId))
       .innerJoin(userRoles, eq(userRoles.userId, users.id))
       .where(
-        and(eq(sessions.tokenHash, tokenHash), gt(sessions.expiresAt, new Date(this.#now())), isNull(users.disabledAt)),
+        and(
+          eq(signInSessions.tokenHash, tokenHash),
+          gt(signInSessions.expiresAt, new Date(this.#now())),
+          isNull(users.disabledAt),
+        ),
       );
     const [row] = rows;
     const grants = byDepth(
@@ -145,9 +149,9 @@ export class Sessions {
     const prolongedMs = this.#now() + lifetimeMs;
     if (prolongedMs - endsAtMs < prolongAfterMs) return endsAtMs;
     await this.#postgres.db
-      .update(sessions)
+      .update(signInSessions)
       .set({ expiresAt: new Date(prolongedMs) })
-      .where(eq(sessions.tokenHash, tokenHash));
+      .where(eq(signInSessions.tokenHash, tokenHash));
     return prolongedMs;
   }
 }
