@@ -17,7 +17,7 @@ import { dayText, momentText } from "./wording.ts";
 
 /** How long an event without an end is shown as firing. */
 const shownMs = dayMs;
-/** After a statement was closed its payment is awaited for so long. */
+/** How long the payment of a statement is awaited after it was closed. */
 const paymentTermMs = 14 * dayMs;
 /** How many changes one sweep looks at for a rule; the next one goes on behind them. */
 export const maxEntries = 10_000;

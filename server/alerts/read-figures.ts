@@ -33,7 +33,7 @@ export interface FigureSource extends UsageSource {
   tree: Pick<NodeTree, "ancestors" | "size">;
 }
 
-/** So few are measured one by one, which reads nothing of others. */
+/** Up to this many are measured one by one, which reads nothing of others. */
 const few = 2;
 /** Where every organization has to be looked at, as with a filter: from this share of them on, all are measured together. */
 const manyShare = 0.01;

@@ -141,7 +141,10 @@ const editable: Editable<RuleRecord> = {
   stateOf: stateOfRule,
 };
 
-/** What a changed condition does not ask any more is resolved unsaid. Throws as `createRule` where it becomes larger. */
+/**
+ * Alerts that a changed condition no longer asks about are resolved without a message. Throws as `createRule` where it becomes
+ * larger.
+ */
 export async function changeRule(
   postgres: Postgres,
   tree: Tree,

@@ -1,4 +1,7 @@
-/** What changed since an entry of the audit: who holds rows in memory reads again those alone, not all tenants' for one's change. */
+/**
+ * What changed since an entry of the audit: whoever holds rows in memory reads only those again, and not all tenants' rows for a
+ * change of one.
+ */
 import { gt } from "drizzle-orm";
 import type { Queries } from "../postgres/client.ts";
 import { auditEntries } from "../postgres/schema/audit.ts";

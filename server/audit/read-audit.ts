@@ -30,7 +30,7 @@ export interface AuditPage {
   next: number | null;
 }
 
-/** Fewer than `limit` where those are large: entries that were made before what one keeps was bounded may be. */
+/** Fewer than `limit` where entries are large, as those may be that were made before their size was bounded. */
 export async function readAudit(postgres: Postgres, filter: AuditFilter): Promise<AuditPage> {
   const { reach, node, action, subject, actor, fromMs, toMs, before, limit } = filter;
   if (reach.length === 0) return { entries: [], next: null };
@@ -70,7 +70,7 @@ export async function readAudit(postgres: Postgres, filter: AuditFilter): Promis
   return { entries, next: last?.sequence ?? null };
 }
 
-/** What of the rows comes to no more than that, one at least; the last of it where another follows. */
+/** The first rows that come to no more than that, one at least, and the last of them where another follows. */
 function pageWithin<Row extends { bytes: number }>(rows: readonly Row[], limit: number, maxBytes: number) {
   let bytes = 0;
   const tooMany = rows.findIndex((row, index) => {

@@ -12,7 +12,7 @@ export interface AuditVerdict {
   fault?: string;
 }
 
-/** Entries from before what one keeps was bounded may be large. */
+/** Entries made before their size was bounded may be large. */
 const entriesPerRead = 100;
 
 /** `expected`: the hash that entry `sequence` had when it was last looked at. */

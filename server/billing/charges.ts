@@ -1,5 +1,5 @@
 /**
- * What a cycle costs: of each part of it under one version of a plan a line for the fixed fee and lines for what was used
+ * What a cycle costs: for each part of it under one version of a plan, a line for the fixed fee and lines for what was used
  * beyond what it includes. A trial costs nothing. Totals are sums of rounded lines, so sums of totals agree to the cent.
  */
 import type { ChargeLine, ChargesAtLevel } from "../contract/charges.ts";

@@ -14,8 +14,8 @@ interface Waiting {
 }
 
 /**
- * Whoever asks before the event loop turns is answered by one reading, and who asks for the same span by the same. Windows of their
- * own are the same where their number is, since all askers cut a span into even parts.
+ * All who ask before the event loop turns share one reading, and those who ask for the same span share its figures. Spans cut
+ * into the same number of windows have the same windows, since everybody cuts a span into even parts.
  */
 export function measuringTogether(source: UsageSource, node: NodeAddress, nowMs: number): MeasureOne {
   let waiting = new Map<string, Waiting>();

@@ -39,7 +39,7 @@ export async function readModel(db: Queries, id: string): Promise<ModelRecord | 
 
 const limit = { what: "models", table: models, ...definitionLimits.models };
 
-/** Throws `conflict` where the node has one that events name alike, or as many as it may. */
+/** Throws `conflict` where the node has one of the same name in events, or as many as it may. */
 export async function createModel(
   postgres: Postgres,
   tree: Pick<NodeTree, "ancestors" | "children">,
@@ -93,8 +93,8 @@ export function stateOfModel({ node, model, name, tier, description }: ModelReco
 }
 
 /**
- * What the models that a node's usage names are called: its own and those above it, the nearest first; of those below it
- * one that is the only one by that id.
+ * What the models that a node's usage names are called: its own and those above it, the nearest first; then those below it, where
+ * only one has that id.
  */
 export function modelsKnownAt(
   all: readonly ModelRecord[],

@@ -50,7 +50,7 @@ export function visibleLevelsOnRecord(
   return levelsFrom(tops);
 }
 
-/** Whether all of these levels are visible of a time at which a node stood at a path. */
+/** Whether all of these levels are visible for a time at which a node stood at a path. */
 export function seesOnRecord(
   actor: Pick<Actor, "grants">,
   levels: Iterable<PriceLevel>,

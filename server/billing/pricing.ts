@@ -46,7 +46,7 @@ export interface PartOfCycle {
 
 const wholeCycle: PartOfCycle = { share: one, isSum: true };
 
-/** What of `used` lies beyond `included`, priced; nothing where nothing does. All amounts are 0 or more. */
+/** The part of `used` beyond `included`, priced; empty where there is none. All amounts are 0 or more. */
 export function priceUsage(
   used: Exact,
   included: Exact,
@@ -60,7 +60,7 @@ export function priceUsage(
   return priceOf(beyond, pricing).map((priced) => shrunk(priced, part));
 }
 
-/** The quantity shrinks with the time, or, where it is no sum over time, its price. */
+/** The quantity shrinks with the time, or its price where it does not add up over time. */
 function shrunk(priced: PricedPart, { share, isSum }: PartOfCycle): PricedPart {
   const isByUnit = isSum && priced.tier !== undefined;
   return {

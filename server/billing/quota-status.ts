@@ -39,7 +39,10 @@ export function hasReached(used: string | number, limit: string | number, percen
   return isAbove(amount, zero) && isAtLeast(times(amount, hundred), times(exact(limit), exact(percent)));
 }
 
-/** used / limit in percent, a decimal string rounded down to 2 decimals, so that only what is 100 % says so; null of a limit of 0. */
+/**
+ * used / limit in percent, a decimal string rounded down to 2 decimals, so that 100 is never shown before all of it is used; null
+ * where the limit is 0.
+ */
 export function percentUsed(used: string | number, limit: string | number): string | null {
   const bound = exact(limit);
   return isAbove(bound, zero) ? truncate(times(over(exact(used), bound), hundred), 2) : null;

@@ -165,7 +165,7 @@ async function describeQuota(
   };
 }
 
-/** Two decimals: a projection knows no more. */
+/** Two decimals: a projection is no more precise. */
 const estimate = (value: number) => trimDecimal(value.toFixed(2));
 
 /** The usage of the days that lie in a cycle, added up. */

@@ -19,7 +19,7 @@ export interface ChargesQuestion {
   /** 0 is the cycle that runs. */
   cyclesAgo: number;
   levels: readonly PriceLevel[];
-  /** Whether what the node was charged is shown, of a time at which it stood at this path, nearest first. */
+  /** Whether what the node was charged is shown, for a time at which it stood at this path, nearest first. */
   isSeenOnRecord: (path: readonly NodeAddress[]) => boolean;
 }
 

@@ -66,7 +66,7 @@ export async function prepare(...steps) {
   }
 }
 
-/** Says what a long step does, and for how long it has been at it. */
+/** Says what a long step does, and how long it has taken so far. */
 async function step(title, action) {
   const startedAt = Date.now();
   const seconds = () => `${((Date.now() - startedAt) / 1000).toFixed(0)} s`;

@@ -98,7 +98,7 @@ function newBacklog(): Backlog {
 
 /**
  * All was tried. What failed is kept in the store too, so that no other process forgets it, and nothing else is kept for it.
- * `knownUntil`: null where something is left to be looked through; then as far as was known before is known still.
+ * `knownUntil`: null where something is left to be looked through; the mark from before then stays.
  */
 async function markDone(postgres: Postgres, backlog: Backlog, knownUntil: Date | null): Promise<void> {
   const { seenBatch, changes, failed } = backlog;

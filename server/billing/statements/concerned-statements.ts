@@ -109,7 +109,7 @@ function isConcerned(
   return chargesBy(source, row, terms, (meter) => isCarriedOn(meter) || isOfJobs(meter));
 }
 
-/** Whether some feature of the terms is measured by such a meter; also where that cannot be known without measuring. */
+/** Whether some feature of the terms is measured by such a meter; true as well where that cannot be known without measuring. */
 function chargesBy(
   source: StatementSource,
   { chargedSegments }: ClosedPart,
@@ -129,7 +129,7 @@ function chargesBy(
   });
 }
 
-/** The statements with usage that the changes may have made another. Each node's are read once, however many changes it has. */
+/** The statements whose usage the changes may have altered. Each node's are read once, however many changes it has. */
 export async function concernedByChanges(
   source: StatementSource,
   changes: readonly PastChange[],

@@ -1,4 +1,4 @@
-/** The plans by which somebody is charged, or is to be charged yet, for what a meter measures. */
+/** The plans by which somebody is or will be charged for what a meter measures. */
 import { and, eq, inArray, isNotNull, sql } from "drizzle-orm";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import type { Queries } from "../../postgres/client.ts";

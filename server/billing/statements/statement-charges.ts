@@ -40,7 +40,7 @@ export function sumOfAmounts(amounts: readonly string[], currency: string): stri
   );
 }
 
-/** What a node's own plan costs in a part of a cycle, in one currency; of levels without any price nothing. */
+/** What a node's own plan costs in a part of a cycle, in one currency; nothing at levels without any price. */
 export function planCharges(
   segments: readonly ChargedSegment[],
   cycle: Cycle,

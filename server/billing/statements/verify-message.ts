@@ -20,7 +20,7 @@ export interface SignedMessage {
 const toleranceMs = 5 * 60_000;
 const secretPrefix = "whsec_";
 
-/** The key in `whsec_BASE64`; undefined where it is none of 24 to 64 bytes, as the standard has it. */
+/** The key in `whsec_BASE64`; undefined unless it has 24 to 64 bytes, as the standard asks. */
 export function secretKey(secret: string): Buffer | undefined {
   if (!secret.startsWith(secretPrefix)) return undefined;
   const text = secret.slice(secretPrefix.length);
