@@ -5,7 +5,7 @@ import { system } from "../../../server/audit/record-change.ts";
 import { newId } from "../../../server/identity/actor.ts";
 import { alerts } from "../../../server/postgres/schema/alerts.ts";
 import { inside, type World } from "../../support/isolation-world.ts";
-import type { RouteCase } from "./route-case.ts";
+import { ofOne, type RouteCase } from "./route-case.ts";
 
 const condition = { kind: "no_data", silent_minutes: 60 } as const;
 
@@ -43,27 +43,9 @@ export const alertCases: readonly RouteCase[] = [
     allowed: 201,
     elsewhere: 403,
   },
-  {
-    route: "GET /v1/rules/{id}",
-    needs: "read",
-    request: async (world) => ({ path: `/v1/rules/${await ruleInside(world)}` }),
-    allowed: 200,
-    elsewhere: 404,
-  },
-  {
-    route: "PATCH /v1/rules/{id}",
-    needs: "rules:write",
-    request: async (world) => ({ path: `/v1/rules/${await ruleInside(world)}`, body: { name: "Renamed" } }),
-    allowed: 200,
-    elsewhere: 404,
-  },
-  {
-    route: "DELETE /v1/rules/{id}",
-    needs: "rules:write",
-    request: async (world) => ({ path: `/v1/rules/${await ruleInside(world)}` }),
-    allowed: 204,
-    elsewhere: 404,
-  },
+  ofOne("GET /v1/rules/{id}", "read", 200, ruleInside),
+  ofOne("PATCH /v1/rules/{id}", "rules:write", 200, ruleInside, { name: "Renamed" }),
+  ofOne("DELETE /v1/rules/{id}", "rules:write", 204, ruleInside),
   {
     route: "POST /v1/rules/preview",
     needs: "read",
@@ -72,30 +54,11 @@ export const alertCases: readonly RouteCase[] = [
     elsewhere: 403,
   },
   { route: "GET /v1/alerts", needs: "read", allowed: 200, elsewhere: "nothing" },
-  {
-    route: "GET /v1/alerts/{id}",
-    needs: "read",
-    request: async (world) => ({ path: `/v1/alerts/${await alertInside(world)}` }),
-    allowed: 200,
-    elsewhere: 404,
-  },
-  {
-    route: "POST /v1/alerts/{id}/acknowledge",
-    needs: "rules:write",
-    request: async (world) => ({ path: `/v1/alerts/${await alertInside(world)}/acknowledge` }),
-    allowed: 200,
-    elsewhere: 404,
-  },
-  {
-    route: "POST /v1/alerts/{id}/snooze",
-    needs: "rules:write",
-    request: async (world) => ({
-      path: `/v1/alerts/${await alertInside(world)}/snooze`,
-      body: { until: new Date(Date.now() + 3_600_000).toISOString() },
-    }),
-    allowed: 200,
-    elsewhere: 404,
-  },
+  ofOne("GET /v1/alerts/{id}", "read", 200, alertInside),
+  ofOne("POST /v1/alerts/{id}/acknowledge", "rules:write", 200, alertInside),
+  ofOne("POST /v1/alerts/{id}/snooze", "rules:write", 200, alertInside, {
+    until: new Date(Date.now() + 3_600_000).toISOString(),
+  }),
   { route: "GET /v1/notifications", needs: "read", allowed: 200, elsewhere: "nothing" },
   {
     route: "POST /v1/notifications/read",

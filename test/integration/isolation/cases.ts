@@ -11,7 +11,7 @@ import { deliveryCases } from "./delivery-cases.ts";
 import { nodeCases } from "./node-cases.ts";
 import { planCases } from "./plan-cases.ts";
 import { reportCases } from "./report-cases.ts";
-import type { RouteCase } from "./route-case.ts";
+import { askedOf, ofOne, type RouteCase } from "./route-case.ts";
 import { scheduleCases } from "./schedule-cases.ts";
 import { statementCases } from "./statement-cases.ts";
 
@@ -89,20 +89,8 @@ const eventsCases: RouteCase[] = [
 ];
 
 const usageCases: RouteCase[] = [
-  {
-    route: "GET /v1/usage",
-    needs: "read",
-    request: () => ({ path: `/v1/usage?meter=chat_posts&node=${askedAbout}` }),
-    allowed: 200,
-    elsewhere: 403,
-  },
-  {
-    route: "GET /v1/live",
-    needs: "read",
-    request: () => ({ path: `/v1/live?node=${askedAbout}` }),
-    allowed: 200,
-    elsewhere: 403,
-  },
+  askedOf("GET /v1/usage", "read", `meter=chat_posts&node=${askedAbout}`),
+  askedOf("GET /v1/live", "read", `node=${askedAbout}`),
 ];
 
 const meterOfInside = async (world: World) => {
@@ -121,13 +109,7 @@ const countOf = (type: string) => ({
   filters: [],
 });
 const metersCases: RouteCase[] = [
-  {
-    route: "GET /v1/meters",
-    needs: "read",
-    request: () => ({ path: `/v1/meters?node=${askedAbout}` }),
-    allowed: 200,
-    elsewhere: 403,
-  },
+  askedOf("GET /v1/meters", "read", `node=${askedAbout}`),
   {
     route: "POST /v1/meters",
     needs: "meters:write",
@@ -142,30 +124,12 @@ const metersCases: RouteCase[] = [
     allowed: 201,
     elsewhere: 403,
   },
-  {
-    route: "GET /v1/meters/{meter}",
-    needs: "read",
-    request: async (world) => ({ path: `/v1/meters/${await meterOfInside(world)}` }),
-    allowed: 200,
-    elsewhere: 404,
-  },
-  {
-    route: "PATCH /v1/meters/{meter}",
-    needs: "meters:write",
-    request: async (world) => ({
-      path: `/v1/meters/${await meterOfInside(world)}`,
-      body: { title: "N", events: { types: ["y"], aggregation: "count" } },
-    }),
-    allowed: 200,
-    elsewhere: 404,
-  },
-  {
-    route: "DELETE /v1/meters/{meter}",
-    needs: "meters:write",
-    request: async (world) => ({ path: `/v1/meters/${await meterOfInside(world)}` }),
-    allowed: 200,
-    elsewhere: 404,
-  },
+  ofOne("GET /v1/meters/{meter}", "read", 200, meterOfInside),
+  ofOne("PATCH /v1/meters/{meter}", "meters:write", 200, meterOfInside, {
+    title: "N",
+    events: { types: ["y"], aggregation: "count" },
+  }),
+  ofOne("DELETE /v1/meters/{meter}", "meters:write", 200, meterOfInside),
 ];
 
 const organizationInside = inside.slice("organization:".length);
@@ -208,37 +172,13 @@ async function quarantinedIn({ ask, makeKey }: World): Promise<string> {
 }
 
 const explainCases: RouteCase[] = [
-  {
-    route: "GET /v1/explain",
-    needs: "read",
-    request: () => ({ path: `/v1/explain?meter=chat_posts&node=${askedAbout}&from=2026-03-01` }),
-    allowed: 200,
-    elsewhere: 403,
-  },
+  askedOf("GET /v1/explain", "read", `meter=chat_posts&node=${askedAbout}&from=2026-03-01`),
 ];
 
 const recordsCases: RouteCase[] = [
-  {
-    route: "GET /v1/records",
-    needs: "read",
-    request: () => ({ path: `/v1/records?node=${askedAbout}` }),
-    allowed: 200,
-    elsewhere: 403,
-  },
-  {
-    route: "GET /v1/jobs",
-    needs: "read",
-    request: () => ({ path: `/v1/jobs?node=${askedAbout}` }),
-    allowed: 200,
-    elsewhere: 403,
-  },
-  {
-    route: "GET /v1/quarantine",
-    needs: "read",
-    request: () => ({ path: `/v1/quarantine?node=${askedAbout}` }),
-    allowed: 200,
-    elsewhere: 403,
-  },
+  askedOf("GET /v1/records", "read", `node=${askedAbout}`),
+  askedOf("GET /v1/jobs", "read", `node=${askedAbout}`),
+  askedOf("GET /v1/quarantine", "read", `node=${askedAbout}`),
   {
     route: "POST /v1/quarantine/replay",
     needs: "events:correct",
@@ -246,27 +186,9 @@ const recordsCases: RouteCase[] = [
     allowed: 200,
     elsewhere: 404,
   },
-  {
-    route: "POST /v1/quarantine/{id}/replay",
-    needs: "events:correct",
-    request: async (world) => ({ path: `/v1/quarantine/${await quarantinedIn(world)}/replay`, body: {} }),
-    allowed: 200,
-    elsewhere: 404,
-  },
-  {
-    route: "GET /v1/orphans",
-    needs: "read",
-    request: () => ({ path: `/v1/orphans?node=${askedAbout}` }),
-    allowed: 200,
-    elsewhere: 403,
-  },
-  {
-    route: "GET /v1/sessions",
-    needs: "read",
-    request: () => ({ path: `/v1/sessions?node=${askedAbout}` }),
-    allowed: 200,
-    elsewhere: 403,
-  },
+  ofOne("POST /v1/quarantine/{id}/replay", "events:correct", 200, quarantinedIn, {}),
+  askedOf("GET /v1/orphans", "read", `node=${askedAbout}`),
+  askedOf("GET /v1/sessions", "read", `node=${askedAbout}`),
   {
     route: "GET /v1/sessions/{organization}/{session}",
     needs: "read",
@@ -282,15 +204,7 @@ const recordsCases: RouteCase[] = [
   },
 ];
 
-const ingestHealthCases: RouteCase[] = [
-  {
-    route: "GET /v1/ingest-health",
-    needs: "read",
-    request: () => ({ path: `/v1/ingest-health?node=${askedAbout}` }),
-    allowed: 200,
-    elsewhere: 403,
-  },
-];
+const ingestHealthCases: RouteCase[] = [askedOf("GET /v1/ingest-health", "read", `node=${askedAbout}`)];
 
 const auditCases: RouteCase[] = [
   {
@@ -309,13 +223,7 @@ const auditCases: RouteCase[] = [
 ];
 
 const reconciliationCases: RouteCase[] = [
-  {
-    route: "GET /v1/reconciliations",
-    needs: "admin",
-    request: () => ({ path: `/v1/reconciliations?node=${askedAbout}` }),
-    allowed: 200,
-    elsewhere: 403,
-  },
+  askedOf("GET /v1/reconciliations", "admin", `node=${askedAbout}`),
   {
     route: "POST /v1/rebuilds",
     needs: "admin",

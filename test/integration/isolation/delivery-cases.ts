@@ -4,7 +4,7 @@ import { createChannel } from "../../../server/delivery/channels.ts";
 import { testChannel } from "../../../server/delivery/test-channel.ts";
 import { readUnsubscribeLinks } from "../../../server/delivery/unsubscribe.ts";
 import { inside, type World } from "../../support/isolation-world.ts";
-import type { RouteCase } from "./route-case.ts";
+import { listWith, ofOne, type RouteCase } from "./route-case.ts";
 
 async function channelAt({ deps }: World): Promise<string> {
   const wanted = {
@@ -35,16 +35,7 @@ const onChannel = (method: string, path: string, needs: "read" | "rules:write", 
 });
 
 export const deliveryCases: RouteCase[] = [
-  {
-    route: "GET /v1/channels",
-    needs: "read",
-    request: async (world) => {
-      await channelAt(world);
-      return {};
-    },
-    allowed: 200,
-    elsewhere: "nothing",
-  },
+  listWith("GET /v1/channels", "read", channelAt),
   {
     route: "POST /v1/channels",
     needs: "rules:write",
@@ -57,30 +48,9 @@ export const deliveryCases: RouteCase[] = [
   onChannel("DELETE", "/v1/channels/{id}", "rules:write", 204),
   onChannel("POST", "/v1/channels/{id}/rotate-secret", "rules:write", 200),
   onChannel("POST", "/v1/channels/{id}/test", "rules:write", 202),
-  {
-    route: "GET /v1/deliveries",
-    needs: "read",
-    request: async (world) => {
-      await deliveryAt(world);
-      return {};
-    },
-    allowed: 200,
-    elsewhere: "nothing",
-  },
-  {
-    route: "GET /v1/deliveries/{id}",
-    needs: "read",
-    request: async (world) => ({ path: `/v1/deliveries/${await deliveryAt(world)}` }),
-    allowed: 200,
-    elsewhere: 404,
-  },
-  {
-    route: "POST /v1/deliveries/{id}/resend",
-    needs: "rules:write",
-    request: async (world) => ({ path: `/v1/deliveries/${await deliveryAt(world)}/resend` }),
-    allowed: 202,
-    elsewhere: 404,
-  },
+  listWith("GET /v1/deliveries", "read", deliveryAt),
+  ofOne("GET /v1/deliveries/{id}", "read", 200, deliveryAt),
+  ofOne("POST /v1/deliveries/{id}/resend", "rules:write", 202, deliveryAt),
   ...["GET", "POST"].map(
     (method): RouteCase => ({
       route: `${method} /v1/unsubscribe/{token}`,

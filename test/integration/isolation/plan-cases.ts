@@ -7,7 +7,7 @@ import { createPlan, publishPlan } from "../../../server/billing/plans.ts";
 import { createSubscription } from "../../../server/billing/subscriptions.ts";
 import { planTermsSchema } from "../../../server/contract/plans.ts";
 import { askedAbout, inside, type World } from "../../support/isolation-world.ts";
-import type { RouteCase } from "./route-case.ts";
+import { askedOf, ofOne, type RouteCase } from "./route-case.ts";
 
 const terms = planTermsSchema.parse({
   currency: "EUR",
@@ -44,27 +44,9 @@ export const planCases: readonly RouteCase[] = [
     allowed: 201,
     elsewhere: 403,
   },
-  {
-    route: "GET /v1/plans/{id}",
-    needs: "read",
-    request: async (world) => ({ path: `/v1/plans/${await planInside(world, false)}` }),
-    allowed: 200,
-    elsewhere: 404,
-  },
-  {
-    route: "PATCH /v1/plans/{id}",
-    needs: "plans:write",
-    request: async (world) => ({ path: `/v1/plans/${await planInside(world, false)}`, body: { name: "Renamed" } }),
-    allowed: 200,
-    elsewhere: 404,
-  },
-  {
-    route: "POST /v1/plans/{id}/publish",
-    needs: "plans:write",
-    request: async (world) => ({ path: `/v1/plans/${await planInside(world, false)}/publish` }),
-    allowed: 200,
-    elsewhere: 404,
-  },
+  ofOne("GET /v1/plans/{id}", "read", 200, (world) => planInside(world, false)),
+  ofOne("PATCH /v1/plans/{id}", "plans:write", 200, (world) => planInside(world, false), { name: "Renamed" }),
+  ofOne("POST /v1/plans/{id}/publish", "plans:write", 200, (world) => planInside(world, false)),
   { route: "GET /v1/subscriptions", needs: "read", allowed: 200, elsewhere: "nothing" },
   {
     route: "POST /v1/subscriptions",
@@ -77,30 +59,9 @@ export const planCases: readonly RouteCase[] = [
     allowed: 409,
     elsewhere: 403,
   },
-  {
-    route: "GET /v1/subscriptions/{id}",
-    needs: "read",
-    request: async (world) => ({ path: `/v1/subscriptions/${await subscriptionInside(world)}` }),
-    allowed: 200,
-    elsewhere: 404,
-  },
-  {
-    route: "PATCH /v1/subscriptions/{id}",
-    needs: "plans:write",
-    request: async (world) => ({
-      path: `/v1/subscriptions/${await subscriptionInside(world)}`,
-      body: { renews: true },
-    }),
-    allowed: 200,
-    elsewhere: 404,
-  },
-  {
-    route: "GET /v1/period",
-    needs: "read",
-    request: () => ({ path: `/v1/period?node=${inside}` }),
-    allowed: 200,
-    elsewhere: 403,
-  },
+  ofOne("GET /v1/subscriptions/{id}", "read", 200, subscriptionInside),
+  ofOne("PATCH /v1/subscriptions/{id}", "plans:write", 200, subscriptionInside, { renews: true }),
+  askedOf("GET /v1/period", "read", `node=${inside}`),
   {
     route: "GET /v1/entitlements/{feature}",
     needs: "read",
@@ -118,27 +79,9 @@ export const planCases: readonly RouteCase[] = [
     allowed: 200,
     elsewhere: 403,
   },
-  {
-    route: "GET /v1/organizations",
-    needs: "read",
-    request: () => ({ path: `/v1/organizations?node=${askedAbout}` }),
-    allowed: 200,
-    elsewhere: 403,
-  },
-  {
-    route: "GET /v1/overview",
-    needs: "read",
-    request: () => ({ path: `/v1/overview?node=${askedAbout}` }),
-    allowed: 200,
-    elsewhere: 403,
-  },
-  {
-    route: "GET /v1/models",
-    needs: "read",
-    request: () => ({ path: `/v1/models?node=${askedAbout}` }),
-    allowed: 200,
-    elsewhere: 403,
-  },
+  askedOf("GET /v1/organizations", "read", `node=${askedAbout}`),
+  askedOf("GET /v1/overview", "read", `node=${askedAbout}`),
+  askedOf("GET /v1/models", "read", `node=${askedAbout}`),
   {
     route: "POST /v1/models",
     needs: "meters:write",

@@ -11,7 +11,7 @@ import { createReport } from "../../../server/reports/saved-reports.ts";
 import { createView } from "../../../server/reports/saved-views.ts";
 import { createViewLink } from "../../../server/reports/view-links.ts";
 import { askedAbout, inside, type World } from "../../support/isolation-world.ts";
-import type { RouteCase } from "./route-case.ts";
+import { askedOf, listWith, ofOne, type RouteCase } from "./route-case.ts";
 
 async function reportInside({ deps: { postgres, tree } }: World): Promise<string> {
   const wanted = { node: inside, name: randomUUID(), kind: "usage" as const, options: {} };
@@ -69,16 +69,7 @@ async function runInside({ deps: { postgres } }: World): Promise<string> {
 const period = { from: "2026-01-01", to: "2026-02-01" };
 
 export const reportCases: readonly RouteCase[] = [
-  {
-    route: "GET /v1/reports",
-    needs: "read",
-    request: async (world) => {
-      await reportInside(world);
-      return {};
-    },
-    allowed: 200,
-    elsewhere: "nothing",
-  },
+  listWith("GET /v1/reports", "read", reportInside),
   {
     route: "POST /v1/reports",
     needs: "reports:write",
@@ -93,27 +84,9 @@ export const reportCases: readonly RouteCase[] = [
     allowed: 200,
     elsewhere: 403,
   },
-  {
-    route: "GET /v1/reports/{id}",
-    needs: "read",
-    request: async (world) => ({ path: `/v1/reports/${await reportInside(world)}` }),
-    allowed: 200,
-    elsewhere: 404,
-  },
-  {
-    route: "PATCH /v1/reports/{id}",
-    needs: "reports:write",
-    request: async (world) => ({ path: `/v1/reports/${await reportInside(world)}`, body: { options: { limit: 5 } } }),
-    allowed: 200,
-    elsewhere: 404,
-  },
-  {
-    route: "DELETE /v1/reports/{id}",
-    needs: "reports:write",
-    request: async (world) => ({ path: `/v1/reports/${await reportInside(world)}` }),
-    allowed: 204,
-    elsewhere: 404,
-  },
+  ofOne("GET /v1/reports/{id}", "read", 200, reportInside),
+  ofOne("PATCH /v1/reports/{id}", "reports:write", 200, reportInside, { options: { limit: 5 } }),
+  ofOne("DELETE /v1/reports/{id}", "reports:write", 204, reportInside),
   { route: "GET /v1/report-schema.json", needs: "nothing", allowed: 200, elsewhere: "the same" },
   {
     route: "POST /v1/report-runs",
@@ -122,30 +95,9 @@ export const reportCases: readonly RouteCase[] = [
     allowed: 202,
     elsewhere: 403,
   },
-  {
-    route: "GET /v1/report-runs",
-    needs: "read",
-    request: async (world) => {
-      await runInside(world);
-      return {};
-    },
-    allowed: 200,
-    elsewhere: "nothing",
-  },
-  {
-    route: "GET /v1/report-runs/{id}",
-    needs: "read",
-    request: async (world) => ({ path: `/v1/report-runs/${await runInside(world)}` }),
-    allowed: 200,
-    elsewhere: 404,
-  },
-  {
-    route: "GET /v1/report-runs/{id}/preview",
-    needs: "read",
-    request: async (world) => ({ path: `/v1/report-runs/${await runInside(world)}/preview` }),
-    allowed: 200,
-    elsewhere: 404,
-  },
+  listWith("GET /v1/report-runs", "read", runInside),
+  ofOne("GET /v1/report-runs/{id}", "read", 200, runInside),
+  ofOne("GET /v1/report-runs/{id}/preview", "read", 200, runInside),
   {
     // Who did not ask for a run needs more while it is not over: reports.test.ts.
     route: "POST /v1/report-runs/{id}/cancel",
@@ -161,13 +113,7 @@ export const reportCases: readonly RouteCase[] = [
     allowed: 200,
     elsewhere: 404,
   },
-  {
-    route: "GET /v1/report-runs/{id}/differences",
-    needs: "read",
-    request: async (world) => ({ path: `/v1/report-runs/${await runInside(world)}/differences` }),
-    allowed: 200,
-    elsewhere: 404,
-  },
+  ofOne("GET /v1/report-runs/{id}/differences", "read", 200, runInside),
   {
     route: "GET /v1/views",
     needs: "read",
@@ -204,13 +150,7 @@ export const reportCases: readonly RouteCase[] = [
     allowed: 200,
     elsewhere: 404,
   },
-  {
-    route: "POST /v1/views/{id}/links",
-    needs: "views:share",
-    request: async (world) => ({ path: `/v1/views/${await dashboardInside(world)}/links`, body: {} }),
-    allowed: 201,
-    elsewhere: 404,
-  },
+  ofOne("POST /v1/views/{id}/links", "views:share", 201, dashboardInside, {}),
   {
     route: "DELETE /v1/views/{id}/links/{link}",
     needs: "views:share",
@@ -268,11 +208,5 @@ export const reportCases: readonly RouteCase[] = [
       elsewhere: 404,
     }),
   ),
-  {
-    route: "GET /v1/data-changes",
-    needs: "read",
-    request: () => ({ path: `/v1/data-changes?node=${inside}` }),
-    allowed: 200,
-    elsewhere: 403,
-  },
+  askedOf("GET /v1/data-changes", "read", `node=${inside}`),
 ];

@@ -29,3 +29,43 @@ export interface RouteCase {
 interface Request extends Pick<Asked, "body" | "headers"> {
   path?: string;
 }
+
+type Make = (world: World) => Promise<string>;
+
+/** A request about one thing, which `make` makes inside and gives the id of: whoever has no right there does not find it. */
+export const ofOne = (
+  route: string,
+  needs: RouteCase["needs"],
+  allowed: number,
+  make: Make,
+  body?: object,
+): RouteCase => ({
+  route,
+  needs,
+  request: async (world) => ({ path: pathOf(route).replace(/\{\w+\}/, await make(world)), body }),
+  allowed,
+  elsewhere: 404,
+});
+
+/** A list that every caller has of its own, after `make` made something inside. */
+export const listWith = (route: string, needs: RouteCase["needs"], make: Make): RouteCase => ({
+  route,
+  needs,
+  request: async (world) => {
+    await make(world);
+    return {};
+  },
+  allowed: 200,
+  elsewhere: "nothing",
+});
+
+/** A question whose query names a node at or below `inside`. */
+export const askedOf = (route: string, needs: RouteCase["needs"], query: string): RouteCase => ({
+  route,
+  needs,
+  request: () => ({ path: `${pathOf(route)}?${query}` }),
+  allowed: 200,
+  elsewhere: 403,
+});
+
+const pathOf = (route: string) => route.slice(route.indexOf("/"));

@@ -4,7 +4,7 @@ import { newId } from "../../../server/identity/actor.ts";
 import { scheduleSlots } from "../../../server/postgres/schema/schedules.ts";
 import { createSchedule } from "../../../server/reports/schedules.ts";
 import { inside, type World } from "../../support/isolation-world.ts";
-import type { RouteCase } from "./route-case.ts";
+import { listWith, type RouteCase } from "./route-case.ts";
 
 /** One that never comes due while the test runs, with a slot behind it. */
 async function scheduleInside({ deps: { postgres, tree } }: World): Promise<string> {
@@ -63,16 +63,7 @@ export const scheduleCases: readonly RouteCase[] = [
     allowed: 200,
     elsewhere: 403,
   },
-  {
-    route: "GET /v1/schedules",
-    needs: "read",
-    request: async (world) => {
-      await scheduleInside(world);
-      return {};
-    },
-    allowed: 200,
-    elsewhere: "nothing",
-  },
+  listWith("GET /v1/schedules", "read", scheduleInside),
   {
     route: "POST /v1/schedules",
     needs: "reports:write",

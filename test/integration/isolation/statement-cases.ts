@@ -3,7 +3,7 @@ import { newId } from "../../../server/identity/actor.ts";
 import { statements } from "../../../server/postgres/schema/statements.ts";
 import { signedMessage } from "../../support/billing.ts";
 import { inside, type World } from "../../support/isolation-world.ts";
-import type { RouteCase } from "./route-case.ts";
+import { listWith, ofOne, type RouteCase } from "./route-case.ts";
 
 /** A closed one, of its own cycle. */
 async function statementInside({ deps: { postgres, tree } }: World): Promise<string> {
@@ -17,33 +17,9 @@ async function statementInside({ deps: { postgres, tree } }: World): Promise<str
 }
 
 export const statementCases: readonly RouteCase[] = [
-  {
-    route: "GET /v1/statements",
-    needs: "read",
-    request: async (world) => {
-      await statementInside(world);
-      return {};
-    },
-    allowed: 200,
-    elsewhere: "nothing",
-  },
-  {
-    route: "GET /v1/statements/{id}",
-    needs: "read",
-    request: async (world) => ({ path: `/v1/statements/${await statementInside(world)}` }),
-    allowed: 200,
-    elsewhere: 404,
-  },
-  {
-    route: "POST /v1/statements/{id}/payment",
-    needs: "payments:write",
-    request: async (world) => ({
-      path: `/v1/statements/${await statementInside(world)}/payment`,
-      body: { status: "paid" },
-    }),
-    allowed: 200,
-    elsewhere: 404,
-  },
+  listWith("GET /v1/statements", "read", statementInside),
+  ofOne("GET /v1/statements/{id}", "read", 200, statementInside),
+  ofOne("POST /v1/statements/{id}/payment", "payments:write", 200, statementInside, { status: "paid" }),
   {
     route: "POST /v1/payment-messages",
     needs: "nothing",
