@@ -16,7 +16,6 @@ export const createViewLinkSchema = z.strictObject({
   node: shownNodeSchema,
   expires_in_days: z.int().min(1).max(linkDays.most).default(linkDays.usual),
 });
-export type CreateViewLink = z.infer<typeof createViewLinkSchema>;
 
 export const linkStates = ["active", "held", "expired", "revoked"] as const;
 
@@ -81,7 +80,6 @@ export const createEmbedTokenSchema = z.strictObject({
       "Whose pages may frame the dashboard and hand it the next token; none: nobody's. `http:` only where this service is reached by it, or of the page's own machine",
     ),
 });
-export type CreateEmbedToken = z.infer<typeof createEmbedTokenSchema>;
 
 export const embedTokenSchema = z.object({
   token: z.string().describe("For `postMessage` to a frame that is open"),

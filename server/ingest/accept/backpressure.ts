@@ -17,8 +17,6 @@ export interface AdmissionOptions {
   memory?: EventMemoryOptions;
   /** Free bytes on the log's disk, asked at most once a second; without it the disk is not watched. */
   freeDiskBytes?: () => Promise<number>;
-  /** Default 256 MiB. */
-  minFreeDiskBytes?: number;
   now?: () => number;
   random?: () => number;
 }
@@ -32,13 +30,14 @@ export interface RateState {
 
 /** Above this share of its bound the log is drained before more is taken. */
 const overloadedShare = 0.8;
+/** With less than this on the log's disk nothing more is taken. */
+const minFreeDiskBytes = 256 * 1024 * 1024;
 
 export class Admission {
   readonly memory: EventMemory;
   readonly #log: AdmissionOptions["log"];
   readonly #rate: BucketRate;
   readonly #freeDiskBytes: (() => Promise<number>) | undefined;
-  readonly #minFreeDiskBytes: number;
   readonly #now: () => number;
   readonly #random: () => number;
   readonly #buckets: TokenBuckets;
@@ -55,7 +54,6 @@ export class Admission {
       burst: Math.max(options.burstEvents ?? 100_000, limits.maxEventsPerRequest),
     };
     this.#freeDiskBytes = options.freeDiskBytes;
-    this.#minFreeDiskBytes = options.minFreeDiskBytes ?? 256 * 1024 * 1024;
     this.#now = options.now ?? Date.now;
     this.#buckets = new TokenBuckets(this.#now);
     this.#random = options.random ?? Math.random;
@@ -128,7 +126,7 @@ export class Admission {
     this.#diskAskedAtMs = this.#now();
     this.#freeDiskBytes().then(
       (bytes) => {
-        this.#isDiskLow = bytes < this.#minFreeDiskBytes;
+        this.#isDiskLow = bytes < minFreeDiskBytes;
       },
       // A disk that cannot be asked is found out by the next append.
       () => undefined,

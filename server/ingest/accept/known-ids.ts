@@ -53,10 +53,11 @@ export interface KnownIdsOptions {
   maxGenerations?: number;
   /** How long a request waits for storage; default 300. */
   lookupTimeoutMs?: number;
-  /** After a lookup that failed or took too long, how long storage is left alone; default 1,000. */
-  lookupPauseMs?: number;
   now?: () => number;
 }
+
+/** How long storage is left alone after a lookup that failed or took too long. */
+const lookupPauseMs = 1_000;
 
 interface Waiting {
   events: readonly StoredIdentity[];
@@ -71,7 +72,6 @@ export class KnownIds {
   #gains = 0;
   readonly #lookupStored: LookupStored;
   readonly #lookupTimeoutMs: number;
-  readonly #lookupPauseMs: number;
   readonly #now: () => number;
   #waiting: Waiting[] = [];
   #isAsking = false;
@@ -85,7 +85,6 @@ export class KnownIds {
     this.#filter = new IdFilter(options.filterBytes ?? 64 * 1024 * 1024);
     this.#lookupStored = options.lookupStored;
     this.#lookupTimeoutMs = options.lookupTimeoutMs ?? 300;
-    this.#lookupPauseMs = options.lookupPauseMs ?? 1_000;
     this.#now = options.now ?? Date.now;
   }
 
@@ -156,7 +155,7 @@ export class KnownIds {
       const timer = setTimeout(() => {
         // Storage that hangs must not gather what waits for it.
         this.#waiting = this.#waiting.filter((other) => other !== entry);
-        this.#pausedUntilMs = this.#now() + this.#lookupPauseMs;
+        this.#pausedUntilMs = this.#now() + lookupPauseMs;
         resolve(undefined);
       }, this.#lookupTimeoutMs);
       this.#waiting.push(entry);
@@ -229,7 +228,7 @@ export class KnownIds {
         answers = await this.#lookupStored(group.flatMap(({ events }) => events));
       } catch {
         // Whoever watches storage reports it; here the events are logged unchecked and sealing looks them up.
-        this.#pausedUntilMs = this.#now() + this.#lookupPauseMs;
+        this.#pausedUntilMs = this.#now() + lookupPauseMs;
       }
       for (const { answer } of group) answer(answers);
     }
