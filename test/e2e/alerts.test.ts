@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { expectAccessible, launchBrowser, signIn } from "../support/browser.ts";
+import { askAsRoot } from "../support/dashboard-page.ts";
 import { type Mailbox, openMailbox } from "../support/mailbox.ts";
 import { eventually, startService, type TestService } from "../support/service.ts";
 
@@ -54,15 +55,7 @@ async function openPhone(
   return context.newPage();
 }
 
-async function post(path: string, body: object): Promise<Response> {
-  const answer = await fetch(`${service.url}${path}`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${service.rootKey}`, "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  expect(answer.ok, await answer.clone().text()).toBe(true);
-  return answer;
-}
+const post = (path: string, body: object) => askAsRoot(service, "POST", path, body);
 
 async function callApi(times: number): Promise<void> {
   const calls = Array.from({ length: times }, () => ({ id: randomUUID(), type: "api.called", organization: "acme" }));

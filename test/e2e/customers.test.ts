@@ -6,6 +6,7 @@ import readWorkbook from "read-excel-file/node";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { agreedMinutes, agreedMonth, agreedNode, makeAgreeingFigures, reader } from "../support/agreeing-figures.ts";
 import { expectAccessible, launchBrowser, signIn } from "../support/browser.ts";
+import { askAsRoot } from "../support/dashboard-page.ts";
 import { type Mailbox, openMailbox } from "../support/mailbox.ts";
 import { eventually, startService, type TestService } from "../support/service.ts";
 
@@ -34,16 +35,7 @@ afterAll(async () => {
   await mailbox?.close();
 });
 
-async function ask(method: string, path: string, body: object = {}): Promise<{ id: string }> {
-  const response = await fetch(service.url + path, {
-    method,
-    headers: { authorization: `Bearer ${service.rootKey}`, "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  const answer = await response.json();
-  expect([path, response.ok, answer]).toMatchObject([path, true, {}]);
-  return answer;
-}
+const ask = (method: string, path: string, body?: object) => askAsRoot(service, method, path, body);
 
 async function open(path: string, options: BrowserContextOptions = {}): Promise<Page> {
   const context = await browser.newContext({

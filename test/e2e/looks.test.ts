@@ -3,9 +3,9 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Findings, inspect } from "../screenshots/inspect-page.ts";
 import { comeToRest } from "../screenshots/places.ts";
-import { askAt } from "../support/accounts.ts";
 import { makeAgreeingFigures } from "../support/agreeing-figures.ts";
 import { launchBrowser, signIn } from "../support/browser.ts";
+import { askAsRoot } from "../support/dashboard-page.ts";
 import { startService, type TestService } from "../support/service.ts";
 
 let service: TestService;
@@ -13,12 +13,7 @@ let browser: Browser;
 
 beforeAll(async () => {
   [service, browser] = await Promise.all([startService(), launchBrowser()]);
-  const ask = askAt(service.url);
-  await makeAgreeingFigures(async (method: string, path: string, body: object = {}) => {
-    const answer = await ask(method, path, { key: service.rootKey, body });
-    expect([path, answer.status < 300, answer.body]).toMatchObject([path, true, {}]);
-    return answer.body;
-  });
+  await makeAgreeingFigures((method, path, body) => askAsRoot(service, method, path, body));
 });
 afterAll(async () => {
   await browser?.close();

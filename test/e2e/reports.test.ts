@@ -5,6 +5,7 @@ import type { Browser, BrowserContext, Page } from "playwright-core";
 import readWorkbook from "read-excel-file/node";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { expectAccessible, launchBrowser, signIn } from "../support/browser.ts";
+import { askAsRoot } from "../support/dashboard-page.ts";
 import { type Mailbox, openMailbox } from "../support/mailbox.ts";
 import { startService, type TestService } from "../support/service.ts";
 
@@ -38,15 +39,7 @@ async function openPhone(storageState?: Awaited<ReturnType<BrowserContext["stora
   return (await browser.newContext({ ...look, ...(storageState && { storageState }) })).newPage();
 }
 
-async function post(path: string, body: object): Promise<Response> {
-  const answer = await fetch(`${service.url}${path}`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${service.rootKey}`, "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  expect(answer.ok, await answer.clone().text()).toBe(true);
-  return answer;
-}
+const post = (path: string, body: object) => askAsRoot(service, "POST", path, body);
 
 async function transcribe(language: string, value: string): Promise<void> {
   const what = { type: "transcription.completed", organization: "acme", time: lastMonth.toISOString(), value };

@@ -1,9 +1,9 @@
 /** The ten tasks that most people come for, each from its beginning to its end, by keyboard alone and by touch on a phone. */
 import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { askAt } from "../support/accounts.ts";
 import { makeAgreeingFigures } from "../support/agreeing-figures.ts";
 import { expectAccessible, launchBrowser } from "../support/browser.ts";
+import { askAsRoot } from "../support/dashboard-page.ts";
 import { startService, type TestService } from "../support/service.ts";
 
 let service: TestService;
@@ -11,12 +11,7 @@ let browser: Browser;
 
 beforeAll(async () => {
   [service, browser] = await Promise.all([startService(), launchBrowser()]);
-  const askAny = askAt(service.url);
-  const ask = async (method: string, path: string, body: object = {}) => {
-    const answer = await askAny(method, path, { key: service.rootKey, body });
-    expect([path, answer.status < 300, answer.body]).toMatchObject([path, true, {}]);
-    return answer.body;
-  };
+  const ask = (method: string, path: string, body?: object) => askAsRoot(service, method, path, body);
   await makeAgreeingFigures(ask);
   // Each walk acknowledges an alert of its own.
   const condition = { kind: "threshold", meter: "transcribed_minutes", window: "cycle", above: "1001" };

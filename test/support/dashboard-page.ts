@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { expect } from "vitest";
 import type { Figure } from "../../server/contract/usage.ts";
+import { type Answer, askAt } from "./accounts.ts";
 import type { TestService } from "./service.ts";
 
 export interface Looks {
@@ -31,14 +32,22 @@ export async function openPage(
   return opened;
 }
 
+/** With the service's own key; fails with what the service says where it refuses. */
+export async function askAsRoot(
+  { url, rootKey: key }: Pick<TestService, "url" | "rootKey">,
+  method: string,
+  path: string,
+  body: object = {},
+): Promise<Answer["body"]> {
+  const answer = await askAt(url)(method, path, { key, body });
+  expect([path, answer.status < 300, answer.body]).toMatchObject([path, true, {}]);
+  return answer.body;
+}
+
 /** Resolves when the events can be queried; those that name no organization are of `demo`. */
 export async function postEvents(service: TestService, events: readonly object[]): Promise<void> {
-  const response = await fetch(`${service.url}/v1/events?ack=stored`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${service.rootKey}`, "content-type": "application/json" },
-    body: JSON.stringify(events.map((event) => ({ id: randomUUID(), organization: "demo", ...event }))),
-  });
-  expect([response.status, await response.json()]).toMatchObject([200, { rejected: [] }]);
+  const body = events.map((event) => ({ id: randomUUID(), organization: "demo", ...event }));
+  expect(await askAsRoot(service, "POST", "/v1/events?ack=stored", body)).toMatchObject({ rejected: [] });
 }
 
 export const counter = async (on: Page, testid: string) =>
