@@ -18,8 +18,8 @@ const maxValues = 1_000;
 const parameter = /^filter\[([^\]]*)\](?:\[([^\]]*)\])?$/;
 
 /**
- * The filters among the parameters of a query, all of which must hold, ordered by parameter. Rows without the dimension
- * have the value ''. Throws `invalid_request` naming the parameter whose dimension, operator or value there is not.
+ * The filters among the parameters of a query, all of which must hold, ordered by parameter. Rows without the dimension have the
+ * value ''. Throws `invalid_request` naming the parameter whose dimension, operator or value does not exist.
  */
 export function parseFilters(query: Readonly<Record<string, unknown>>, dimensions: ReadonlySet<string>): Filter[] {
   return parseAll(query, dimensions, (texts) => texts.flatMap(commaSeparated));

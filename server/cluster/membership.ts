@@ -1,11 +1,11 @@
 /**
- * Which nodes take events together, which of them owns each partition, and which derives: kept in Postgres, read by every
- * node several times a second.
+ * Which nodes take events together, which of them owns each partition, and which derives: kept in Postgres, read by every node
+ * several times a second.
  *
- * What keeps two nodes from ever owning a partition at once: only the owner itself gives one away, after everything that
- * it accepted for it is settled; a node that is killed, cut off or paused keeps what it owns, because nothing but its
- * log can say which ids were taken. It is given to others only when it has left with an empty log. So an owner that
- * wakes up late is the owner still, and silence of a node moves nothing but where events wait for it.
+ * What keeps two nodes from ever owning a partition at once: only the owner itself gives one away, after everything that it
+ * accepted for it is settled; a node that is killed, cut off or paused keeps what it owns, because nothing but its log can say
+ * which ids were taken. It is given to others only when it has left with an empty log. So an owner that wakes up late is still
+ * the owner, and the silence of a node changes nothing but where events for it wait.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { and, eq, isNull, type SQL, sql } from "drizzle-orm";

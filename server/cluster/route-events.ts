@@ -2,9 +2,9 @@
  * Routes the events of a request to where they belong: each organization's by the node that owns it, which alone checks its
  * identities. The verdict of each part comes back before the request is answered, after the owner's log is on disk.
  *
- * A part whose owner cannot be reached (it was killed, is cut off, or it is not known whether it took them) is checked as
- * far as that needs no memory of identities, and logged here to be handed over: what was taken twice meanwhile is found by
- * the owner, by id. So nothing that is answered 202 rests on a node that is away, and no node ever decides for another.
+ * A part whose owner cannot be reached (it was killed, is cut off, or it is not known whether it took them) is checked as far as
+ * possible without the memory of identities, and logged here to be handed over: what was taken twice meanwhile is found by the
+ * owner, by id. So nothing that is answered 202 rests on a node that is away, and no node ever decides for another.
  */
 
 import { z } from "zod";

@@ -1,7 +1,7 @@
 /**
- * Carries a correction into storage: the row that counts no more, the row that takes its place, and everything derived
- * from them. Doing it again writes the same, so a crash anywhere in between is healed by that. Nothing else may be stored
- * or derived meanwhile (FlushLoop.exclusive).
+ * Carries a correction into storage: the row that no longer counts, the row that takes its place, and everything derived from
+ * them. Doing it again writes the same, so a crash anywhere in between is healed by that. Nothing else may be stored or derived
+ * meanwhile (FlushLoop.exclusive).
  */
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";

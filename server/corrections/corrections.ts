@@ -26,7 +26,10 @@ export interface Corrections {
    * Voiding again answers the first voiding.
    */
   correct(request: CorrectionRequest): Promise<Correction>;
-  /** The newest 1,000, the oldest of them first; of every source where none is named, '' for what has none; also of events that were moved here from another organization. */
+  /**
+   * The newest 1,000, the oldest of them first; from every source where none is named ('' stands for no source); also those of
+   * events that were moved here from another organization.
+   */
   history(organization: string, name: EventName): Promise<Correction[]>;
   /** The event as it counts now; undefined when there is none or it is void. */
   find(organization: string, name: EventName, timeMs: number | undefined): Promise<EventRow | undefined>;

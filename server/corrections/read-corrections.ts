@@ -23,8 +23,8 @@ type Tree = Pick<NodeTree, "organizationsEverBelow" | "pathsBetween">;
 const shownCorrections = 100;
 
 /**
- * The newest 100 of events of the node and what stood below it at the event's time, that had a time in the range before; those
- * that came from elsewhere or went there too. The oldest first. No other tenant's are read.
+ * The newest 100, the oldest of them first, of events that were the node's, or stood below it at the event's time, and lay in the
+ * range before they were corrected; also of those that came from elsewhere or went there. No other tenant's are read.
  */
 export async function readCorrectionsWithin(
   db: Queries,
@@ -43,8 +43,8 @@ export async function readCorrectionsWithin(
 }
 
 /**
- * How many events of the node and what stood below it at the event's time were corrected that had a time in each of the windows
- * before; the windows follow each other. Those without any are left out.
+ * How many corrected events that were the node's, or stood below it at the event's time, lay in each of the windows before; the
+ * windows follow each other. Windows without any are left out.
  */
 export async function countCorrections(
   db: Queries,

@@ -1,7 +1,7 @@
 /**
- * Guarded egress: the only way for requests to addresses that users name. It reaches public addresses and what the
- * operator allows, whatever a URL is spelled like and whatever its name resolves to: the address that was checked is the
- * address that is connected to, and no redirect is followed.
+ * Guarded egress: the only way for requests to addresses that users name. It reaches public addresses and what the operator
+ * allows, however a URL is spelled and whatever its name resolves to: the address that was checked is the address that is
+ * connected to, and no redirect is followed.
  */
 import { lookup, Resolver } from "node:dns/promises";
 import { isIP } from "node:net";

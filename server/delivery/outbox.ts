@@ -58,8 +58,9 @@ export function pauseAfter(tries: number, random: number): number | undefined {
 }
 
 /**
- * Takes up to `room` deliveries that are due and that nobody else sends: of the service itself first, then of whichever tenants
- * have the fewest that are being sent, of each the longest due; of a tenant that waits alone as many as there is room for. `beyond`: how many more it takes of tenants that have none.
+ * Takes up to `room` deliveries that are due and that nobody else sends: the service's own first, then those of the tenants with
+ * the fewest under way, for each tenant the longest due first; a tenant that waits alone gets all the room. `beyond`: how many
+ * more it takes of tenants that have none.
  */
 export async function claimDue({ pool }: Pick<Postgres, "pool">, room: number, beyond = 0): Promise<DeliveryRow[]> {
   const claim = randomUUID();

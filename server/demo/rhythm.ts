@@ -65,8 +65,9 @@ const incidents: readonly Incident[] = [
 ];
 
 /**
- * From the history's last hours on, meetings are shorter, more, and nearly as many at weekends, and their participants more restless, so
- * that counters move while one watches them, at whatever hour that is; the number of those present stays what it was.
+ * From the history's last hours on, meetings are shorter, more frequent, and nearly as frequent at weekends, and their
+ * participants more restless, so that counters move while one watches them, at whatever hour that is; the number of those present
+ * stays what it was.
  */
 const liveMeetings = 1.7;
 const liveWeekday = 0.8;

@@ -15,8 +15,8 @@ interface Credentials {
 }
 
 /**
- * Modest caches and pools: the service shares a small machine. A person finds the log at `logPath`. Holds the password: its
- * file is the owner's alone. A request without it finds nothing at any path, so that no user is guessed at.
+ * Modest caches and pools: the service shares a small machine. A person finds the log at `logPath`. Holds the password: its file
+ * is the owner's alone. A request without it finds nothing at any path, so that nobody can guess at users.
  */
 export function serverConfig({ logPath, usersPath, username, password }: ServerFiles & Credentials): string {
   const basic = Buffer.from(`${username}:${password}`).toString("base64");

@@ -118,7 +118,7 @@ export class Emitter {
   /**
    * Takes events; resolves when there is room for more, not when these are answered.
    *
-   * @throws RequestRefusedError while the service refuses requests, unless there is `onRefused`; the events are held all the same.
+   * @throws RequestRefusedError while the service refuses requests, unless there is `onRefused`; the events are still held.
    */
   async send(events: readonly EmittedEvent[]): Promise<void> {
     for (const event of events) {
