@@ -94,8 +94,9 @@ function listOf(header: string | undefined): string[] {
 }
 
 /**
- * Whether the name that was asked for is this machine and the port this server's. A page in a browser here must not read it
- * for another site by a name that points here, nor does whoever asks by the port of something that passes requests on.
+ * Whether the name that was asked for is this machine and the port this server's. So a page in a browser on this machine cannot
+ * read it for another site by a name that points here, and nobody can who asks through the port of something that passes requests
+ * on.
  */
 function isNamedHere(host: string | undefined, port: number | undefined): boolean {
   const [, name = "", asked = "80"] = /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(host ?? "") ?? [];

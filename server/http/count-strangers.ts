@@ -19,9 +19,9 @@ export type StrangersCounter = (
 ) => Promise<void>;
 
 /**
- * Makes what throws `too_fast`, naming the field, where the caller put as many addresses on lists as they may for now. Nobody counts
- * whose account the caller sees, and who gets mails of a channel of the same tenant already: others are treated alike, whether they
- * have an account or not.
+ * Makes what throws `too_fast`, naming the field, where the caller put as many addresses on lists as they may for now. Addresses
+ * do not count whose account the caller sees, nor those that get mails of a channel of the same tenant already: all others are
+ * treated alike, whether they have an account or not.
  */
 export function strangersCounter({
   postgres: { db },

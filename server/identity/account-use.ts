@@ -22,8 +22,8 @@ export async function lockAddress(tx: Queries, email: string): Promise<void> {
 }
 
 /**
- * The person whose address it is has come, known by a mailed link or by the identity provider. Whoever used the account
- * before is put out of it: password, passkeys, second factor and sessions end, unless it was known already whose it is.
+ * The person whose address it is has come, known by a mailed link or by the identity provider. Whoever used the account before
+ * loses access to it: password, passkeys, second factor and sessions end, unless it was known already whose it is.
  */
 export async function handOverToAddressOwner(
   tx: Queries,

@@ -102,8 +102,8 @@ export interface Answered {
 }
 
 /**
- * The holder takes the roles. `link_needed` where nothing says yet that the account is of whom the address is, and `token` is
- * not the offer's; undefined where there is no such offer to the user.
+ * The holder takes the roles. `link_needed` where nothing proves yet that the account belongs to whoever has the address, and
+ * `token` is not the offer's; undefined where there is no such offer to the user.
  */
 export async function acceptOffer(
   postgres: Postgres,

@@ -1,8 +1,8 @@
 /**
- * Who has which role where, and who may change that: nobody gives or takes a role that has a right which they do not
- * have at its node themselves. A caller sees of a user the roles within reach and no others; what is of the whole account (its
- * links, its name, whether it may be used) is for those alone who could give every role that it has. An address is offered
- * roles, which wait until its holder accepts: until then a caller sees the offer and nothing of an account.
+ * Who has which role where, and who may change that: nobody gives or takes a role that has a right which they do not have at its
+ * node themselves. A caller sees of a user the roles within reach and no others; what concerns the whole account (its links, its
+ * name, whether it may be used) is only for those who could give every role that it has. An address is offered roles, which wait
+ * until its holder accepts: until then a caller sees the offer and nothing of an account.
  */
 import { and, eq, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
@@ -84,8 +84,8 @@ export class UserDirectory {
   }
 
   /**
-   * Offers the roles to the address, whether it has an account or not; nothing here depends on it but the words of the mail.
-   * Throws `forbidden` for a role that is not the caller's to give.
+   * Offers the roles to the address, whether it has an account or not; only the words of the mail depend on that. Throws
+   * `forbidden` for a role that is not the caller's to give.
    */
   async offer(
     { email, name, roles }: { email: string; name?: string | undefined; roles: readonly RoleAt[] },

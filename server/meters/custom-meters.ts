@@ -185,8 +185,8 @@ export class CustomMeters {
   }
 
   /**
-   * No question is answered by it any more; its versions stay on record. Throws `conflict` where another meter is made of it, or a
-   * plan by which somebody is charged, or is to be charged yet, is measured by it.
+   * No question is answered by it any more; its versions stay on record. Throws `conflict` where another meter is made of it, or
+   * a plan by which somebody is or will be charged is measured by it.
    */
   async retire(
     name: string,

@@ -8,10 +8,10 @@ export type MeterVersion = typeof customMeters.$inferSelect;
 export type Versions = readonly [MeterVersion, ...MeterVersion[]];
 
 /**
- * Among the meters of one name, the nearest at the node or above it as it stood at `atMs` (ms since 1970, UTC) with a version that
- * is effective by then: one in use then before one retired by then, and these before one that was made later. Where there was none,
- * as it stood before: what once named a meter never names nothing. Whoever stands above the node no more changes nothing by what
- * they make since.
+ * Among the meters of one name, the nearest at the node or above it as it stood at `atMs` (ms since 1970, UTC) with a version
+ * that is effective by then: one in use then before one retired by then, and these before one that was made later. Where there
+ * was none, as it stood before: a name that once meant a meter always means one. A former owner of the node changes nothing by
+ * what they make since.
  */
 export function versionsOnRecord(
   owned: readonly Versions[],

@@ -72,7 +72,7 @@ export function byCycles(count: number, anchor: number, { tz }: ZoneClock): Move
 }
 
 /**
- * To the same day and time of the cycle at the same place among others, which may be of other lengths: days that it has not are
+ * To the same day and time of the cycle at the same place among others, which may be of other lengths: days that it lacks are
  * missing. `starts`: where the cycles of the asked range begin, and the end of the last; `beside`: the same of the compared.
  */
 export function byStarts(starts: readonly number[], beside: readonly number[], clock: ZoneClock): Movement {

@@ -51,9 +51,8 @@ export interface NodeEdit {
 }
 
 /**
- * A node that does not exist changes nothing. Throws `forbidden` for a move that gives or takes usage of a time in which it
- * was, or would become, that of nodes that are not the caller's; for fields that become larger than they may be as those of a
- * new node.
+ * A node that does not exist changes nothing. Throws `forbidden` for a move that gives or takes usage of a time in which it was,
+ * or would become, that of nodes that are not the caller's; for fields that would become too large, as for a new node.
  */
 export async function changeNode(tree: NodeTree, node: NodeAddress, change: NodeChange, edit: NodeEdit): Promise<void> {
   const larger = change.fields ? bytesOfFields(change.fields) - bytesOfFields(tree.get(node)?.fields) : 0;

@@ -27,8 +27,7 @@ export interface ImportPlan {
 
 /**
  * The nodes that the table describes: `top` stands for an empty parent, `isWithin` says which parents the caller may use. A node
- * that exists and differs in what is given is an error, as it is for POST /v1/nodes. Throws CsvError for
- * text that is no CSV.
+ * that exists and differs in what is given is an error, as it is for POST /v1/nodes. Throws CsvError for text that is not CSV.
  */
 export async function planImport(
   text: string,

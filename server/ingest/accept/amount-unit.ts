@@ -1,6 +1,6 @@
 /**
- * The unit of a stored amount. It is as the emitter gave it: in the unit of its type, or in seconds, which its dimensions
- * then say first. So amounts of different units never meet in one counter, both stay exact, and who adds them up
+ * The unit of a stored amount. It is as the emitter gave it: in the unit of its type, or in seconds, which its dimensions then
+ * say first. So amounts of different units never meet in one counter, both stay exact, and whatever adds them up
  * (clickhouse/fragments/sixtieths.sql) divides once.
  */
 

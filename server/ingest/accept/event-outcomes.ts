@@ -1,7 +1,7 @@
 /**
- * What became of the events of a request, counted: each event is accepted, a duplicate or rejected, exactly one of them;
- * late, unmatched and warned are said of accepted ones besides. The counts travel in the log's record of the request, so that they
- * are as durable as its events and are stored once.
+ * What became of the events of a request, counted: each event is accepted, a duplicate or rejected, exactly one of them; late,
+ * unmatched and warned are counted of the accepted ones as well. The counts travel in the log's record of the request, so that
+ * they are as durable as its events and are stored once.
  */
 import { eventType } from "../../catalog/catalog.ts";
 import { type LatenessReason, latenessBounds } from "../../contract/ingest-health.ts";

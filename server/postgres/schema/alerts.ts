@@ -1,6 +1,6 @@
 /**
- * Rules, what they found, and who was notified. What makes an alert once is its `key`, which is unique: however often the
- * same is found, by however many processes, there is one row of it, and what is sent is written with it in one transaction.
+ * Rules, what they found, and who was notified. Its unique `key` makes an alert exist once: however often the same is found, by
+ * however many processes, there is one row of it, and what is sent is written with it in one transaction.
  */
 import { sql } from "drizzle-orm";
 import {
