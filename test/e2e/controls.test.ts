@@ -22,9 +22,7 @@ beforeAll(async () => {
   cookies = await context.storageState();
   await context.close();
 });
-afterEach(async () => {
-  await Promise.all(browser.contexts().map((context) => context.close()));
-});
+afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
 afterAll(async () => {
   await browser?.close();
   await service?.stop();

@@ -49,9 +49,7 @@ beforeAll(async () => {
   const query = "range=custom&from=2026-01-01&through=2026-01-07&compare=previous";
   dashboard = (await post("/v1/views", { name: "First week", node: "reseller:north", query, panels })).id;
 });
-afterEach(async () => {
-  await Promise.all(browser.contexts().map((context) => context.close()));
-});
+afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
 afterAll(async () => {
   await browser?.close();
   await service?.stop();

@@ -6,9 +6,7 @@ let world: World;
 beforeAll(async () => {
   world = await createWorld();
 });
-afterAll(async () => {
-  await world.close();
-});
+afterAll(() => world.close());
 
 test("the service takes what the emitter sends, every event once, and its presences as intervals", async () => {
   const { key } = await world.makeKey(["ingest", "read"]);

@@ -11,9 +11,7 @@ beforeAll(async () => {
   world = await createWorld();
   root = await world.makeKey(["ingest", "read"], "all");
 });
-afterAll(async () => {
-  await world.close();
-});
+afterAll(() => world.close());
 
 const organization = "inside-9f3c";
 

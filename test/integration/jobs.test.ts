@@ -41,9 +41,7 @@ async function untilMore(runs: readonly number[], more: number, timeout = patien
 }
 
 const open: RunningJobs[] = [];
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((jobs) => jobs.close()));
-});
+afterEach(() => Promise.all(open.splice(0).map((jobs) => jobs.close())));
 
 interface Store {
   databaseUrl: string;

@@ -14,9 +14,7 @@ beforeAll(async () => {
   readKey = (await world.makeKey(["read"], "all")).key;
   ingestKey = (await world.makeKey(["ingest"], "all")).key;
 });
-afterAll(async () => {
-  await world.close();
-});
+afterAll(() => world.close());
 
 const forwarded = { "x-forwarded-for": "192.0.2.1" };
 const event = (id: string, rest = {}) => ({ id, type: "chat.posted", organization: "inside-9f3c", ...rest });

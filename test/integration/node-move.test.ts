@@ -22,9 +22,7 @@ beforeAll(async () => {
   world = await createWorld();
   key = (await world.makeKey(["ingest", "read", "admin"], "all")).key;
 });
-afterAll(async () => {
-  await world.close();
-});
+afterAll(() => world.close());
 
 const organization = inside.slice("organization:".length);
 const minuteMs = 60_000;

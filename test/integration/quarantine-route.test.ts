@@ -9,9 +9,7 @@ beforeAll(async () => {
   world = await createWorld();
   root = await world.makeKey(["ingest", "read", "admin"], "all");
 });
-afterAll(async () => {
-  await world.close();
-});
+afterAll(() => world.close());
 
 const organization = "inside-9f3c";
 let sent = 0;

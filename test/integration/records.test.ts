@@ -10,9 +10,7 @@ beforeAll(async () => {
   world = await createWorld();
   root = await world.makeKey(["ingest", "read"], "all");
 });
-afterAll(async () => {
-  await world.close();
-});
+afterAll(() => world.close());
 
 const organization = "inside-9f3c";
 const minute = (n: number) => new Date(Date.UTC(2026, 2, 1, 9, n)).toISOString();

@@ -14,9 +14,7 @@ beforeAll(async () => {
   ({ id: keyId, key } = await world.makeKey(["ingest", "read", "admin"], "all"));
   await send([{ id: "known", type: "chat.posted", organization: "acme" }]);
 });
-afterAll(async () => {
-  await world.close();
-});
+afterAll(() => world.close());
 
 async function send(events: object[]) {
   const { status, body } = await world.ask("POST", "/v1/events?ack=stored", { key, body: events });

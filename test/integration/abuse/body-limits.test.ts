@@ -28,9 +28,7 @@ beforeAll(async () => {
   key = (await world.makeKey(["ingest", "read", "admin"], askedAbout)).key;
   bodyRoutes = world.routes.filter((route) => !/^(GET|HEAD) /.test(route));
 });
-afterAll(async () => {
-  await world.close();
-});
+afterAll(() => world.close());
 
 /** The status that a body without an end is answered with, `bytes` of which are sent. */
 async function sendWithoutEnd(

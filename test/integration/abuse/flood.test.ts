@@ -15,9 +15,7 @@ let abused: AbusedService;
 beforeAll(async () => {
   abused = await startAbusedService();
 });
-afterAll(async () => {
-  await abused.stop();
-});
+afterAll(() => abused.stop());
 
 function expectLittleHarm({ statuses, ratio, grownBytes }: Harm<unknown>): void {
   expect([...statuses.keys()]).toEqual([200]);

@@ -8,9 +8,7 @@ let world: World;
 beforeAll(async () => {
   world = await createWorld();
 });
-afterAll(async () => {
-  await world.close();
-});
+afterAll(() => world.close());
 
 test("whatever is sent or asked, by whomever, on any route, nothing is answered 5xx and no connection breaks", async () => {
   const bearer = async (...made: Parameters<World["makeKey"]>) => {

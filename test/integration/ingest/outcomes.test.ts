@@ -15,9 +15,7 @@ let ingesting: Ingesting;
 beforeEach(async () => {
   ingesting = await startIngesting();
 });
-afterEach(async () => {
-  await ingesting.close();
-});
+afterEach(() => ingesting.close());
 
 const hourMs = 3_600_000;
 const ago = (ms: number) => new Date(Date.now() - ms).toISOString();

@@ -31,9 +31,7 @@ let world: World;
 beforeAll(async () => {
   world = await createWorld();
 });
-afterAll(async () => {
-  await world.close();
-});
+afterAll(() => world.close());
 
 const nobodies = ["without a key", "with a key that nobody made", "with a revoked key", "with an expired key"];
 const strangers = ["sibling", "past owner", "child"];

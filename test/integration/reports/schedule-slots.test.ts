@@ -41,9 +41,7 @@ beforeAll(async () => {
   const cycle = { id: "sub_cycle", anchor: 31, tz: "Europe/Berlin", startsAt: new Date(0), renews: true };
   await postgres.db.insert(subscriptions).values({ node: "all", ...cycle });
 });
-afterAll(async () => {
-  await close();
-});
+afterAll(() => close());
 
 class Death extends Error {}
 

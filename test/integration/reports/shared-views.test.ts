@@ -45,9 +45,7 @@ beforeAll(async () => {
   );
   await done("POST", "/v1/events?ack=stored", posts);
 });
-afterAll(async () => {
-  await world.close();
-});
+afterAll(() => world.close());
 
 async function done(method: string, path: string, body?: unknown, asked: { key?: string; session?: string } = {}) {
   const by = asked.session === undefined ? { key: asked.key ?? root } : { session: asked.session, headers: ofPage() };
