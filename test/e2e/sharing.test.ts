@@ -145,6 +145,23 @@ test("a link shows somebody without an account what the dashboard shows, until i
   await expectTidy(guest, 1440);
 });
 
+test("a link for a node below the dashboard's shows that node's figures alone", async () => {
+  const own = await openPage(browser, `${service.url}/dashboards/${dashboard}`, { width: 360 });
+  await signIn(own, service.adminEmail, service.adminPassword);
+  await own.getByRole("button", { name: "Share" }).click();
+  const dialog = own.getByTestId("share-dialog");
+  await dialog.getByTestId("node-picker").click();
+  await own.getByRole("option", { name: /^Beta Ltd/ }).click();
+  await dialog.getByText("the figures of Beta Ltd.").waitFor();
+  await dialog.getByRole("button", { name: "Create link" }).click();
+  const url = (await dialog.getByTestId("share-link").textContent()) ?? "";
+  const guest = await openPage(browser, url, { width: 1440 });
+  // A third of what is said is Beta's.
+  await guest.getByTestId("panels").getByTestId("legend").first().getByText("21", { exact: true }).waitFor();
+  await guest.getByText("Beta Ltd.").first().waitFor();
+  expect(await guest.getByTestId("panels").locator("h2").allTextContents()).toEqual(["What was said", "By whom"]);
+});
+
 /** The program that the documentation gives to copy, as it stands, at an origin of its own. */
 async function startEmbedding(key: string): Promise<{ url: string; stop: () => Promise<void> }> {
   const page = await (await fetch(`${service.url}/docs/embedding`)).text();

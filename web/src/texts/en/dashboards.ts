@@ -1,4 +1,5 @@
 import { area } from "../area.ts";
+import { counted } from "../counted.ts";
 
 export const dashboardsTexts = area("dashboards", {
   newDashboard: "A new dashboard",
@@ -33,7 +34,7 @@ export const dashboardsTexts = area("dashboards", {
   cancel: "Cancel",
   save: "Save",
   noPanelsYet: "No panels yet",
-  panelsCount: (count: number) => `${count} panels`,
+  panelsCount: (count: number) => counted(count, { one: "# panel", other: "# panels" }),
   severalChartsOnOnePage: (own: string) => `Several charts on one page, in one range, shared by ${own}.`,
   theDashboards: "The dashboards",
   noDashboardsYet: "No dashboards yet",

@@ -14,6 +14,7 @@ export const sharingTexts = area("sharing", {
   shareName: (name: string) => `Share “${name}”`,
   whoeverHasLinkSees: (node: string) =>
     `Whoever has the link sees this dashboard with the figures of ${node}, without an account, and can change nothing. Panels of other nodes are left out. It ends when it expires, when you revoke it, and when its maker may no longer share the dashboard.`,
+  figuresOf: "Figures of",
   worksFor: "Works for",
   createLink: "Create link",
   newLink: "The new link",
