@@ -43,12 +43,12 @@ async function uploads(api: ApiCaller, nowMs: number): Promise<UsageEvent[]> {
   return events;
 }
 
-/** The alert that fires at an organization's limit, once it does. */
-async function firing(stage: Stage, organization: string): Promise<Alert | undefined> {
+/** The alert of a rule of their own that fires at an organization's limit, once it does. */
+async function firing(stage: Stage, person: ApiCaller, organization: string): Promise<Alert | undefined> {
   const node = encodeURIComponent(nodeAddress("organization", organization));
   return await stage.waitFor(async () => {
-    const { alerts } = await stage.api.get<AlertList>(`/v1/alerts?kind=quota&state=firing&node=${node}&limit=100`);
-    return alerts.find((one) => one.feature === feature);
+    const { alerts } = await person.get<AlertList>(`/v1/alerts?kind=quota&state=firing&node=${node}&limit=100`);
+    return alerts.find((one) => one.feature === feature && one.is_own);
   }, firedWithinMs);
 }
 
@@ -56,13 +56,13 @@ export const limits: Chapter = {
   title: "one customer near its limit, one over it; one alert acknowledged, one snoozed",
   async tell(stage) {
     await stage.emit(await uploads(stage.api, Date.now()));
-    const over = await firing(stage, overOrganization);
-    if (over && over.acknowledged === null)
-      await stage.as(resellerAdmin).post<Alert>(`/v1/alerts/${over.id}/acknowledge`);
-    const near = await firing(stage, nearOrganization);
+    const [admin, manager] = [stage.as(resellerAdmin), stage.as(accountManager)];
+    const over = await firing(stage, admin, overOrganization);
+    if (over && over.acknowledged === null) await admin.post<Alert>(`/v1/alerts/${over.id}/acknowledge`);
+    const near = await firing(stage, manager, nearOrganization);
     if (near && near.snoozed_until === null) {
       const until = new Date(Date.now() + snoozedDays * dayMs).toISOString();
-      await stage.as(accountManager).post<Alert>(`/v1/alerts/${near.id}/snooze`, { until });
+      await manager.post<Alert>(`/v1/alerts/${near.id}/snooze`, { until });
     }
   },
 };

@@ -4,6 +4,7 @@ import { minuteMs } from "../../contract/durations.ts";
 import type { UsageEvent } from "../../contract/events.ts";
 import { nodeAddress } from "../../contract/node-address.ts";
 import type { CreateRule, Rule, RuleList } from "../../contract/rules.ts";
+import { demoResellers } from "../demo-accounts.ts";
 import type { Chapter, Stage } from "../stage.ts";
 
 /** It sends nothing while the demonstration is live. */
@@ -17,12 +18,16 @@ const channelsAt = (webhookUrl: string): CreateChannel[] => [
 
 const everyCustomer = { node: "all", scope: "organizations" } as const;
 const wantedRules: readonly Omit<CreateRule, "channels">[] = [
-  {
-    ...everyCustomer,
-    name: "Close to a limit",
-    severity: "critical",
-    condition: { kind: "quota", thresholds: [90, 100] },
-  },
+  // The resellers' own: people of a node see to the alerts of its rules, and of no rule above it.
+  ...demoResellers.map(
+    ({ id }): Omit<CreateRule, "channels"> => ({
+      node: nodeAddress("reseller", id),
+      scope: "organizations",
+      name: "Close to a limit",
+      severity: "critical",
+      condition: { kind: "quota", thresholds: [90, 100] },
+    }),
+  ),
   {
     ...everyCustomer,
     name: "Unusual usage",
@@ -83,7 +88,8 @@ export const rules: Chapter = {
     const { api } = stage;
     await stage.emit(spike(stage.startedAtMs));
     const channels = await makeChannels(stage);
-    const names = new Set((await api.get<RuleList>("/v1/rules?limit=1000")).rules.map(({ name }) => name));
-    for (const rule of wantedRules) if (!names.has(rule.name)) await api.post<Rule>("/v1/rules", { ...rule, channels });
+    const key = ({ node, name }: { node?: string | undefined; name: string }) => `${node} ${name}`;
+    const known = new Set((await api.get<RuleList>("/v1/rules?limit=1000")).rules.map(key));
+    for (const rule of wantedRules) if (!known.has(key(rule))) await api.post<Rule>("/v1/rules", { ...rule, channels });
   },
 };
