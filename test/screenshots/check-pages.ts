@@ -2,7 +2,8 @@
  * Every page over the demonstration, and every picker, menu and dialog that opens on it, in light, dark and forced colours, on a
  * phone, a desk and a wide screen; then without data and with little, with a server that fails, with a stale socket and with a
  * server that is down: `npm run test:pages` starts services of its own; `-- URL E-MAIL PASSWORD` takes a demonstration that runs.
- * PAGES=usage,live and LOOKS=dark,forced take those alone, STATES=much,error,down those states, PART=2/4 a quarter of the pages.
+ * PAGES=usage,live, LOOKS=dark,forced and SIZES=360 take those alone, STATES=much,error,down those states, PART=2/4 a quarter of
+ * the pages.
  * Prints what was looked at and each violation: a rule of accessibility, a page wider than its window, a message on the console.
  * Ends with an error where there is one.
  */
@@ -18,9 +19,13 @@ const looks = {
   dark: { colorScheme: "dark", forcedColors: "none" },
   forced: { colorScheme: "light", forcedColors: "active" },
 } as const;
+/** All where there is no list. */
+const isWanted = (name: string, list: string | undefined) =>
+  (list?.split(",") ?? [""]).some((one) => name.startsWith(one));
 const desk = { width: 1440, height: 900 };
 const phone = { width: 360, height: 780 };
-const sizes = [desk, phone, { width: 1920, height: 1080 }];
+const wide = { width: 1920, height: 1080 };
+const sizes = [desk, phone, wide].filter(({ width }) => isWanted(String(width), env.SIZES));
 /** The history of ninety days is posted first. */
 const demonstratedWithinMs = 15 * 60_000;
 /** What a page asks on its way in, and is no page without. */
@@ -59,8 +64,6 @@ const troubles: readonly State[] = [
       ),
   },
 ];
-const isWanted = (name: string, list: string | undefined) =>
-  (list?.split(",") ?? [""]).some((one) => name.startsWith(one));
 
 /** Every so-manieth page, from the one of that place on, so that parts take alike. */
 function partOf(all: readonly Place[]): Place[] {
@@ -136,11 +139,12 @@ async function checkLooks(browser: Browser, signed: Signed, findings: Findings):
   const wantedLooks = Object.entries(looks).filter(([name]) => isWanted(name, env.LOOKS));
   await eachPlace(context, signed, { name: "much" }, findings, async (page, place, at) => {
     const inLooks = async (where: string) => {
-      for (const [look, media] of wantedLooks) {
+      for (const [nth, [look, media]] of wantedLooks.entries()) {
         await page.emulateMedia(media);
         await page.locator(`html[data-theme=${media.colorScheme}]`).waitFor();
         await comeToRest(page);
-        await inspect(page, `${where}, ${look}`, findings);
+        // Only colours differ from the look before.
+        await inspect(page, `${where}, ${look}`, findings, nth === 0 ? undefined : "colours");
       }
     };
     // What belongs to the frame around every page is opened on the first.
@@ -149,7 +153,7 @@ async function checkLooks(browser: Browser, signed: Signed, findings: Findings):
       const where = await at(size);
       await inLooks(where);
       const known = opened.get(size) ?? new Set();
-      if (size.width < 1920) await inspectOpened(page, scope, known, (label) => inLooks(`${where}, ${label} open`));
+      if (size !== wide) await inspectOpened(page, scope, known, (label) => inLooks(`${where}, ${label} open`));
     }
   });
   console.log(
@@ -161,9 +165,9 @@ async function checkState(browser: Browser, signed: Signed, state: State, findin
   const { storageState } = signed;
   const context = await browser.newContext({ viewport: desk, reducedMotion: "reduce", storageState });
   await eachPlace(context, signed, state, findings, async (page, _place, at) => {
-    for (const size of [desk, phone]) await inspect(page, await at(size), findings);
+    for (const size of sizes.filter((one) => one !== wide)) await inspect(page, await at(size), findings);
   });
-  console.log(`${signed.all.length} pages × ${state.name} × 2 sizes, ${findings.looked} looked at so far`);
+  console.log(`${signed.all.length} pages × ${state.name}, ${findings.looked} looked at so far`);
 }
 
 /** One organization and its first meeting. */

@@ -19,22 +19,24 @@ export class Findings {
   }
 }
 
-export async function inspect(page: Page, where: string, findings: Findings): Promise<void> {
+/** `which`: every rule, or what can differ where only colours do. */
+export async function inspect(page: Page, where: string, findings: Findings, which?: "colours"): Promise<void> {
   findings.looked++;
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   if (wide > 0) findings.note(where, `${wide} px wider than its window`);
-  let violations = await brokenRules(page);
+  let violations = await brokenRules(page, which);
   if (violations.length > 0) {
     // What was being asked anew meanwhile is drawn faintly for that moment.
     await comeToRest(page);
-    violations = await brokenRules(page);
+    violations = await brokenRules(page, which);
   }
   for (const { id, nodes } of violations) findings.note(where, `${id}: ${nodes[0]?.html} (${nodes.length})`);
 }
 
 /** Of accessibility, as axe knows them. */
-export async function brokenRules(page: Page) {
-  const axe = new AxeBuilder({ page }).setLegacyMode().options({ resultTypes: ["violations"] });
+export async function brokenRules(page: Page, which?: "colours") {
+  const runOnly = which && { runOnly: { type: "rule" as const, values: ["color-contrast", "link-in-text-block"] } };
+  const axe = new AxeBuilder({ page }).setLegacyMode().options({ resultTypes: ["violations"], ...runOnly });
   return (await axe.analyze()).violations;
 }
 
