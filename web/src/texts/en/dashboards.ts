@@ -35,7 +35,9 @@ export const dashboardsTexts = area("dashboards", {
   save: "Save",
   noPanelsYet: "No panels yet",
   panelsCount: (count: number) => counted(count, { one: "# panel", other: "# panels" }),
-  severalChartsOnOnePage: (own: string) => `Several charts on one page, in one range, shared by ${own}.`,
+  severalChartsOnOnePage: (node: string) =>
+    `Several charts on one page and in one range, for everyone who can see ${node}.`,
+  dashboardsOf: "Dashboards of",
   theDashboards: "The dashboards",
   noDashboardsYet: "No dashboards yet",
   newDashboardLabel: "New dashboard",
