@@ -6,7 +6,7 @@ const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0, roundingMo
 const wholeFrom = 1_000;
 
 /**
- * `12.5 %`: one decimal at most and none from 1,000 on, cut off, so that only what has reached 100 says so; `< 0.1 %` for
+ * `12.5%`: one decimal at most and none from 1,000 on, cut off, so that only what has reached 100 says so; `< 0.1%` for
  * what is more than nothing. The exact figure belongs beside it. `percent`: a number or a decimal string.
  */
 export function percentText(percent: number | string): string {
@@ -14,6 +14,6 @@ export function percentText(percent: number | string): string {
   const value = Number(Number(percent).toFixed(6));
   const size = Math.abs(value);
   const sign = value < 0 ? "−" : "";
-  if (size > 0 && size < 0.1) return `${sign}< 0.1 %`;
-  return `${sign}${(size < wholeFrom ? oneDecimal : whole).format(size)} %`;
+  if (size > 0 && size < 0.1) return `${sign}< 0.1%`;
+  return `${sign}${(size < wholeFrom ? oneDecimal : whole).format(size)}%`;
 }

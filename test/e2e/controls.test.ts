@@ -54,7 +54,7 @@ async function open(path: string, options: BrowserContextOptions = {}): Promise<
 
 const pickers = [
   { testid: "meter-picker", text: "Chat posts" },
-  { testid: "compare-picker", text: "Mondays are compared with Mondays" },
+  { testid: "compare-picker", text: "Compares Mondays with Mondays" },
   { testid: "range-picker", text: "From" },
 ] as const;
 
@@ -326,7 +326,7 @@ test("shows which media consumed minutes are of, by pointer, with the focus and 
   const split = page.getByTestId("split");
   for (const point of [() => figure.hover(), () => figure.focus(), () => figure.click()]) {
     await point();
-    for (const text of ["Video and audio", "Video only", "Audio only", "Screenshare"])
+    for (const text of ["Video and audio", "Video only", "Audio only", "Screen share"])
       await split.getByText(text, { exact: true }).waitFor();
     await expect.poll(() => split.getByText("10.0 minutes").count()).toBe(2);
     await page.keyboard.press("Escape");
@@ -350,7 +350,7 @@ test("a view is saved under a name, opened by a colleague, and brought back by u
   await colleague.getByRole("link", { name: "Posts of the week" }).click();
   await colleague.waitForURL("**meters=chat_posts**");
   expect(new URL(colleague.url()).searchParams.get("range")).toBe("7d");
-  await page.getByRole("button", { name: "Remove Posts of the week" }).click();
+  await page.getByRole("button", { name: "Delete Posts of the week" }).click();
   await list.getByText("No saved views yet.").waitFor();
   await page.getByRole("button", { name: "Undo" }).click();
   await page.keyboard.press("Escape");
@@ -378,7 +378,7 @@ test("a note is written at a point of the chart by keyboard, stands there and in
   await dialog.getByLabel("Note", { exact: true }).fill("Second launch");
   await dialog.getByRole("button", { name: "Save" }).click();
   await list.getByText("Second launch").waitFor();
-  await list.getByRole("button", { name: "Remove", exact: true }).click();
+  await list.getByRole("button", { name: "Delete", exact: true }).click();
   await list.getByText("Second launch").waitFor({ state: "detached" });
   await page.getByRole("button", { name: "Undo" }).click();
   await list.getByText("Second launch").waitFor();
@@ -391,7 +391,7 @@ test("a meter shows how it is counted: its rule, up to when it is known, and the
   const dialog = page.getByTestId("explain");
   await dialog.getByText("The event behind it").waitFor();
   await dialog.locator("time").first().waitFor();
-  expect(await dialog.textContent()).toMatch(/The rule.+Known up to.+chat\.posted.+Corrections.*None in this period/s);
+  expect(await dialog.textContent()).toMatch(/The rule.+Data as of.+chat\.posted.+Corrections.*None in this period/s);
   await expectAccessible(page);
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });

@@ -66,11 +66,11 @@ test("a plan is made, published and subscribed to, and usage near its limit show
   await page.getByRole("link", { name: "New plan" }).click();
   await page.getByLabel("Name", { exact: true }).fill("Team");
   await page.getByLabel("Organization pays", { exact: true }).fill("49");
-  await page.getByLabel("Another feature").selectOption("chat_posts");
+  await page.getByLabel("Add another feature").selectOption("chat_posts");
   await page.getByRole("button", { name: "Add feature" }).click();
   const feature = page.getByRole("region", { name: "Feature chat_posts" });
   await feature.getByLabel(/Included in a cycle/).fill("many");
-  await feature.getByLabel("Beyond it").selectOption("bill");
+  await feature.getByLabel("Over the limit").selectOption("bill");
   const price = feature.getByRole("group", { name: "Organization pays" });
   await price.getByLabel("Model").selectOption("graduated");
   await price.getByRole("textbox", { name: /price of each/ }).fill("0.05");
@@ -107,15 +107,15 @@ test("a plan is made, published and subscribed to, and usage near its limit show
   await page.getByRole("link", { name: "This period" }).last().click();
   const quota = page.getByTestId("quota");
   await quota.getByText("High", { exact: true }).waitFor();
-  expect(await quota.textContent()).toMatch(/9\s+of\s+10\s+90 %/);
+  expect(await quota.textContent()).toMatch(/9\s+of\s+10\s+90%/);
   expect(await page.getByTestId("charges-total").textContent()).toMatch(/^€\d+\.\d\d$/);
   await expectAccessible(page);
 
   await page.goto(`${service.url}/usage?node=organization:acme&meters=chat_posts`);
-  await page.getByTestId("chart-choice").getByRole("button", { name: "Chat posts against the limit" }).click();
+  await page.getByTestId("chart-choice").getByRole("button", { name: "Chat posts against its limit" }).click();
   const course = page.getByTestId("cycle-course");
   await course.locator("canvas[width]").waitFor();
-  await course.getByText(/At this pace .+ by the end/).waitFor();
+  await course.getByText(/At this pace, .+ by the end/).waitFor();
   await expectAccessible(page);
 
   await page.goto(`${service.url}/organizations/acme`);
@@ -182,11 +182,11 @@ test("a reseller and an agent have the tabs of an organization that apply to the
 test("a person invited by mail sees what the role allows, prices only with finance, and no neighbour", async () => {
   const admin = await asAdmin("/people");
   await admin.getByTestId("user-list").waitFor();
-  await admin.getByLabel("E-mail address").fill("mia@example.com");
+  await admin.getByLabel("Email address").fill("mia@example.com");
   await admin.getByLabel("Role", { exact: true }).selectOption("viewer");
   await chooseNode(admin, admin.locator("form"), "Brightwater");
   await admin.getByRole("button", { name: "Invite", exact: true }).click();
-  await admin.getByText("mia@example.com has a mail.").waitFor();
+  await admin.getByText("An invitation was emailed to mia@example.com.").waitFor();
   const mail = await eventually("the invitation", () =>
     mailbox.mails.find(({ to }) => to?.[0]?.address === "mia@example.com"),
   );
@@ -194,7 +194,7 @@ test("a person invited by mail sees what the role allows, prices only with finan
 
   const mia = await open(path);
   await mia.getByLabel("New password").fill("a long enough password");
-  await mia.getByLabel("Repeat it").fill("a long enough password");
+  await mia.getByLabel("Repeat the password").fill("a long enough password");
   await mia.getByRole("button", { name: "Set password" }).click();
   await mia.getByRole("button", { name: "Sign in" }).click();
   await signIn(mia, "mia@example.com", "a long enough password");
@@ -218,10 +218,10 @@ test("a person invited by mail sees what the role allows, prices only with finan
   }
 
   await admin.getByRole("button", { name: "Edit mia@example.com" }).click();
-  await admin.getByLabel("Another role").selectOption("finance");
+  await admin.getByLabel("Add a role").selectOption("finance");
   await chooseNode(admin, admin.getByRole("dialog"), "Brightwater");
   await admin.getByRole("button", { name: "Add" }).click();
-  await admin.getByRole("button", { name: "Take finance of Brightwater" }).waitFor();
+  await admin.getByRole("button", { name: "Remove the role finance of Brightwater" }).waitFor();
   await mia.goto(`${service.url}/period?node=organization:known`);
   await mia.getByTestId("charges-total").waitFor();
 });
@@ -266,7 +266,7 @@ test("a table of nodes is tried before it is taken, and a node moves to another 
   ).toBe(true);
   await choose("kind,id,parent\norganization,beta,reseller:r2\n");
   await page.getByRole("button", { name: "Import 1 node" }).click();
-  await page.getByText("1 node created; 0 nodes were there already.").waitFor();
+  await page.getByText("1 node created; 0 nodes already existed.").waitFor();
   await page.getByRole("button", { name: "Done" }).click();
 
   await page.getByLabel("Search", { exact: true }).fill("beta");

@@ -45,7 +45,7 @@ const open = (path: string, { isSignedIn = true, ...looks }: Looks & { isSignedI
 const post = (...events: object[]): Promise<void> => postEvents(service, events);
 
 async function signIn(on: Page, password: string): Promise<void> {
-  await on.getByLabel("E-mail address").fill(service.adminEmail);
+  await on.getByLabel("Email address").fill(service.adminEmail);
   await on.getByLabel("Password", { exact: true }).fill(password);
   await on.getByRole("button", { name: "Sign in" }).click();
 }
@@ -264,7 +264,7 @@ describe("the usage page", () => {
     await page.getByTestId("usage-table").waitFor();
     const asked = page.waitForResponse((response) => response.url().includes("compare=previous"));
     await page.getByTestId("compare-picker").click();
-    await page.getByRole("button", { name: "The period before" }).click();
+    await page.getByRole("button", { name: "Previous period" }).click();
     await page.waitForURL("**compare=previous");
     const comparison = ((await (await asked).json()) as UsageAnswer).meters[0]?.comparison;
     const cells = page.locator("[data-compared][data-meter=chat_posts]");
@@ -311,7 +311,7 @@ describe("API keys", () => {
     page = await open("/keys");
     const name = `Reader ${randomUUID()}`;
     await page.getByLabel("Name").fill(name);
-    await page.getByLabel("Read figures").check();
+    await page.getByLabel("Read usage").check();
     await page.getByRole("button", { name: "Create key" }).click();
     const key = await page.getByTestId("created-key-text").textContent();
     const ask = async (of: string | null) =>

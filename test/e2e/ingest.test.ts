@@ -37,7 +37,7 @@ test("the page says that nothing came, then shows by itself what became of event
     body: JSON.stringify([event, event, { ...event, id: "2", tiem: 1 }, { ...event, id: "3", type: "made.up" }]),
   });
   expect(answer.status).toBe(200);
-  await page.getByTestId("ingest-reasons").getByText("Rejected: a field that is not known").waitFor();
+  await page.getByTestId("ingest-reasons").getByText("Rejected: an unknown field").waitFor();
   const row = page.getByTestId("ingest-groups").locator("tbody tr").first();
   const cells = await row.locator("td").allTextContents();
   expect(cells.slice(-6).map((cell) => cell.trim())).toEqual(["2", "1", "1", "0", "1", "0"]);
@@ -46,7 +46,7 @@ test("the page says that nothing came, then shows by itself what became of event
 
 test("a rejected event is shown as it was sent, and is sent again from the page", async () => {
   const list = page.getByTestId("quarantine-list");
-  const entry = list.getByRole("listitem").filter({ hasText: "A field that is not known" });
+  const entry = list.getByRole("listitem").filter({ hasText: "An unknown field" });
   await entry.locator("summary").click();
   await entry.getByText('"tiem": 1').waitFor();
   await entry.getByRole("button", { name: "Send again" }).click();

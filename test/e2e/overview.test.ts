@@ -61,7 +61,7 @@ beforeAll(async () => {
   const context = await browser.newContext({ viewport: { width: 1440, height: 1000 } });
   page = await context.newPage();
   await page.goto(service.url);
-  await page.getByLabel("E-mail").fill(service.adminEmail);
+  await page.getByLabel("Email").fill(service.adminEmail);
   await page.getByLabel("Password", { exact: true }).fill(service.adminPassword);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("heading", { name: "Live now" }).waitFor();
@@ -110,7 +110,7 @@ test("organizations are found in spite of a typo, filtered by quota, sorted and 
   await page.getByRole("button", { name: "New organization" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Name").fill("Zenith Café");
-  await expect.poll(() => dialog.getByLabel("Id", { exact: true }).inputValue()).toBe("zenith-cafe");
+  await expect.poll(() => dialog.getByLabel("ID", { exact: true }).inputValue()).toBe("zenith-cafe");
   await dialog.getByRole("button", { name: "Create organization" }).click();
   await page.waitForURL("**/organizations/zenith-cafe");
   await page.getByRole("heading", { name: "Zenith Café", level: 1 }).waitFor();
@@ -120,11 +120,11 @@ test("a custom model is made in the page, removed, and brought back by undo", as
   await page.goto(`${service.url}/models`);
   const list = page.getByTestId("model-list");
   await list.getByText("Law, second edition").waitFor();
-  await page.getByLabel("Model id", { exact: true }).fill("med-1");
+  await page.getByLabel("Model ID", { exact: true }).fill("med-1");
   await page.getByLabel("Name", { exact: true }).fill("Medicine");
   await page.getByRole("button", { name: "Create model" }).click();
   await list.getByText("Medicine").waitFor();
-  await list.getByRole("button", { name: "Remove Medicine" }).click();
+  await list.getByRole("button", { name: "Delete Medicine" }).click();
   await list.getByText("Medicine").waitFor({ state: "hidden" });
   await page.getByTestId("toasts").getByRole("button", { name: "Undo" }).click();
   await list.getByText("Medicine").waitFor();

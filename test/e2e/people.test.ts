@@ -31,7 +31,7 @@ test("a person is invited, chooses a password, sees what the role allows, and si
   const admin = await open("/people");
   await signIn(admin, service.adminEmail, service.adminPassword);
   await admin.getByTestId("user-list").waitFor();
-  await admin.getByLabel("E-mail address").fill("mia@example.com");
+  await admin.getByLabel("Email address").fill("mia@example.com");
   await admin.getByLabel("Role", { exact: true }).selectOption("viewer");
   await admin.getByRole("button", { name: "Invite", exact: true }).click();
   const link = (await admin.getByTestId("invitation-url").textContent()) ?? "";
@@ -43,10 +43,10 @@ test("a person is invited, chooses a password, sees what the role allows, and si
   const mia = await open(path);
   expect(new URL(mia.url()).hash).toBe("");
   await mia.getByLabel("New password").fill("a long enough password");
-  await mia.getByLabel("Repeat it").fill("another password");
+  await mia.getByLabel("Repeat the password").fill("another password");
   await mia.getByRole("button", { name: "Set password" }).click();
   await mia.getByText("The passwords do not match.").waitFor();
-  await mia.getByLabel("Repeat it").fill("a long enough password");
+  await mia.getByLabel("Repeat the password").fill("a long enough password");
   await expectAccessible(mia);
   await mia.getByRole("button", { name: "Set password" }).click();
   await mia.getByRole("button", { name: "Sign in" }).click();
@@ -78,9 +78,9 @@ test("a person is invited, chooses a password, sees what the role allows, and si
   await admin.reload();
   await admin.getByText("second factor").waitFor();
   await admin.getByRole("button", { name: "Edit mia@example.com" }).click();
-  await admin.getByLabel("Another role").selectOption("manager");
+  await admin.getByLabel("Add a role").selectOption("manager");
   await admin.getByRole("button", { name: "Add" }).click();
-  await admin.getByRole("button", { name: "Take manager of everything" }).waitFor();
+  await admin.getByRole("button", { name: "Remove the role manager of everything" }).waitFor();
   await admin.getByRole("button", { name: "Done" }).click();
   const row = admin.getByTestId("user-list").getByRole("listitem").filter({ hasText: "mia@example.com" });
   await row.getByText("manager of everything").waitFor();
@@ -162,10 +162,10 @@ test("a role offered to who has an account is accepted by its link, on every pag
 
   const page = await open(await offer("admin"));
   await page.getByLabel("New password").fill("another long password");
-  await page.getByLabel("Repeat it").fill("another long password");
+  await page.getByLabel("Repeat the password").fill("another long password");
   await page.getByRole("button", { name: "Set password" }).click();
-  await page.getByText("This address has an account already.").waitFor();
-  await page.getByRole("button", { name: "Go on" }).click();
+  await page.getByText("This address already has an account.").waitFor();
+  await page.getByRole("button", { name: "Continue" }).click();
   await signIn(page, "zoe@example.com", "a long enough password");
   const notice = page.getByTestId("role-offer");
   await notice.getByText("admin of everything").waitFor();

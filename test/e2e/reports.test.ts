@@ -72,7 +72,7 @@ test("a report shows its figures as on paper, and its files hold the same figure
   await expectAccessible(desk);
   await desk.getByTestId("make-files").click();
   for (const format of ["CSV", "JSON"]) await desk.getByLabel(format, { exact: false }).check();
-  await desk.getByRole("button", { name: "Make them" }).click();
+  await desk.getByRole("button", { name: "Create files" }).click();
   await desk.waitForURL(/\/reports\?run=/);
   await expectMade(desk);
   await paper.getByText("102.75").first().waitFor();
@@ -102,7 +102,7 @@ test("a run shows what has changed since, and stays as it was", async () => {
     .first()
     .waitFor();
   await expectAccessible(desk);
-  await desk.getByTestId("run-view").getByRole("button", { name: "As made" }).click();
+  await desk.getByTestId("run-view").getByRole("button", { name: "As created" }).click();
   await desk.getByTestId("report-paper").getByText("102.75").first().waitFor();
   // The address that mails lead to opens it on a phone too.
   await phone.goto(desk.url());
@@ -154,10 +154,10 @@ test("a schedule shows when it sends, tests itself by mail, pauses and goes", as
   await desk.getByLabel("On", { exact: true }).selectOption("fri");
   await desk.getByLabel("In the time zone").fill("Asia/Kathmandu");
   await desk.getByTestId("schedule-preview").getByText("Every Friday at 08:00 (Asia/Kathmandu)").waitFor();
-  await desk.getByLabel("E-mail addresses").fill("not an address");
+  await desk.getByLabel("Email addresses").fill("not an address");
   await desk.getByRole("button", { name: "Create schedule" }).click();
-  await expect.poll(() => desk.getByLabel("E-mail addresses").getAttribute("aria-invalid")).toBe("true");
-  await desk.getByLabel("E-mail addresses").fill("boss@example.org, ops@example.org");
+  await expect.poll(() => desk.getByLabel("Email addresses").getAttribute("aria-invalid")).toBe("true");
+  await desk.getByLabel("Email addresses").fill("boss@example.org, ops@example.org");
   await expectAccessible(desk);
   await desk.getByRole("button", { name: "Create schedule" }).click();
   await desk.getByRole("button", { name: "Send me a test" }).click();
@@ -258,7 +258,7 @@ test("a viewer sees why a report is not theirs, and still makes files of the oth
   await expectAccessible(viewer);
   await cards.getByRole("link", { name: "Activity report", exact: true }).click();
   await viewer.getByTestId("make-files").click();
-  await viewer.getByRole("button", { name: "Make them" }).click();
+  await viewer.getByRole("button", { name: "Create files" }).click();
   await expectMade(viewer);
   await viewer.goto(`${service.url}/reports/billing`);
   await viewer.getByText("You do not have access to this").waitFor();

@@ -138,7 +138,7 @@ test("a link shows somebody without an account what the dashboard shows, until i
   await own.getByRole("button", { name: "Share" }).click();
   await links.getByText("last opened").waitFor();
   await links.getByRole("button", { name: /^Revoke/ }).click();
-  await links.getByText("No link works now").waitFor();
+  await links.getByText("No active links").waitFor();
   await guest.reload();
   await guest.getByTestId("shared-ended").waitFor();
   expect(await guest.getByTestId("panels").count()).toBe(0);

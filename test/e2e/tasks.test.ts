@@ -110,7 +110,7 @@ test.each([
 
   // Sign in.
   await page.goto(service.url);
-  await write(page.getByLabel("E-mail address"), service.adminEmail);
+  await write(page.getByLabel("Email address"), service.adminEmail);
   await write(page.getByLabel("Password", { exact: true }), service.adminPassword);
   await press(page.getByRole("button", { name: "Sign in", exact: true }));
   await page.getByTestId("live-status").waitFor();
@@ -128,7 +128,7 @@ test.each([
   await press(page.getByRole("dialog").getByRole("button", { name: /^Last 7 days/ }));
   await page.waitForURL("**range=7d**");
   await press(page.getByTestId("compare-picker"));
-  await press(page.getByRole("dialog").getByRole("button", { name: "The period before" }));
+  await press(page.getByRole("dialog").getByRole("button", { name: "Previous period" }));
   await page.waitForURL("**compare=previous**");
   await page.getByTestId("compared-name").waitFor();
   await expectFits(page);
@@ -192,7 +192,7 @@ test.each([
   await press(page.getByTestId("standard-reports").getByRole("link", { name: "Usage summary", exact: true }));
   await page.getByTestId("report-paper").waitFor();
   await press(page.getByTestId("make-files"));
-  await press(page.getByRole("button", { name: "Make them" }));
+  await press(page.getByRole("button", { name: "Create files" }));
   await page.locator("[data-testid=run-state][data-state=done]").waitFor();
   const file = page.getByTestId("run-files").getByRole("link", { name: /as PDF/ });
   const [download] = await Promise.all([page.waitForEvent("download"), press(file)]);
@@ -202,7 +202,7 @@ test.each([
   // Have it sent each month.
   await page.goto(`${service.url}/reports/usage`);
   await press(page.getByRole("link", { name: "Schedule this" }));
-  await write(page.getByLabel("E-mail addresses"), "boss@example.org");
+  await write(page.getByLabel("Email addresses"), "boss@example.org");
   await press(page.getByRole("button", { name: "Create schedule" }));
   await page.getByRole("button", { name: "Send me a test" }).waitFor();
   await expectFits(page);

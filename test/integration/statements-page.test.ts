@@ -83,7 +83,7 @@ test("finance finds a statement, its lines and what was known later, and says th
   const payment = page.getByTestId("payment");
   await payment.getByText("INV-7").waitFor();
   expect(await payment.textContent()).toMatch(/^\s*paid/);
-  await page.getByRole("link", { name: "the statement that carries it" }).click();
+  await page.getByRole("link", { name: "view that statement" }).click();
   await page.getByText(/1 Sept 2026 through 30 Sept 2026, /).waitFor();
   await page.getByRole("button", { name: "Organization pays" }).click();
   await page.getByTestId("statement-lines").getByText("adjustment", { exact: true }).waitFor();
@@ -101,7 +101,7 @@ test("the reseller's summary has its income, its cost and its margin", async () 
 test("without the right to prices the statements are there and no amount is", async () => {
   const page = await openAs("manager", "/statements");
   await page.getByTestId("statement-list").getByRole("link").first().click();
-  await page.getByText("Only owners and finance see amounts.").waitFor();
+  await page.getByText("Only owners and finance can see amounts.").waitFor();
   expect(await page.getByRole("main").textContent()).not.toMatch(/€/);
   expect(await page.getByRole("button", { name: "Set status" }).count()).toBe(0);
   expect(await page.getByRole("link", { name: "What if" }).count()).toBe(0);

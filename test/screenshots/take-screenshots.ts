@@ -55,7 +55,7 @@ async function takeAll(
   const signedOut = await browser.newContext({ viewport: desk });
   const first = await signedOut.newPage();
   await first.goto(url);
-  await first.getByLabel("E-mail address").waitFor();
+  await first.getByLabel("Email address").waitFor();
   await first.screenshot({ path: join(folder, "sign-in.png") });
   await signIn(first, email, password);
   await first.getByTestId("live-status").waitFor();

@@ -51,7 +51,7 @@ async function installedBrowser(): Promise<{ executablePath: string; args: strin
 
 /** Fills in the page on which somebody signs in; what comes after it is for the caller to wait for. */
 export async function signIn(page: Page, email: string, password: string): Promise<void> {
-  await page.getByLabel("E-mail address").fill(email);
+  await page.getByLabel("Email address").fill(email);
   await page.getByLabel("Password", { exact: true }).fill(password);
   await page.getByRole("button", { name: "Sign in", exact: true }).click();
 }

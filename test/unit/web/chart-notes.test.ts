@@ -55,11 +55,11 @@ test("a note, a change of plan and what changed figures are marked in the window
 
 test("a limit is drawn in the unit of what is measured against it", () => {
   const limits = [
-    { value: "75", unit: "minutes", text: "75 % of 100: 75" },
+    { value: "75", unit: "minutes", text: "75% of 100: 75" },
     { value: "5", unit: "count", text: "of what is not shown" },
   ];
   const content = chartContent(answer, [], Date.parse("2026-03-06T00:00:00Z"), { notes: { limits } });
-  expect(content.limits).toEqual([{ value: 75, unit: "minutes", text: "75 % of 100: 75" }]);
+  expect(content.limits).toEqual([{ value: 75, unit: "minutes", text: "75% of 100: 75" }]);
 });
 
 test("running totals say how much of a cycle was used by the end of each window", () => {

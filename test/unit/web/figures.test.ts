@@ -181,9 +181,9 @@ describe("a comparison", () => {
     expect(readoutOf(content, 0)).toMatchObject({
       title: "Sun, 1 Mar 2026",
       comparedTitle: "Wed, 25 Feb 2026",
-      rows: [{ text: "10.0 minutes", before: "4.0 minutes", change: { direction: 1, text: "+150 %" } }],
+      rows: [{ text: "10.0 minutes", before: "4.0 minutes", change: { direction: 1, text: "+150%" } }],
     });
-    expect(readoutOf(content, 2).rows[0]).toMatchObject({ before: "nothing beside it", change: undefined });
+    expect(readoutOf(content, 2).rows[0]).toMatchObject({ before: "nothing to compare", change: undefined });
     expect(chartContent(answer, meters, now).series.map((one) => one.compared)).toEqual([[], []]);
     expect(chartSummary(compared, meters)).toContain("25 – 27 Feb 2026: 7.0 minutes");
   });
@@ -283,9 +283,9 @@ describe("the chart", () => {
   });
 
   it("shows a change by sign and size, and never one from nothing in percent", () => {
-    expect(changeOf(9, 12)).toEqual({ direction: -1, text: "−25 %" });
+    expect(changeOf(9, 12)).toEqual({ direction: -1, text: "−25%" });
     expect(changeOf(3, 0)).toEqual({ direction: 1, text: "new" });
-    expect(changeOf(0, 0)).toEqual({ direction: 0, text: "±0 %" });
+    expect(changeOf(0, 0)).toEqual({ direction: 0, text: "±0%" });
     expect(changeOf(null, 3)).toBeUndefined();
   });
 

@@ -48,15 +48,15 @@ export function stopPasskeys(): void {
 
 /** In words; undefined where another question to the browser took the place of this one. */
 export function whyNoPasskey(thrown: unknown): string | undefined {
-  if (thrown instanceof ApiError) return thrown.status === 401 ? t.thisPasskeyIsNotKnown : thrown.message;
+  if (thrown instanceof ApiError) return thrown.status === 401 ? t.passkeyIsUnknown : thrown.message;
   switch (thrown instanceof Error ? thrown.name : "") {
     case "AbortError":
       return undefined;
     case "NotAllowedError":
-      return t.passkeyWasCancelledOrTook;
+      return t.passkeyWasCancelled;
     case "InvalidStateError":
       return t.thisDeviceHasPasskey;
     default:
-      return t.yourBrowserOrDeviceDoes;
+      return t.passkeysAreUnsupported;
   }
 }

@@ -9,7 +9,7 @@ type ApiErrorCode = ProblemCode | "unreachable" | "unexpected_answer";
 
 /** What `thrown` says to a person, whatever it is. */
 export function asApiError(thrown: unknown): ApiError {
-  return thrown instanceof ApiError ? thrown : new ApiError("unexpected_answer", t.serverGaveUnclearResponse);
+  return thrown instanceof ApiError ? thrown : new ApiError("unexpected_answer", t.responseCouldNotBeRead);
 }
 
 export class ApiError extends Error {
@@ -122,7 +122,7 @@ async function apiError(response: Response): Promise<ApiError> {
     () => undefined,
   );
   if (problem?.code === undefined)
-    return new ApiError("unexpected_answer", t.serverRespondedWithAndNo(response.status), known);
+    return new ApiError("unexpected_answer", t.serverGaveNoReason(response.status), known);
   return new ApiError(problem.code, problem.detail, {
     ...known,
     problem,

@@ -257,7 +257,7 @@ export function chartSummary(answer: UsageAnswer, all: readonly ChartedMeter[]):
       const [first] = used;
       // Corrections make figures below zero, which are usage too.
       const highest = first && used.reduce((best, one) => (Number(one.value) > Number(best.value) ? one : best), first);
-      if (!highest) return t.noneTitle(title);
+      if (!highest) return t.noneOf(title);
       const of = withUnit(formatFigure(total), unit);
       const when = windowTitle(highest, answer.window, answer.tz);
       const sum = drawnAs(meter, all) === "bar" ? t.sumInAll(title, of) : t.sumOverRange(title, of);

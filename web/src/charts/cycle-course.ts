@@ -34,7 +34,7 @@ export function courseNotes(quota: Quota, answer: UsageAnswer, endMs: number, no
   const { limit, unit, projected, used } = quota;
   const windows = answer.meters[0]?.series ?? [];
   const limits =
-    limit === null ? [] : [{ value: limit, unit, text: t.limitLimit(withUnit(formatFigure(plainLimit(limit)), unit)) }];
+    limit === null ? [] : [{ value: limit, unit, text: t.limit(withUnit(formatFigure(plainLimit(limit)), unit)) }];
   if (!projected || endMs <= nowMs) return { limits };
   const towards = (end: string) =>
     windows.map((window) => {
@@ -46,7 +46,7 @@ export function courseNotes(quota: Quota, answer: UsageAnswer, endMs: number, no
     limits,
     band: {
       unit,
-      text: projected.low === null ? t.paceLine : t.in8Of10Cycles,
+      text: projected.low === null ? t.paceLine : t.likelyRange,
       low: towards(projected.low ?? projected.value),
       high: towards(projected.high ?? projected.value),
     },

@@ -35,7 +35,7 @@ export interface Readout {
 /** From one figure to another. */
 export interface Change {
   direction: -1 | 0 | 1;
-  /** `+12.5 %`, with the minus sign of print; `new` after nothing. */
+  /** `+12.5%`, with the minus sign of print; `new` after nothing. */
   text: string;
 }
 
@@ -43,7 +43,7 @@ export interface Change {
 export function changeOf(value: number | null, before: number | null): Change | undefined {
   if (value === null || before === null) return undefined;
   const direction = Math.sign(value - before) as Change["direction"];
-  if (before === 0) return value === 0 ? { direction, text: "±0 %" } : { direction, text: t.new };
+  if (before === 0) return value === 0 ? { direction, text: "±0%" } : { direction, text: t.new };
   const share = ((value - before) / Math.abs(before)) * 100;
   return { direction, text: `${direction > 0 ? "+" : direction < 0 ? "" : "±"}${formatPercent(share)}` };
 }
@@ -79,7 +79,7 @@ export function readoutOf(content: ChartContent, window: number): Readout {
     limits: content.limits.map(({ text }) => text),
     band:
       band && low !== null && high !== null
-        ? t.toHigh(band.text, amount(low), withUnit(amount(high), band.unit))
+        ? t.between(band.text, amount(low), withUnit(amount(high), band.unit))
         : undefined,
     marks: content.marks[window] ?? [],
   };
@@ -91,7 +91,7 @@ const numberOf = (point: UsagePoint | null | undefined) =>
   point === null || point === undefined || point.value === null ? null : Number(point.value);
 
 function beforeText(point: UsagePoint | null | undefined, unit: string): string {
-  if (!point) return t.nothingBesideIt;
+  if (!point) return t.nothingToCompare;
   return point.value === null ? t.noData : withUnit(formatFigure(point.value), unit);
 }
 
@@ -104,7 +104,7 @@ export function sayReadout(content: ChartContent, window: number, only?: string)
       const beside = before === undefined ? "" : `, ${comparedTitle || "before"}: ${before}`;
       return `${name}: ${text}${beside}${change ? `, ${change.text}` : ""}`;
     });
-  const all = whole !== undefined && only === undefined ? [t.allWhole(whole)] : [];
+  const all = whole !== undefined && only === undefined ? [t.allTogether(whole)] : [];
   const happened = marks.map(({ text }) => text);
   const ahead = band === undefined ? [] : [band];
   return `${title}, ${content.tz}${note ? `, ${t.windowNotes[note]}` : ""}. ${[...said, ...all, ...ahead, ...happened].join("; ")}.`;

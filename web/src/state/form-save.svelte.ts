@@ -20,7 +20,7 @@ export class FormSave {
   /** What went wrong; that somebody else saved meanwhile, where that is it. Undefined while a field says it all. */
   get problem(): string | undefined {
     if (!this.error || this.#isPlaced) return undefined;
-    return this.error.code === "precondition_failed" ? t.somebodyElseChangedIt : this.error.message;
+    return this.error.code === "precondition_failed" ? t.changedInMeantime : this.error.message;
   }
 
   /**

@@ -26,7 +26,7 @@ class Toasts {
 
   async undo({ id, undo }: Toast): Promise<void> {
     this.dismiss(id);
-    await undo?.().catch(() => this.say(t.couldNotBeUndoneServer));
+    await undo?.().catch(() => this.say(t.couldNotBeUndone));
   }
 }
 

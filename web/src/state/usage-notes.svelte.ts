@@ -74,7 +74,7 @@ export class UsageNotes {
     return (this.period?.quotas ?? []).flatMap(({ meter, unit, limit, projected }) =>
       limit === null || projected !== null || !meters.includes(meter) || !meter.startsWith("max_")
         ? []
-        : [{ value: limit, unit, text: t.limitLimit(withUnit(formatFigure(plainLimit(limit)), unit)) }],
+        : [{ value: limit, unit, text: t.limit(withUnit(formatFigure(plainLimit(limit)), unit)) }],
     );
   }
 
@@ -111,11 +111,11 @@ export class UsageNotes {
     return [
       ...corrected.map(({ start: at, events, last_at: lastAt }) => ({
         ...{ at, kind: "correction" as const },
-        text: t.correctedOfThisDayLast(count(events), formatMoment(Date.parse(lastAt), tz)),
+        text: t.corrected(count(events), formatMoment(Date.parse(lastAt), tz)),
       })),
       ...(late ?? []).map(({ start: at, events }) => ({
         ...{ at, kind: "late" as const },
-        text: t.lateDataOfDaysBefore(count(events)),
+        text: t.lateDataArrived(count(events)),
       })),
     ];
   }

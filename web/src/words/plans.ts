@@ -102,8 +102,8 @@ function featureFacts(feature: PlanFeature, currency: string, meterOf: MeterLook
     isOn,
     [t.measuredBy, meterOf(feature.meter)?.title ?? feature.meter],
     [t.included, includedText(feature, meterOf)],
-    [t.beyondIt, overageText(feature)],
-    [t.notifiesAtLabel, feature.thresholds.map((percent) => `${percent} %`).join(", ") || t.neverInSentence],
+    [t.overTheLimit, overageText(feature)],
+    [t.notifiesAt, feature.thresholds.map((percent) => `${percent}%`).join(", ") || t.neverInSentence],
     ...prices,
   ];
 }

@@ -23,7 +23,7 @@ export const reportLeads: Record<ReportKind, string> = t.leads;
 export function whyNot(kind: ReportKind): string | undefined {
   const action = actionsOfReports[kind];
   if (action === undefined) return undefined;
-  return action === "audit:read" ? t.forOwnersAndAdmins : t.hasPricesWhichOwners;
+  return action === "audit:read" ? t.forOwnersAndAdmins : t.hasPrices;
 }
 
 export const formatNames: Record<ReportFormat, string> = t.formatNames;
@@ -81,7 +81,7 @@ export function optionsText({ meters = [], group_by, window, compare, filter }: 
     group_by === undefined ? listed : t.metersBy(listed, group_by),
     window === undefined || window === "total" ? "" : t.eachWindow(windowNames[window].toLowerCase()),
     filters === 0 ? "" : t.filterCount(filters),
-    compare === undefined ? "" : t.besideRange(compareTexts[compare] ?? compare.replace("/", " – ")),
+    compare === undefined ? "" : t.comparedWithRange(compareTexts[compare] ?? compare.replace("/", " – ")),
   ]
     .filter((part) => part !== "")
     .join(", ");

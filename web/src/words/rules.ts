@@ -62,7 +62,7 @@ export function conditionText(condition: Condition, meterOf: MeterLookup): strin
       const at = condition.thresholds
         ? t.percents(formatList(condition.thresholds.map(String), "or"))
         : t.thresholdsOfItsPlan;
-      return condition.on === "used" ? t.isUsed(what, at) : t.willEndCycle(what, at);
+      return condition.on === "used" ? t.reachesPercent(what, at) : t.willEndCycle(what, at);
     }
     case "threshold": {
       const { meter, above, below, window, for_minutes } = condition;
@@ -80,7 +80,7 @@ export function conditionText(condition: Condition, meterOf: MeterLookup): strin
       return condition.of === "plan" ? t.isBelowLimit(what, percent, days) : t.isBelowPast(what, percent, days);
     }
     case "no_data":
-      return t.nothingCameFor(durationText(condition.silent_minutes));
+      return t.noDataFor(durationText(condition.silent_minutes));
     case "system":
       return anyOf(condition.on.map((one) => systemNames[one]));
     case "customers":

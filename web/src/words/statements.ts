@@ -40,7 +40,7 @@ export function lineText(line: StatementLine, meterOf: MeterLookup): string {
   const { kind, feature, meter, tier, node } = line;
   if (kind === "statement") return node;
   if (feature === null) return t.fixedFee;
-  return featureName({ key: feature, meter }, meterOf) + (tier === null ? "" : t.tierTier(tier));
+  return featureName({ key: feature, meter }, meterOf) + (tier === null ? "" : t.tier(tier));
 }
 
 /** `1,000 × €0.05`, with what is charged once; of a whole statement nothing. */
@@ -57,7 +57,7 @@ export function moneyText(amount: string | null, currency: string): string {
 
 /** `+€4.00`, `−€4.00`, `the same`. */
 export function differenceText(difference: string, currency: string): string {
-  if (Number(difference) === 0) return t.same;
+  if (Number(difference) === 0) return t.theSame;
   const isLess = difference.startsWith("-");
   return `${isLess ? "−" : "+"}${formatMoney(isLess ? difference.slice(1) : difference, currency)}`;
 }

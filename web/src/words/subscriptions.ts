@@ -22,7 +22,7 @@ export function endTexts(
   { tz, starts_at, trial_ends_at, expires_at, renews, cancelled_at }: Subscription,
   nowMs: number,
 ): string[] {
-  if (cancelled_at && Date.parse(cancelled_at) <= Date.parse(starts_at)) return [t.neverBegan];
+  if (cancelled_at && Date.parse(cancelled_at) <= Date.parse(starts_at)) return [t.neverStarted];
   const isAhead = (instant: string) => Date.parse(instant) > nowMs;
   const trial = trial_ends_at && isAhead(trial_ends_at) ? [t.trialThroughDay(formatEnd(trial_ends_at, tz))] : [];
   if (cancelled_at) {

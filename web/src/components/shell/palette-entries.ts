@@ -80,7 +80,7 @@ export function actionEntries(): PaletteEntry[] {
     });
   const copyLink = async () => {
     const isCopied = await copyText(location.href);
-    toasts.say(isCopied ? t.linkCopied : t.yourBrowserBlockedCopyingCopy);
+    toasts.say(isCopied ? t.linkCopied : t.copyingWasBlocked);
   };
   return [
     ...forms,

@@ -2,7 +2,7 @@ import { area } from "../area.ts";
 
 export const activityTexts = area("activity", {
   activity: "Activity",
-  everyTranscriptionLatestChangeFirst: (tz: string) => `Every transcription, latest change first. Times in ${tz}.`,
+  everyTranscription: (tz: string) => `Every transcription, most recently changed first. Times in ${tz}.`,
   theActivity: "The activity",
   organization: "Organization",
   job: "Job",
@@ -10,8 +10,8 @@ export const activityTexts = area("activity", {
   duration: "Duration",
   changed: "Changed",
   noModelOrLanguageGiven: "no model or language given",
-  minutesMinutes: (minutes: string) => `${minutes} minutes`,
-  minMinutes: (minutes: string) => `${minutes} min`,
-  tookDurationMs: (durationMs: string) => `took ${durationMs}`,
-  noTranscriptionsYetEvents: "No transcriptions yet. Events with a job appear here.",
+  minutes: (minutes: string) => `${minutes} minutes`,
+  minutesShort: (minutes: string) => `${minutes} min`,
+  took: (durationMs: string) => `took ${durationMs}`,
+  noTranscriptionsYet: "No transcriptions yet. They appear here as soon as events with a job arrive.",
 });

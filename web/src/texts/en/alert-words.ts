@@ -1,7 +1,7 @@
 import { area } from "../area.ts";
 
 export const alertWordsTexts = area("alert-words", {
-  percentOfLimit: (percent: string | number) => `${percent} % of the limit`,
+  percentOfLimit: (percent: string | number) => `${percent}% of the limit`,
   kinds: {
     quota: "Quota",
     threshold: "Threshold",
@@ -20,16 +20,16 @@ export const alertWordsTexts = area("alert-words", {
     no_data: "no data",
   },
   deliveryKinds: {
-    email: "E-mail",
+    email: "Email",
     webhook: "Webhook",
     slack: "Slack",
     sms: "SMS",
-    bucket: "The reports' bucket",
+    bucket: "Report storage bucket",
   },
   deliveryStates: {
     waiting: "waiting",
     sent: "sent",
-    failed: "failed so far",
+    failed: "failed, retrying",
     given_up: "given up",
   },
   messageTypes: {

@@ -23,7 +23,7 @@ export const dimensionsTexts = area("dimensions", {
     video_audio: "Video and audio",
     video: "Video only",
     audio: "Audio only",
-    screenshare: "Screenshare",
+    screenshare: "Screen share",
   },
-  notGiven: "Not given",
+  notGiven: "Not set",
 });

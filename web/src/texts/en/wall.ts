@@ -5,6 +5,6 @@ export const wallTexts = area("wall", {
   esc: "Esc",
   exitFullScreen: "Exit full screen",
   timesIn: (tz: string) => `Times in ${tz}`,
-  liveFiguresAreRefused: (refusal: string) => `Live figures are refused: ${refusal}`,
+  liveFiguresAreRefused: (refusal: string) => `Live data was refused: ${refusal}`,
   liveRooms: "Live rooms",
 });
