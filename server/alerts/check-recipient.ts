@@ -23,8 +23,8 @@ export async function refusalOfPerson(
     .select({ email: users.email })
     .from(users)
     .where(and(eq(users.id, userId), isNull(users.disabledAt)));
-  if (!user) return "the account was removed or switched off";
-  return user.email === to ? undefined : "the account does not have this address any more";
+  if (!user) return "the account was deleted or disabled";
+  return user.email === to ? undefined : "the account no longer has this address";
 }
 
 /** The ids of those alerts in a person's own mail that they may not see any more. */

@@ -40,9 +40,9 @@ export async function checkRule(
   actor: Pick<Actor, "reach">,
   before?: Pick<Wanted, "channels" | "condition" | "scope">,
 ): Promise<void> {
-  if (condition.kind === "system" && node !== "all") throw refusal("node", "rules about the system are made at all");
+  if (condition.kind === "system" && node !== "all") throw refusal("node", "system rules can only be created at all");
   if (condition.kind === "system" && scope !== "node")
-    throw refusal("scope", "what the system does is of no single organization");
+    throw refusal("scope", "system rules cannot apply to organizations, because the system belongs to no single one");
   const isNew = !before || !isDeepStrictEqual(before.condition, condition);
   if (isAgent(node) && (isNew || before.scope !== scope)) checkAtAgent(condition, scope);
   if (isNew && "meter" in condition && condition.meter !== undefined) {
@@ -59,12 +59,12 @@ export async function checkRule(
   const isAbove = replaced && replaced.node !== node && tree.isWithin(node, replaced.node);
   // Callers may learn of a rule that applies to their node, but not whether any other rule exists.
   if (!isAbove || replaced.scope !== "organizations" || replaced.kind !== condition.kind)
-    throw refusal("replaces", "there is no such rule of the same kind that holds here from further above");
+    throw refusal("replaces", "there is no rule of the same kind further up that applies here");
 }
 
 function checkAtAgent({ kind }: Condition, scope: RuleScope): void {
   if (kind === "customers" || kind === "billing")
-    throw refusal("node", "an agent is no customer and has no bills: its organization is and has");
+    throw refusal("node", "an agent is not a customer and is not billed; use its organization");
   if (scope === "organizations") throw refusal("scope", "an agent has no organizations below it");
 }
 

@@ -63,9 +63,9 @@ function explain(
   },
 ): string {
   const { title, unit, figure, limit, percent, threshold } = about;
-  if (figure === undefined) return `${title}: nothing can be said yet.`;
-  const verb = on === "used" ? "used" : "expected by the end of the cycle";
+  if (figure === undefined) return `${title}: no data yet.`;
+  const verb = on === "used" ? "used" : "projected by the end of the cycle";
   if (limit === null) return `${title}: ${amountText(figure, unit)} ${verb}; there is no limit now.`;
   const share = percent === null ? "" : `, ${percentText(percent)} of the limit`;
-  return `${title}: ${numberText(figure)} of ${amountText(limit, unit)} ${verb}${share}; alert at ${threshold} %.`;
+  return `${title}: ${numberText(figure)} of ${amountText(limit, unit)} ${verb}${share}; alert at ${threshold}%.`;
 }

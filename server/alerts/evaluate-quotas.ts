@@ -8,7 +8,7 @@ import { endedSince, evaluateUsed, missedStandings, standingsOf, subscribedNodes
 import type { RuleRecord } from "./rules.ts";
 import { isAgent, nodeWithoutAgent } from "./visibility.ts";
 
-export const noSuchLimit = { because: "There is no such meter, limit or threshold for it any more." };
+export const noSuchLimit = { because: "Its meter, limit or threshold no longer exists." };
 
 export interface QuotaRound {
   state: AccountState;

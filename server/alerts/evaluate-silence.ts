@@ -43,7 +43,12 @@ export function silencesAt(
       const isQuiet = atMs - key.lastMs >= silentMs;
       // Where nobody sends, that one thing is notified.
       const finding = isQuiet ? (isSilent ? "between" : "holds") : "clears";
-      return { subject: `key ${key.id}`, what: `The last event by the key ${key.name}`, lastMs: key.lastMs, finding };
+      return {
+        subject: `key ${key.id}`,
+        what: `The last event sent with the key ${key.name}`,
+        lastMs: key.lastMs,
+        finding,
+      };
     }),
   ];
 }
@@ -56,7 +61,7 @@ export function silenceFinding(
 ): Finding {
   const value = String(Math.max(0, Math.floor((atMs - lastMs) / minuteMs)));
   const before = `${durationText(atMs - lastMs)} before`;
-  const explanation = `${what} came on ${momentText(lastMs, "UTC")}, ${before}; alert after ${durationText(most * minuteMs)}.`;
+  const explanation = `${what} arrived on ${momentText(lastMs, "UTC")}, ${before}; alert after ${durationText(most * minuteMs)}.`;
   return { node, once: null, threshold: most, value, explanation, subject, finding };
 }
 

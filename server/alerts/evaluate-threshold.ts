@@ -30,8 +30,8 @@ export function evaluateThreshold(
     finding: figure === null ? "unknown" : findingOf(condition, figure),
     explanation:
       figure === null
-        ? `${title}: there is no figure ${span}.`
-        : `${title} came to ${amountText(figure, unit)} ${span}; alert ${side} ${numberText(bound)}.`,
+        ? `${title}: no data ${span}.`
+        : `${title}: ${amountText(figure, unit)} ${span}; alert ${side} ${numberText(bound)}.`,
   };
 }
 

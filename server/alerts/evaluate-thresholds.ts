@@ -15,7 +15,7 @@ export interface ThresholdSource extends FigureSource, NotifySource {
   tree: FigureSource["tree"] & NotifySource["tree"];
 }
 
-export const noSuchMeter = { because: "There is no such meter for it any more." };
+export const noSuchMeter = { because: "Its meter no longer exists." };
 
 /** By what is known now. `atMs`: the watermark, ms since 1970, UTC. */
 export async function evaluateThresholds(

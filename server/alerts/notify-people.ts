@@ -91,7 +91,7 @@ async function mailTo(
     attachments: [],
     ...(isOne ? { subject: subjectOf(first), lines: [lineOf(first)], alerts: [first.id] } : together(rows)),
     url: isOne ? describeAlert(first, publicUrl).url : `${publicUrl}/alerts?rule=${first.ruleId}`,
-    button: isOne ? "Open the alert" : "Open the alerts",
+    button: isOne ? "View alert" : "View alerts",
     once: `${first.id} ${type} ${first.dueSince?.getTime()} ${id}`,
   });
 }

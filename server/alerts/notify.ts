@@ -114,7 +114,7 @@ function grouped(notifiable: readonly AlertRecord[]): AlertRecord[][] {
 const words: Readonly<Record<NotificationType, string>> = {
   "alert.firing": "",
   "alert.resolved": "Resolved: ",
-  "alert.reminder": "Still so: ",
+  "alert.reminder": "Still firing: ",
 };
 
 /** Returns the ids of the notifications. All rows are due for the same kind of message. */

@@ -131,7 +131,7 @@ async function crossingsOf(
     [...highest].map(async ([ms, { threshold, amount }]): Promise<Would> => {
       const until = { fromMs: span.fromMs, toMs: ms + 1, window: "total" as const, tz: span.tz };
       const value = String((await measureOne(meter, until))?.total ?? amount);
-      const explanation = `${meter.title}: ${threshold} % of ${amountText(limit, unit)} reached.`;
+      const explanation = `${meter.title}: ${threshold}% of ${amountText(limit, unit)} reached.`;
       return { node, at: new Date(ms).toISOString(), value, limit, threshold, feature, meter: name, explanation };
     }),
   );

@@ -98,7 +98,7 @@ export function describeAlert(row: AlertRecord, publicUrl: string, wasWithin: Wa
 }
 
 /** In place of the name of a rule that was another's. */
-const ruleOfOthers = "A rule of before";
+const ruleOfOthers = "A former rule";
 
 /** What an `ETag` of an alert is made of: what people do about it. */
 export const handlingOf = ({ acknowledgedBy, snoozedUntil }: AlertRecord): object => ({ acknowledgedBy, snoozedUntil });

@@ -170,8 +170,8 @@ async function shownChanges({ db }: Postgres, ruleId: string, fromMs: number) {
 }
 
 function explanationOf({ action, was, is }: CustomerChange): string {
-  if (action === "node.changed") return `The status is now ${is}; before, it was ${was}.`;
-  return action === "subscription.created" ? "A subscription began." : "The subscription was changed.";
+  if (action === "node.changed") return `The status changed from ${was} to ${is}.`;
+  return action === "subscription.created" ? "A subscription started." : "The subscription was changed.";
 }
 
 export async function readBilling(
@@ -211,7 +211,7 @@ export async function readBilling(
       .limit(maxStatements);
     for (const row of open)
       if (holdsFor(row.node, row.path) && Number(row.total) > 0)
-        findings.push(unpaid(row, "overdue", "No payment is known for"));
+        findings.push(unpaid(row, "overdue", "No payment is recorded for"));
   }
   return findings;
 }

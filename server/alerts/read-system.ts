@@ -51,7 +51,7 @@ export async function readSystem(
   return await Promise.all(
     on.map(async (condition): Promise<Finding> => {
       const found = await readers[condition](source, nowMs).catch(
-        (): Found => ({ finding: "unknown", explanation: "This cannot be read at the moment." }),
+        (): Found => ({ finding: "unknown", explanation: "This cannot be read right now." }),
       );
       return { node: "all", subject: condition, once: null, ...found };
     }),
@@ -67,14 +67,14 @@ const found = (holds: boolean, explanation: string, value?: number): Found => ({
 const readers: Readonly<Record<SystemCondition, (source: SystemSource, nowMs: number) => Promise<Found>>> = {
   async ingest_lag({ watermark }, nowMs) {
     const seconds = Math.max(0, Math.round((nowMs - watermark().getTime()) / 1000));
-    return found(seconds * 1000 > lagMs, `Accepted events can be queried ${seconds} s later.`, seconds);
+    return found(seconds * 1000 > lagMs, `Accepted events can be queried after ${seconds} s.`, seconds);
   },
   async backlog({ backlogShare }) {
     const share = await backlogShare();
-    if (share === undefined) return { finding: "unknown", explanation: "No process takes events." };
+    if (share === undefined) return { finding: "unknown", explanation: "No process is accepting events." };
     return found(
       share > fullShare,
-      `${(100 * share).toFixed(0)} % of the room for events that wait to be stored is taken.`,
+      `${(100 * share).toFixed(0)}% of the space for events waiting to be stored is in use.`,
       share,
     );
   },
@@ -96,7 +96,7 @@ const readers: Readonly<Record<SystemCondition, (source: SystemSource, nowMs: nu
     const drifts = row?.drifts ?? 0;
     return found(
       drifts > 0,
-      `Reconciliation found ${drifts === 1 ? "1 figure" : `${numberText(drifts)} figures`} that differed in the last hour.`,
+      `In the last hour, reconciliation found ${drifts === 1 ? "1 value" : `${numberText(drifts)} values`} that differed.`,
       drifts,
     );
   },
@@ -105,11 +105,14 @@ const readers: Readonly<Record<SystemCondition, (source: SystemSource, nowMs: nu
       () => true,
       () => false,
     );
-    return found(!isUp, isUp ? "ClickHouse answers." : "ClickHouse does not answer.");
+    return found(!isUp, isUp ? "ClickHouse is responding." : "ClickHouse is not responding.");
   },
   async job_failed({ failedJobs }) {
     const jobs = await failedJobs();
-    return found(jobs.length > 0, jobs.length > 0 ? `The last run failed: ${jobs.join(", ")}.` : "All jobs run.");
+    return found(
+      jobs.length > 0,
+      jobs.length > 0 ? `The last run failed: ${jobs.join(", ")}.` : "All jobs are running.",
+    );
   },
   async delivery_failed({ postgres }, nowMs) {
     const [row] = await postgres.db

@@ -54,14 +54,14 @@ export async function readUnusual(
     ];
   const driver = await readDriver(source, meter, node, endMs);
   const because = driver
-    ? ` ${percentText(driver.share)} of the change is ${driver.dimension} ${driver.key}.`
+    ? ` ${driver.dimension} ${driver.key} accounts for ${percentText(driver.share)} of the change.`
     : " No single user, language, model, agent or room explains it.";
   const explanation = `${unusualText(meter, endMs, { value: known.value, usual })}${because}`;
   return [{ ...known, limit: usual.toFixed(2), finding: "holds", explanation }];
 }
 
 const hourText = ({ title }: Pick<Meter, "title">, endMs: number) =>
-  `${title} in the hour until ${momentText(endMs, "UTC")}`;
+  `${title} in the hour to ${momentText(endMs, "UTC")}`;
 
 /** `endMs`: of the hour, ms since 1970, UTC. */
 export function unusualText(meter: Meter, endMs: number, { value, usual }: { value: string; usual: number }): string {
@@ -195,7 +195,7 @@ export async function readLowUsage(
   if (limit === undefined || Number(limit) <= 0) return [];
   const percent = percentUsed(used, limit);
   const isLow = isLowUsage(used, limit, condition.below_percent);
-  const what = byPlan ? "the plan" : "what the same part of the cycles before came to";
+  const what = byPlan ? "the plan's limit" : "the same part of earlier cycles";
   return [
     {
       node,
@@ -209,7 +209,7 @@ export async function readLowUsage(
       subject: `${condition.feature ?? meter.meter}`,
       once: `${condition.feature ?? meter.meter} ${startMs}`,
       finding: isLow ? "holds" : "clears",
-      explanation: `${meter.title}: ${amountText(used, meter.unit)} used, ${percent === null ? "" : `${percentText(percent)} of `}${what} (${numberText(limit)}); alert below ${condition.below_percent} %.`,
+      explanation: `${meter.title}: ${amountText(used, meter.unit)} used, ${percent === null ? "" : `${percentText(percent)} of `}${what} (${numberText(limit)}); alert below ${condition.below_percent}%.`,
     },
   ];
 }

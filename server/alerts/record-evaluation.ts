@@ -193,7 +193,7 @@ function showPassed(changes: Changes, rows: readonly AlertRecord[]): void {
 
 /** Why it resolved, and how long it held. */
 function resolvedBecause(because: string, { firedAtMs, atMs }: Lifecycle, watermark: Date): string {
-  return `${because} It held for ${durationText(watermark.getTime() - (firedAtMs ?? atMs))}.`;
+  return `${because} It was firing for ${durationText(watermark.getTime() - (firedAtMs ?? atMs))}.`;
 }
 
 function ended(lifecycle: Lifecycle, watermark: Date): Lifecycle | undefined {

@@ -162,7 +162,7 @@ export async function changeRule(
       .set({ ...given, ...(isBegunAnew && { inForceSince: new Date() }), name: change.name ?? before.name })
       .where(eq(rules.id, id))
       .returning();
-    if (!after.enabled) await endAlerts(tx, id, "The rule was switched off.");
+    if (!after.enabled) await endAlerts(tx, id, "The rule was disabled.");
     else if (isAskedAnew) await endAlerts(tx, id, "The rule was changed.", unasked(before.condition, after.condition));
     return after;
   });
@@ -176,7 +176,7 @@ const isSame = (before: Condition, after: Condition) =>
 export async function removeRule(postgres: Postgres, id: string, edit: Edit): Promise<void> {
   await recordedEdit(postgres, editable, { ...edit, id, action: "rule.removed" }, async (tx) => {
     await tx.delete(rules).where(eq(rules.id, id));
-    await endAlerts(tx, id, "The rule was removed.");
+    await endAlerts(tx, id, "The rule was deleted.");
     return undefined;
   });
 }

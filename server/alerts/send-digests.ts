@@ -72,7 +72,7 @@ async function mailDigest(
   const ordered = [...rows.filter(isFiring), ...rows.filter((row) => !isFiring(row))];
   const rowOf = (row: AlertRecord) => {
     const { rule_name, severity, state, explanation, at, resolved_at, url } = describeAlert(row, publicUrl);
-    const moments = `began ${momentOf(at)}${resolved_at === null ? "" : `, resolved ${momentOf(resolved_at)}`}`;
+    const moments = `started ${momentOf(at)}${resolved_at === null ? "" : `, resolved ${momentOf(resolved_at)}`}`;
     const title = `${rule_name} (${severity}, ${state.replace("_", " ")})`;
     return { title, text: explanation, about: `${tree.get(row.node)?.name ?? row.node}, ${moments}`, url };
   };
@@ -91,7 +91,7 @@ async function mailDigest(
     attachments: [],
     ...combinedMessage({ of: "digest" }, parts),
     url: `${publicUrl}/alerts`,
-    button: "Open the alerts",
+    button: "View alerts",
   });
 }
 

@@ -54,7 +54,8 @@ export async function createModel(
       .values({ ...wanted, id })
       .onConflictDoNothing()
       .returning();
-    if (!made) throw new ProblemError("conflict", `${wanted.node} has a model ${wanted.model}`, { field: "model" });
+    if (!made)
+      throw new ProblemError("conflict", `${wanted.node} already has a model ${wanted.model}`, { field: "model" });
     await recordChange(tx, { by, node: made.node, action: "model.created", subject: id, after: stateOfModel(made) });
     return made;
   });

@@ -158,9 +158,13 @@ export async function changePlan(
       const [newest] = before.versions;
       await checkTermsBytes(tx, tree, before.node, terms, "terms.features");
       if (newest?.publishedAt && newest.version >= maxVersions)
-        throw new ProblemError("conflict", `the plan has ${maxVersions} versions, as many as it may have`, {
-          field: "terms",
-        });
+        throw new ProblemError(
+          "conflict",
+          `the plan has ${maxVersions} versions, the most allowed; create a new plan`,
+          {
+            field: "terms",
+          },
+        );
       if (newest && newest.publishedAt === null) await tx.update(planVersions).set({ terms }).where(draftOf(id));
       else await tx.insert(planVersions).values({ planId: id, version: (newest?.version ?? 0) + 1, terms });
     }

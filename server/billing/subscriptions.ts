@@ -132,7 +132,7 @@ export async function createSubscription(
     await checkPublished(tx, planId, version);
     const others = await subscriptionsIn(tx, wanted.node);
     if (others.length >= definitionLimits.subscriptions.ofNode)
-      throw new ProblemError("conflict", `${wanted.node} has had ${others.length} subscriptions, as many as it may`, {
+      throw new ProblemError("conflict", `${wanted.node} has had ${others.length} subscriptions, the most allowed`, {
         field: "node",
       });
     const startsAt = startOf(wanted, others.filter(hasLength), rights);
@@ -179,7 +179,7 @@ function checkAlone(
   const [startMs, endMs] = [one.startsAt.getTime(), endMsOf(one)];
   const isThen = (other: SubscriptionRow) => endMsOf(other) > startMs && other.startsAt.getTime() < endMs;
   if (others.some((other) => hasLength(other) && isThen(other)))
-    throw new ProblemError("conflict", `${one.node} has a subscription then`, { field });
+    throw new ProblemError("conflict", `${one.node} already has a subscription in that time`, { field });
 }
 
 /**
@@ -202,7 +202,9 @@ function startOf(
 function ownersSince(rights: PastRights | undefined, node: NodeAddress, fromMs: number, field: string): NodeAddress[] {
   if (!rights || fromMs >= rights.nowMs) return [];
   if (sinceWhenBelow(rights, node, fromMs, rights.nowMs) > fromMs)
-    throw new ProblemError("forbidden", "the node stood below others then, whose charges this would change", { field });
+    throw new ProblemError("forbidden", "the node was below others at that time, and this would change their charges", {
+      field,
+    });
   return ownersWithin(rights.tree, node, fromMs, rights.nowMs);
 }
 
@@ -233,13 +235,13 @@ export async function changeSubscription(
     check(before);
     const status = statusOf(before, nowMs);
     if (status === "cancelled" || status === "expired")
-      throw new ProblemError("conflict", `the subscription is ${status}: make a new one`);
+      throw new ProblemError("conflict", `the subscription is ${status}; create a new one`);
     const startMs = before.startsAt.getTime();
     const effective = new Date(at === "now" ? Math.max(nowMs, startMs) : nextCycleMs(before, nowMs));
     if (plan) {
       await checkPublished(tx, plan.planId, plan.version);
       if (before.history.length >= definitionLimits.subscriptions.planChanges)
-        throw new ProblemError("conflict", `its plan was changed ${before.history.length} times, as often as it may`, {
+        throw new ProblemError("conflict", `its plan was changed ${before.history.length} times, the most allowed`, {
           field: "plan",
         });
       const ofThis = eq(subscriptionPlans.subscriptionId, id);

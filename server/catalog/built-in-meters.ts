@@ -5,8 +5,8 @@
 import { intervalLevels } from "./levels.ts";
 import type { Meter } from "./meter.ts";
 
-const withoutSession = "A participant interval that names no session counts as a session of its own.";
-const averageOfAll = "The average is per event; one that carried none counts as 0.";
+const withoutSession = "A participant interval without a session counts as a session of its own.";
+const averageOfAll = "The average is per event; an event without a value counts as 0.";
 
 export const meters: readonly Meter[] = [
   {
@@ -15,7 +15,7 @@ export const meters: readonly Meter[] = [
     unit: "minutes",
     rule: { kind: "minutes", level: "participants" },
     description:
-      "The minutes participants spent in sessions, from joining to leaving, split exactly at window edges; open ones count up to now.",
+      "The minutes participants spent in sessions, from joining to leaving, split exactly at window edges; open intervals count up to now.",
   },
   {
     meter: "max_concurrent_participants",
@@ -23,14 +23,14 @@ export const meters: readonly Meter[] = [
     unit: "count",
     rule: { kind: "peak", level: "participants" },
     description:
-      "The most participants at one instant in the whole subtree. One who leaves at an instant makes room for one who joins at it.",
+      "The most participants at one instant in the whole subtree. Someone who leaves at an instant makes room for someone who joins at it.",
   },
   {
     meter: "max_concurrent_sessions",
     title: "Peak sessions",
     unit: "count",
     rule: { kind: "peak", level: "sessions" },
-    description: `The most sessions at one instant that had at least one participant, in the whole subtree. ${withoutSession}`,
+    description: `The most sessions with at least one participant at one instant in the whole subtree. ${withoutSession}`,
   },
   {
     meter: "active_participants",
@@ -38,7 +38,7 @@ export const meters: readonly Meter[] = [
     unit: "count",
     rule: { kind: "distinct", thing: "user", levels: ["participants"], events: false },
     description:
-      "Distinct user ids with any presence in the window, over the whole subtree; exact, never a sum of days or of children.",
+      "Distinct user IDs with any presence in the window, across the whole subtree; exact, never a sum of days or of children.",
   },
   {
     meter: "sessions",
@@ -59,39 +59,40 @@ export const meters: readonly Meter[] = [
     title: "Transcribed minutes",
     unit: "minutes",
     rule: { kind: "sum", types: ["transcription.completed"] },
-    description: `The exact decimal sum of the minutes that completed transcriptions carried. ${averageOfAll}`,
+    description: `The exact decimal sum of the minutes in completed transcriptions. ${averageOfAll}`,
   },
   {
     meter: "live_participants",
     title: "Live participants",
     unit: "count",
     rule: { kind: "level", level: "participants" },
-    description: "Participants in a session at the end of the window, or now while it runs.",
+    description: "Participants in a session at the end of the window, or now if it is still in progress.",
   },
   {
     meter: "live_sessions",
     title: "Live sessions",
     unit: "count",
     rule: { kind: "level", level: "sessions" },
-    description: `Sessions with at least one participant at the end of the window, or now while it runs. ${withoutSession}`,
+    description: `Sessions with at least one participant at the end of the window, or now if it is still in progress. ${withoutSession}`,
   },
   {
     meter: "recorded_minutes",
     title: "Recorded minutes",
     unit: "minutes",
     rule: { kind: "minutes", level: "recordings" },
-    description: "The minutes that recordings ran, split exactly at window edges; running ones count up to now.",
+    description:
+      "The minutes that recordings ran, split exactly at window edges; recordings in progress count up to now.",
   },
   {
     meter: "max_concurrent_recordings",
     title: "Peak recordings",
     unit: "count",
     rule: { kind: "peak", level: "recordings" },
-    description: "The most recordings that ran at one instant in the whole subtree.",
+    description: "The most recordings running at one instant in the whole subtree.",
   },
   {
     meter: "captions_minutes",
-    title: "Captions minutes",
+    title: "Caption minutes",
     unit: "minutes",
     rule: { kind: "minutes", level: "captions" },
     description: "The minutes during which captions were enabled.",
@@ -115,14 +116,14 @@ export const meters: readonly Meter[] = [
     title: "Broadcast minutes",
     unit: "minutes",
     rule: { kind: "minutes", level: "broadcast" },
-    description: "The minutes that were broadcast, of every medium.",
+    description: "The minutes that were broadcast, in any medium.",
   },
   {
     meter: "consumed_minutes",
     title: "Consumed minutes",
     unit: "minutes",
     rule: { kind: "minutes", level: "consumption" },
-    description: "The minutes that were consumed, of every medium.",
+    description: "The minutes that were consumed, in any medium.",
   },
   {
     meter: "qa_posts",
@@ -157,21 +158,21 @@ export const meters: readonly Meter[] = [
     title: "E-mails",
     unit: "count",
     rule: { kind: "count", types: ["email.sent"] },
-    description: "E-mails sent in the window.",
+    description: "Emails sent in the window.",
   },
   {
     meter: "call_minutes",
     title: "Call minutes",
     unit: "minutes",
     rule: { kind: "sum", types: ["call.completed"] },
-    description: `The exact decimal sum of the minutes that completed calls carried. ${averageOfAll}`,
+    description: `The exact decimal sum of the minutes in completed calls. ${averageOfAll}`,
   },
   {
     meter: "live_calls",
     title: "Live calls",
     unit: "count",
     rule: { kind: "level", level: "calls" },
-    description: "Calls that run at the end of the window, or now while it runs.",
+    description: "Calls in progress at the end of the window, or now if it is still in progress.",
   },
   {
     meter: "max_concurrent_calls",
@@ -179,14 +180,14 @@ export const meters: readonly Meter[] = [
     unit: "count",
     rule: { kind: "peak", level: "calls" },
     description:
-      "The most calls at one instant in the whole subtree: those that were started, and completed ones that say when they started and how long they took.",
+      "The most calls at one instant in the whole subtree: calls with a start event, and completed calls that say when they started and how long they took.",
   },
   {
     meter: "failed_jobs",
     title: "Failed jobs",
     unit: "count",
     rule: { kind: "count", types: ["transcription.failed"] },
-    description: "Transcription jobs that were said to have failed in the window.",
+    description: "Transcription jobs reported as failed in the window.",
   },
   {
     meter: "job_turnaround",
@@ -194,18 +195,18 @@ export const meters: readonly Meter[] = [
     unit: "seconds",
     rule: { kind: "turnaround", types: ["transcription.completed"] },
     description:
-      "The average time that transcription jobs which were completed in the window took, from the first request, or the first start where no request is known.",
+      "The average time of transcription jobs completed in the window, from the first request, or from the first start if no request is known.",
   },
   {
     meter: "active_recordings",
     title: "Active recordings",
     unit: "count",
     rule: { kind: "level", level: "recordings" },
-    description: "Recordings that run at the end of the window, or now while it runs.",
+    description: "Recordings in progress at the end of the window, or now if it is still in progress.",
   },
   {
     meter: "max_participants_per_session",
-    title: "Peak participants of one session",
+    title: "Peak participants in one session",
     unit: "count",
     rule: { kind: "session_peak", level: "participants" },
     description: "The most participants at one instant inside a single session, and which session that was.",
@@ -224,7 +225,7 @@ export const meters: readonly Meter[] = [
     unit: "count",
     rule: { kind: "distinct", thing: "user", levels: intervalLevels, events: true },
     description:
-      "Distinct user ids with any presence in the window: an interval of any level that overlaps it, or any other event in it.",
+      "Distinct user IDs with any presence in the window: an interval of any level that overlaps it, or any other event in it.",
   },
   {
     meter: "documents",
@@ -266,13 +267,14 @@ export const meters: readonly Meter[] = [
     unit: "minutes",
     rule: { kind: "value_level", raises: ["recording.stored"], lowers: ["recording.deleted"], by: "value" },
     description:
-      "Recorded minutes in storage when the window ends, or now while it runs; their average and their peak.",
+      "Recorded minutes in storage at the end of the window, or now if it is still in progress, with their average and peak.",
   },
   {
     meter: "sip_trunks",
     title: "SIP trunks",
     unit: "count",
     rule: { kind: "value_level", raises: ["sip.installed"], lowers: ["sip.removed"], by: "event" },
-    description: "SIP trunks installed when the window ends, or now while it runs; their average and their peak.",
+    description:
+      "SIP trunks installed at the end of the window, or now if it is still in progress, with their average and peak.",
   },
 ];

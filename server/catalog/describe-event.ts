@@ -47,46 +47,46 @@ function fieldsOf(type: EventType): EventDescription["fields"] {
   const fields: EventDescription["fields"] = [];
   const has = (field: string, meaning: string, isRequired = false) => fields.push({ field, meaning, isRequired });
   const isInterval = type.level !== undefined && type.level !== "session" && type.action !== "span";
-  if (type.level === "session") has("session", "The session in which everything that is open ends", true);
+  if (type.level === "session") has("session", "The session in which everything still open ends", true);
   if (isInterval) {
     has("session", "The session; required without `interval`");
-    has("user", "Who it is about; required without `interval`, and what active users are counted by");
+    has("user", "The user it is about; required without `interval`. Active users are counted by it");
     has(
       "interval",
-      "The same id on the start, the signs of life and the end; without it they are paired by session and user",
+      "The same ID on the start, the signs of life and the end; without it, they are paired by session and user",
     );
-    if (type.level === "participants") has("room", "Where it is; what active rooms are counted by");
-    if (type.action === "end") has("started_at", "When it began, RFC 3339: then no start needs to have been sent");
+    if (type.level === "participants") has("room", "The room; active rooms are counted by it");
+    if (type.action === "end") has("started_at", "When it began, as RFC 3339; then no start event is needed");
     has(
       "properties.alive_within",
-      `Seconds of silence after which it counts as ended at its last sign of life; ${hours} hours when nothing says otherwise`,
+      `Seconds of silence after which it counts as ended at its last sign of life; ${hours} hours by default`,
     );
   }
   if (type.valueIs === "minutes") {
-    has("value", "Minutes, a decimal of up to nine digits after the point; not negative");
+    has("value", "Minutes, as a decimal with up to nine decimals; not negative");
     has(
       "seconds",
-      "In place of `value`: the same in seconds, kept as sent and divided by 60 once, where a figure is written",
+      "Instead of `value`: the length in seconds, stored as sent and divided by 60 once, when a value is returned",
     );
   }
   if (type.action === "span") {
     has(
       "started_at",
-      "When it began, RFC 3339: with it and its length it also counts among those that ran at one time",
+      "When it began, as RFC 3339; with this and its length, it also counts among those running at the same time",
     );
-    has("interval", "That of its start and end where those are sent too: then they are one");
+    has("interval", "The same as on its start and end, if those are sent too: together they are one");
   }
-  if (type.jobStep) has("job", "The id of the job, the same on each of its steps: what they are listed by");
+  if (type.jobStep) has("job", "The ID of the job, the same on each of its steps; jobs are listed by it");
   for (const property of new Set([...type.dimensions, ...Object.keys(type.properties ?? {})]))
     has(`properties.${property}`, propertyMeaning(property, type));
-  if (type.fixed) has(type.fixed[0], `Always \`${type.fixed[1]}\`: the type itself says so, and it is not sent`);
-  if (!fields.some(({ field }) => field === "user")) has("user", "Who did it; what active users are counted by");
-  has("agent", "The agent of the organization whose usage it is");
+  if (type.fixed) has(type.fixed[0], `Always \`${type.fixed[1]}\`: implied by the type and never sent`);
+  if (!fields.some(({ field }) => field === "user")) has("user", "The user who did it; active users are counted by it");
+  has("agent", "The organization's agent whose usage this is");
   return fields;
 }
 
 function propertyMeaning(property: string, type: EventType): string {
-  const grouped = type.dimensions.includes(property) ? "Figures are grouped and filtered by it" : "";
+  const grouped = type.dimensions.includes(property) ? "Usage can be grouped and filtered by it" : "";
   const rule = type.properties?.[property];
   if (rule?.oneOf) return `One of ${rule.oneOf.map((value) => `\`${value}\``).join(", ")}. ${grouped}`;
   if (!rule) return grouped;

@@ -49,7 +49,7 @@ function parseAll(
     .filter((name) => name.startsWith("filter["))
     .sort();
   if (names.length > maxFilters)
-    throw new ProblemError("invalid_request", `there are more than ${maxFilters} filters`, {
+    throw new ProblemError("invalid_request", `there can be at most ${maxFilters} filters`, {
       field: names[maxFilters],
     });
   return names.map((name) => parseFilter(name, given[name], dimensions, readList));
@@ -59,16 +59,18 @@ function parseFilter(name: string, given: unknown, dimensions: ReadonlySet<strin
   const refuse = (message: string) => new ProblemError("invalid_request", message, { field: name });
   const [, dimension = "", operatorName = "in"] = parameter.exec(name) ?? [];
   if (!dimensions.has(dimension))
-    throw refuse(`there is no dimension ${JSON.stringify(dimension)} here; there are ${[...dimensions].join(", ")}`);
+    throw refuse(`there is no dimension ${JSON.stringify(dimension)} here; choose from ${[...dimensions].join(", ")}`);
   const operator = filterOperators.find((one) => one === operatorName);
-  if (operator === undefined) throw refuse(`an operator is one of ${filterOperators.join(", ")}`);
+  if (operator === undefined) throw refuse(`the operator must be one of ${filterOperators.join(", ")}`);
   const texts = textsOf(given);
   const isList = operator === "in" || operator === "not";
   const values = [...new Set(isList ? readList(texts, given) : texts)];
-  if (values.length > maxValues) throw refuse(`a filter has at most ${maxValues} values`);
+  if (values.length > maxValues) throw refuse(`a filter can have at most ${maxValues} values`);
   if (values.some((value) => !isBoundedText(value) || !isStorableText(value)))
-    throw refuse(`a value is well-formed Unicode without U+0000 of at most ${limits.maxStringLength} characters`);
-  if (operator === "prefix" && values.includes("")) throw refuse("a prefix has at least one character");
+    throw refuse(
+      `a value must be well-formed Unicode without U+0000, with at most ${limits.maxStringLength} characters`,
+    );
+  if (operator === "prefix" && values.includes("")) throw refuse("a prefix needs at least one character");
   return { dimension, operator: operator === "eq" ? "in" : operator, values };
 }
 

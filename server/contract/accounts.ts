@@ -13,7 +13,7 @@ export const signInSchema = z.strictObject({
     .min(6)
     .max(32)
     .optional()
-    .describe("From the authenticator app, or a recovery code; asked for by `second_factor_required`"),
+    .describe("From the authenticator app, or a recovery code. Required when the answer is `second_factor_required`"),
 });
 export type SignIn = z.infer<typeof signInSchema>;
 
@@ -21,15 +21,15 @@ export const signInWaysSchema = z.object({
   password: z.boolean(),
   oidc: z
     .object({
-      name: z.string().describe("What people know the provider as"),
-      path: z.string().describe("Where the browser goes to sign in there"),
+      name: z.string().describe("The provider's display name"),
+      path: z.string().describe("Where to send the browser to sign in"),
     })
     .nullable()
-    .describe("Null without an identity provider"),
+    .describe("Null if no identity provider is set up"),
   passkeys: z
-    .object({ origin: z.string().describe("The only one whose pages may use them") })
+    .object({ origin: z.string().describe("The only origin whose pages can use passkeys") })
     .nullable()
-    .describe("Null where the public URL can have none"),
+    .describe("Null if the public URL cannot have passkeys"),
 });
 export type SignInWays = z.infer<typeof signInWaysSchema>;
 
@@ -62,12 +62,14 @@ export type RoleAt = z.infer<typeof roleGrantSchema>;
 
 export const meSchema = z.object({
   kind: z.enum(["user", "key"]),
-  name: z.string().describe("A user's e-mail address, or a key's name"),
-  node: nodeAddressSchema.describe("What is meant where a request names no node"),
-  roles: z.array(roleGrantSchema).describe("A user's; keys have none"),
-  actions: z.array(z.enum(actions)).describe("What the caller may do, at one node at least"),
-  has_second_factor: z.boolean().describe("A user's; keys have none"),
-  has_password: z.boolean().describe("A user's; keys have none, nor who signs in elsewhere or with passkeys only"),
+  name: z.string().describe("A user's email address, or a key's name"),
+  node: nodeAddressSchema.describe("The node used when a request names none"),
+  roles: z.array(roleGrantSchema).describe("For a user; a key has none"),
+  actions: z.array(z.enum(actions)).describe("What the caller can do at one or more nodes"),
+  has_second_factor: z.boolean().describe("For a user; a key has none"),
+  has_password: z
+    .boolean()
+    .describe("Null for keys, and for users who sign in only through an identity provider or with passkeys"),
 });
 export type Me = z.infer<typeof meSchema>;
 
@@ -76,7 +78,7 @@ export const mySessionListSchema = z.object({
     z.object({
       id: z.string(),
       is_current: z.boolean(),
-      address: z.string().nullable().describe("That signed in"),
+      address: z.string().nullable().describe("The session of this request"),
       user_agent: z.string().nullable(),
       created_at: z.string(),
       expires_at: z.string(),
@@ -89,7 +91,7 @@ const newPasswordSchema = z.string().min(10, "must have at least 10 characters")
 
 export const requestResetSchema = z.strictObject({ email: z.string().min(3).max(256) });
 export const setPasswordSchema = z.strictObject({
-  token: z.string().min(1).max(256).describe("From the mail of an invitation or a reset"),
+  token: z.string().min(1).max(256).describe("From the email of an invitation or a password reset"),
   password: newPasswordSchema,
 });
 export const changePasswordSchema = z.strictObject({
@@ -100,11 +102,11 @@ export const confirmPasswordSchema = z.strictObject({ password: z.string().min(1
 export const totpCodeSchema = z.strictObject({ code: z.string().regex(/^\d{6}$/, "must be six digits") });
 
 export const totpSecretSchema = z.object({
-  secret: z.string().describe("Base32, for an authenticator app"),
-  address: z.string().describe("The same as `otpauth://`"),
+  secret: z.string().describe("Base32, to enter in an authenticator app"),
+  address: z.string().describe("The same secret as an `otpauth://` URI"),
 });
 export const recoveryCodesSchema = z.object({
-  recovery_codes: z.array(z.string()).describe("Each signs in once when the app is lost; shown this once"),
+  recovery_codes: z.array(z.string()).describe("Each signs in once if the app is lost; shown only once"),
 });
 
 export const keyScopes = ["ingest", "read", "admin"] as const;
@@ -117,10 +119,13 @@ export const keySchema = z.object({
   scopes: z.array(z.enum(keyScopes)),
   create_organizations: z.boolean(),
   see_prices: z.boolean(),
-  prefix: z.string().describe("The first characters, to recognise the key by"),
+  prefix: z.string().describe("The first characters, to recognize the key by"),
   created_at: z.string(),
   last_used_at: z.string().nullable(),
-  last_used_address: z.string().nullable().describe("From where; null where it was never used, or that is not known"),
+  last_used_address: z
+    .string()
+    .nullable()
+    .describe("The address it was last used from; null if it was never used or the address is unknown"),
   expires_at: z.string().nullable(),
   revoked_at: z.string().nullable(),
 });
@@ -130,12 +135,12 @@ export const createKeySchema = z.strictObject({
   name: z.string().min(1).max(256),
   node: nodeAddressSchema.optional(),
   scopes: z.array(z.enum(keyScopes)).min(1),
-  create_organizations: z.boolean().optional().describe("Default: what the caller itself may"),
+  create_organizations: z.boolean().optional().describe("Default: the scopes that the caller has"),
   see_prices: z
     .boolean()
     .optional()
     .describe(
-      "May the key see prices and revenue? Default: with the scope `admin` what the caller itself may, else no",
+      "Whether the key can see prices and revenue. Default: for the scope `admin`, the same as the caller; otherwise no",
     ),
   expires_at: dateTimeSchema.optional(),
 });
@@ -147,16 +152,16 @@ export const rotateKeySchema = z.strictObject({
     .min(0)
     .max(30 * 24 * 60 * 60)
     .default(24 * 60 * 60)
-    .describe("How long the old key is good beside the new one"),
+    .describe("How long the old key keeps working alongside the new one"),
   expires_at: dateTimeSchema
     .optional()
-    .describe("When the new key ends; default: as long from now as the old one was given, or never"),
+    .describe("When the new key expires. Default: after the same lifetime as the old key, or never"),
 });
 
 export const keyListSchema = z.object({ keys: z.array(keySchema), next_cursor: nextCursorSchema });
 export type KeyList = z.infer<typeof keyListSchema>;
 
 export const createdKeySchema = keySchema.extend({
-  key: z.string().describe("Shown this once; only its hash is kept"),
+  key: z.string().describe("Shown only once; only its hash is stored"),
 });
 export type CreatedKey = z.infer<typeof createdKeySchema>;

@@ -14,42 +14,44 @@ export const alertSchema = z.object({
   id: z.string(),
   rule: z
     .string()
-    .describe("Empty where the alert began while its node was not the reader's: then it has no name either"),
+    .describe("Empty if the alert started before its node belonged to the reader; then it has no name either"),
   rule_name: z.string(),
   kind: z.enum(ruleKinds),
   node: nodeAddressSchema,
   severity: z.enum(severities),
   state: z
     .enum(alertStates)
-    .describe("`pending`: it holds, but not for long enough yet; `no_data`: what it was evaluated by is missing"),
+    .describe(
+      "`pending`: the condition holds, but not yet for long enough. `no_data`: the data it is evaluated on is missing",
+    ),
   feature: z.string().nullable(),
   meter: z.string().nullable(),
   threshold: z
     .union([z.number(), z.string()])
     .nullable()
-    .describe("A quota's percent of the limit, else the rule's bound as a decimal"),
-  value: z.string().nullable().describe("When it was last evaluated"),
+    .describe("The percent of the limit for a quota; otherwise the rule's threshold as a decimal"),
+  value: z.string().nullable().describe("The value when it was last evaluated"),
   limit: z.string().nullable(),
   percent: z.string().nullable().describe("Percent of the limit, rounded down to 2 decimals"),
-  period: z.object({ start: z.string(), end: z.string() }).nullable().describe("The cycle that it is about"),
-  at: z.string().describe("When it began to hold, by the watermark"),
+  period: z.object({ start: z.string(), end: z.string() }).nullable().describe("The cycle it is about"),
+  at: z.string().describe("When the condition started to hold, by the watermark"),
   fired_at: z.string().nullable(),
   resolved_at: z.string().nullable(),
   acknowledged: z
     .object({
-      by: z.string().describe("`somebody else` where the node was not the reader's then"),
+      by: z.string().describe("`somebody else` if the node did not belong to the reader at the time"),
       at: z.string(),
     })
     .nullable(),
   snoozed_until: z.string().nullable(),
   explanation: z.string(),
-  watermark: z.string().describe("Up to where everything was known when it was last evaluated"),
-  url: z.string().describe("Where the dashboard shows it"),
+  watermark: z.string().describe("The watermark at the last evaluation"),
+  url: z.string().describe("Its page in the dashboard"),
   is_own: z
     .boolean()
     .optional()
     .describe(
-      "Whether its rule is of a node of the reader's: only then they may acknowledge and snooze it. In answers of /v1/alerts alone",
+      "Whether its rule belongs to one of the reader's nodes: only then can they acknowledge and snooze it. Only in answers of /v1/alerts",
     ),
 });
 export type Alert = z.infer<typeof alertSchema>;
@@ -64,5 +66,5 @@ export const alertListSchema = z.object({ alerts: z.array(alertSchema), next_cur
 export type AlertList = z.infer<typeof alertListSchema>;
 
 export const snoozeAlertSchema = z.strictObject({
-  until: dateTimeSchema.describe("No message is sent about it until then; at most a year ahead"),
+  until: dateTimeSchema.describe("No message about it is sent until then; at most a year ahead"),
 });

@@ -10,11 +10,11 @@ const maxLength = 500;
 
 const noteSchema = textSchema(maxLength)
   .refine((text) => text.trim() !== "", "must not be blank")
-  .describe("Plain text: markup in it means nothing");
-const atSchema = usageTimeSchema.describe("The instant of the node's usage that it is about");
+  .describe("Plain text; markup is not interpreted");
+const atSchema = usageTimeSchema.describe("The instant it marks in the node's usage");
 
 export const createAnnotationSchema = z.strictObject({
-  node: nodeAddressSchema.optional().describe("Whose figures it stands beside. Default: the caller's node"),
+  node: nodeAddressSchema.optional().describe("The node whose usage it is shown with. Default: the caller's node"),
   at: atSchema,
   text: noteSchema,
 });
@@ -27,7 +27,7 @@ export const annotationSchema = z.object({
   node: nodeAddressSchema,
   at: z.string(),
   text: z.string(),
-  author: z.string().describe("A user's e-mail address or a key's name"),
+  author: z.string().describe("A user's email address, or a key's name"),
   created_at: z.string(),
 });
 export type Annotation = z.infer<typeof annotationSchema>;
@@ -35,16 +35,16 @@ export type Annotation = z.infer<typeof annotationSchema>;
 export const annotationQuerySchema = z.strictObject({
   node: nodeAddressSchema
     .optional()
-    .describe("Those of this node alone, not of the nodes above or below it; default: the caller's"),
+    .describe("Only annotations of this node, not of nodes above or below it. Default: the caller's node"),
   from: z.string().optional().describe("RFC 3339 instant, date (its first instant in `tz`), or `now`"),
   to: z.string().optional().describe("Exclusive; the same forms"),
-  tz: timeZoneSchema.default("UTC").describe("IANA zone of dates"),
+  tz: timeZoneSchema.default("UTC").describe("IANA time zone of dates"),
   limit: z.coerce.number().int().min(1).max(1_000).default(200),
   cursor: cursorSchema,
 });
 
 export const annotationListSchema = z.object({
-  annotations: z.array(annotationSchema).describe("The latest instant first"),
+  annotations: z.array(annotationSchema).describe("Latest instant first"),
   next_cursor: nextCursorSchema,
 });
 export type AnnotationList = z.infer<typeof annotationListSchema>;

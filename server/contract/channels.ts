@@ -10,24 +10,28 @@ export type ChannelKind = (typeof channelKinds)[number];
 
 const named = (list: readonly string[]) => new Set(list.map((one) => one.toLowerCase())).size === list.length;
 
-export const mailAddressSchema = textSchema(254).pipe(z.email("must be an e-mail address"));
-const mailAddressesSchema = z.array(mailAddressSchema).min(1).max(50).refine(named, "must name each address once");
+export const mailAddressSchema = textSchema(254).pipe(z.email("must be an email address"));
+const mailAddressesSchema = z.array(mailAddressSchema).min(1).max(50).refine(named, "must name each address only once");
 export const phoneNumberSchema = z
   .string()
   .regex(/^\+[1-9]\d{6,14}$/, "must be a phone number in E.164 form, such as +14155550100");
-const phoneNumbersSchema = z.array(phoneNumberSchema).min(1).max(20).refine(named, "must name each number once");
-const targetUrlSchema = textSchema(2048).describe("http or https, of a public address unless the operator allows it");
+const phoneNumbersSchema = z.array(phoneNumberSchema).min(1).max(20).refine(named, "must name each number only once");
+const targetUrlSchema = textSchema(2048).describe(
+  "http or https, with a public address unless the operator allows others",
+);
 const monthlyCapSchema = z
   .int()
   .min(1)
   .max(100_000)
-  .describe("Messages a calendar month (UTC); what is beyond is not sent");
+  .describe("Messages per calendar month (UTC); any more are not sent");
 
 const common = {
   name: textSchema(256),
   node: nodeAddressSchema
     .optional()
-    .describe("Its node: it gets messages about this node and all below; default: the caller's"),
+    .describe(
+      "The node it belongs to: it receives messages about this node and everything below it. Default: the caller's node",
+    ),
   enabled: z.boolean().default(true),
 };
 
@@ -60,14 +64,14 @@ export const channelSchema = z.object({
   node: nodeAddressSchema,
   kind: z.enum(channelKinds),
   enabled: z.boolean(),
-  disabled_because: z.string().nullable().describe("Why the service switched it off; null where it did not"),
+  disabled_because: z.string().nullable().describe("Why the service disabled it; null if it did not"),
   to: z.array(z.string()).optional().describe("For `email` and `sms`"),
-  unsubscribed: z.array(z.string()).optional().describe("For `email`: those in `to` who have unsubscribed"),
+  unsubscribed: z.array(z.string()).optional().describe("For `email`: addresses in `to` that have unsubscribed"),
   url: z
     .string()
     .optional()
     .describe(
-      "For `webhook` and `slack`; shown whole only to those who may change the channel: whoever knows it may be able to write there",
+      "For `webhook` and `slack`. Shown in full only to callers who can change the channel, because anyone who knows it may be able to post to it",
     ),
   monthly_cap: z.int().optional().describe("For `sms`"),
   sent_this_month: z.int().optional().describe("For `sms`"),
@@ -84,7 +88,7 @@ export const createdChannelSchema = channelSchema.extend({
   secret: z
     .string()
     .optional()
-    .describe("For `webhook`: `whsec_…`, which its messages are signed with; shown this once"),
+    .describe("For `webhook`: the secret that signs its messages, `whsec_…`; shown only once"),
 });
 export type CreatedChannel = z.infer<typeof createdChannelSchema>;
 
@@ -92,13 +96,15 @@ export const channelListSchema = z.object({ channels: z.array(channelSchema), ne
 export type ChannelList = z.infer<typeof channelListSchema>;
 
 export const channelQuerySchema = z.strictObject({
-  node: nodeAddressSchema.optional().describe("Those of this node and below; default: the caller's"),
+  node: nodeAddressSchema.optional().describe("Channels of this node and below. Default: the caller's node"),
   kind: z.enum(channelKinds).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(defaultPageSize),
   cursor: cursorSchema,
 });
 
 export const testedChannelSchema = z.object({
-  delivery: z.string().describe("Its id: GET /v1/deliveries/{id} has its attempts and how it ended"),
-  deliveries: z.array(z.string()).describe("One for each address or number of the channel; the first is `delivery`"),
+  delivery: z.string().describe("Delivery ID: GET /v1/deliveries/{id} shows its attempts and outcome"),
+  deliveries: z
+    .array(z.string())
+    .describe("One for each address or number of the channel; the first equals `delivery`"),
 });

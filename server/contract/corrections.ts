@@ -6,11 +6,17 @@ import { storable } from "./text.ts";
 
 const source = storable(z.string().max(256))
   .optional()
-  .describe("A CloudEvent's source: with the id its identity. It may be left out where only one event has the id");
+  .describe(
+    "The source of a CloudEvent, which identifies the event together with its ID. Optional if only one event has this ID",
+  );
 const correctedEvent = {
-  organization: z.string().min(1).max(256).describe("The event's organization: an id is unique within one"),
+  organization: z
+    .string()
+    .min(1)
+    .max(256)
+    .describe("The event's organization; an ID is unique within one organization"),
   source,
-  time: instantSchema.optional().describe("The event's time, where it is known: an old event is found faster"),
+  time: instantSchema.optional().describe("The event's time, if known; makes finding an old event faster"),
   reason: z.string().min(1).max(1_000),
 };
 export const voidEventSchema = z.strictObject(correctedEvent);
@@ -19,8 +25,8 @@ export const amendEventSchema = z.strictObject({
   ...correctedEvent,
   changes: z
     .record(z.string(), z.unknown())
-    .refine((changes) => Object.keys(changes).length > 0, "names no field")
-    .describe("The fields of the event that change, as an emitter would send them; null takes one away"),
+    .refine((changes) => Object.keys(changes).length > 0, "must name at least one field")
+    .describe("The fields to change, as an emitter would send them; null removes a field"),
 });
 
 /** The event as it was sent, or as it was amended. */
@@ -34,21 +40,23 @@ export const correctionSchema = z.object({
   reason: z.string(),
   actor: z.object({ kind: z.string(), id: z.string(), name: z.string() }),
   at: z.string(),
-  applied_at: z.string().nullable().describe("When queries showed it; null: not yet"),
-  before: correctedRecordSchema.nullable().describe("null: it was an event of what the caller does not see"),
+  applied_at: z.string().nullable().describe("When queries reflected it; null: not yet"),
+  before: correctedRecordSchema.nullable().describe("null: the event belonged to a node the caller cannot see"),
   after: correctedRecordSchema
     .nullable()
-    .describe("null: the event was voided, or is one of what the caller does not see"),
+    .describe("null: the event was voided, or belongs to a node the caller cannot see"),
 });
 export type CorrectionAnswer = z.infer<typeof correctionSchema>;
 
 export const eventQuerySchema = z.strictObject({
   organization: z.string().min(1).max(256),
   source,
-  time: instantSchema.optional().describe("The event's time, where it is known: an old event is found faster"),
+  time: instantSchema.optional().describe("The event's time, if known; makes finding an old event faster"),
 });
 
 export const eventHistorySchema = z.object({
-  event: correctedRecordSchema.nullable().describe("As it counts now; null: it was voided, or moved elsewhere"),
-  corrections: z.array(correctionSchema).describe("The oldest first"),
+  event: correctedRecordSchema
+    .nullable()
+    .describe("The event as it counts now; null if it was voided or moved to another node"),
+  corrections: z.array(correctionSchema).describe("Oldest first"),
 });

@@ -30,4 +30,4 @@ export function decimalsOf(currency: string): number {
   return decimalsOfCurrencies.get(currency) ?? 2;
 }
 
-export const currencySchema = z.string().regex(/^[A-Z]{3}$/, "must be a currency code of ISO 4217, such as EUR");
+export const currencySchema = z.string().regex(/^[A-Z]{3}$/, "must be an ISO 4217 currency code, such as EUR");

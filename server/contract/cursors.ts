@@ -9,12 +9,12 @@ export const cursorSchema = z
   .string()
   .max(longestCursor)
   .optional()
-  .describe("`next_cursor` of the page before, with the same other parameters");
+  .describe("`next_cursor` of the previous page; all other parameters must stay the same");
 
 export const nextCursorSchema = z
   .string()
   .nullable()
-  .describe("Ask with `cursor` set to this for the next page; null on the last");
+  .describe("Pass it as `cursor` to get the next page; null on the last page");
 
 /** The parameters of a list that has no others. */
 export const pagedQuerySchema = z.strictObject({

@@ -7,13 +7,13 @@ import { timeZoneSchema } from "./time-zones.ts";
 export const maxLateDays = 100;
 
 export const dataChangesQuerySchema = z.strictObject({
-  node: nodeAddressSchema.optional().describe("This node and all below it; default: the caller's node"),
+  node: nodeAddressSchema.optional().describe("This node and everything below it. Default: the caller's node"),
   from: z
     .string()
     .optional()
     .describe("RFC 3339 instant, date (its first instant in `tz`), or `now`; default: 30 days before `to`"),
   to: z.string().optional().describe("Exclusive; the same forms; default `now`"),
-  tz: timeZoneSchema.default("UTC").describe("IANA zone of the days"),
+  tz: timeZoneSchema.default("UTC").describe("IANA time zone of the days"),
 });
 
 const dayShape = { start: z.string(), end: z.string(), events: z.int() };
@@ -24,13 +24,13 @@ export const dataChangesSchema = z.object({
   to: z.string(),
   tz: z.string(),
   corrected: z
-    .array(z.object({ ...dayShape, last_at: z.string().describe("When the last of them was corrected") }))
-    .describe("Days whose events were voided or amended, by the time that these had; days without any are left out"),
+    .array(z.object({ ...dayShape, last_at: z.string().describe("When the last of these events was corrected") }))
+    .describe("Days whose events were voided or amended, by the time of the events; days without any are left out"),
   late: z
     .array(z.object(dayShape))
     .nullable()
     .describe(
-      `Days on which events came a day or more after their time, so that figures of days before changed; null of a range longer than ${maxLateDays} days`,
+      `Days on which events arrived a day or more after their time, which changed the values of earlier days; null for a range longer than ${maxLateDays} days`,
     ),
 });
 export type DataChanges = z.infer<typeof dataChangesSchema>;

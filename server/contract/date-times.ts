@@ -12,7 +12,7 @@ const lastMs = Date.parse("2199-12-31T23:59:59.999Z");
  */
 export const isAskable = (ms: number): boolean => ms >= firstMs && ms <= lastMs;
 
-export const askableMessage = "must be an instant of the years 1900 to 2199";
+export const askableMessage = "must be an instant in the years 1900 to 2199";
 
 /** The ms since 1970 UTC of an RFC 3339 instant, its seconds may be left out; NaN where no calendar has it. */
 export function readDateTime(text: string): number {
@@ -29,7 +29,7 @@ function inUtc(text: string): string {
 export const dateTimeSchema = z
   .string()
   .refine((text) => !Number.isNaN(readDateTime(text)), {
-    error: "must be an RFC 3339 instant with an offset that the calendar has",
+    error: "must be an RFC 3339 instant with an offset, on a date that exists",
     abort: true,
   })
   .refine((text) => isAskable(readDateTime(text)), askableMessage)
@@ -39,5 +39,5 @@ export const dateTimeSchema = z
 /** Since when something holds that usage is counted by: not before the first instant that an event may have. */
 export const usageTimeSchema = dateTimeSchema.refine(
   (text) => Date.parse(text) >= Date.parse(limits.oldestTime),
-  `must not lie before ${limits.oldestTime.slice(0, 4)}: no usage does`,
+  `must not be before ${limits.oldestTime.slice(0, 4)}, because there is no earlier usage`,
 );

@@ -36,50 +36,53 @@ export const definitionLimits = {
 } as const;
 
 const ofNode = { max_of_node: z.int() };
-const ofTenant = { ...ofNode, max_of_tenant: z.int().describe("For all below one node right below the root") };
+const ofTenant = {
+  ...ofNode,
+  max_of_tenant: z.int().describe("For everything below one node directly below the root"),
+};
 
 const sizes = {
   max_bytes: z.int().describe("Length of one, as JSON"),
-  max_bytes_of_tenant: z.int().describe("Length of all that a tenant has, as JSON"),
+  max_bytes_of_tenant: z.int().describe("Total length for one tenant, as JSON"),
 };
 
 const versioned = {
   ...ofTenant,
-  max_versions: z.int().describe("Versions that one may have"),
+  max_versions: z.int().describe("Versions of one"),
   max_bytes: z.int().describe("Length of one version, as JSON"),
-  max_bytes_of_tenant: z.int().describe("Length of all versions that a tenant has, as JSON"),
+  max_bytes_of_tenant: z.int().describe("Total length of all versions for one tenant, as JSON"),
 };
 
 export const definitionLimitsSchema = z.object({
-  nodes: z.object({ max_of_tenant: ofTenant.max_of_tenant }).describe("Agents of organizations not counted"),
+  nodes: z.object({ max_of_tenant: ofTenant.max_of_tenant }).describe("Agents of organizations are not counted"),
   meters: z.object(versioned),
   plans: z.object(versioned),
   models: z.object(ofTenant),
-  subscriptions: z.object({ ...ofNode, max_plan_changes: z.int().describe("Changes of plan that one may have") }),
+  subscriptions: z.object({ ...ofNode, max_plan_changes: z.int().describe("Plan changes of one subscription") }),
   keys: z
     .object({
       ...ofTenant,
-      max_with_ended: z.int().describe("Per node, those that were revoked or have ended included"),
+      max_with_ended: z.int().describe("Per node, including revoked and expired ones"),
     })
-    .describe("In force"),
+    .describe("Active ones"),
   roles: z
-    .object({ ...ofTenant, max_of_user: z.int().describe("Roles that one user may have, or be offered together") })
-    .describe("Roles of users, those that are offered included"),
+    .object({ ...ofTenant, max_of_user: z.int().describe("Roles of one user, or offered together") })
+    .describe("Roles of all users, including offered ones"),
   rules: z.object({ ...ofTenant, ...sizes }),
   channels: z.object(ofTenant),
   reports: z.object(ofNode),
   schedules: z.object(ofTenant),
   views: z.object(ofTenant),
-  view_links: z.object(ofTenant).describe("In force"),
-  fields: z.object(sizes).describe("Custom fields: those of one node, and of all nodes that a tenant has"),
+  view_links: z.object(ofTenant).describe("Active ones"),
+  fields: z.object(sizes).describe("Custom fields, per node and per tenant"),
   idempotency_keys: z
     .object({
       max_of_caller: z.int(),
       max_of_tenant: ofTenant.max_of_tenant,
-      max_bytes: z.int().describe("Length of an answer that is kept"),
-      max_bytes_of_tenant: z.int().describe("Length of all answers that are kept for a tenant"),
+      max_bytes: z.int().describe("Length of one stored answer"),
+      max_bytes_of_tenant: z.int().describe("Total length of stored answers for one tenant"),
     })
-    .describe("Within a day"),
+    .describe("Within one day"),
   annotations: z.object(ofTenant),
 });
 

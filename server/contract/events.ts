@@ -54,10 +54,10 @@ export const limitsSchema = z.object({
     max_figures: z.int().describe("In one answer: nodes × meters × groups × windows"),
     max_windows: z.int(),
     max_meters: z.int(),
-    max_seconds: z.int().describe("That one may take until its answer begins"),
-    max_at_once: z.int().describe("For one key or user; more wait"),
-    max_at_once_of_tenant: z.int().describe("For all below one node right below the root"),
-    max_waiting: z.int().describe("For one key or user; more are answered 429"),
+    max_seconds: z.int().describe("How long one may take until its answer starts"),
+    max_at_once: z.int().describe("For one key or user; others wait"),
+    max_at_once_of_tenant: z.int().describe("For everything below one node directly below the root"),
+    max_waiting: z.int().describe("For one key or user; any more get 429"),
   }),
   live: z.object({
     max_sockets: z.int().describe("For one key or user"),
@@ -67,9 +67,9 @@ export const limitsSchema = z.object({
   definitions: definitionLimitsSchema,
   rebuilds: z.object({ max_waiting_of_tenant: z.int(), max_waiting: z.int() }),
   created_nodes: z.object({
-    of_emitter: creationRateSchema.describe("Organizations that events of one key create"),
-    of_tenant: creationRateSchema.describe("Nodes made below one node right below the root"),
-    of_operator: creationRateSchema.describe("Nodes made right below the root"),
+    of_emitter: creationRateSchema.describe("Organizations created by the events of one key"),
+    of_tenant: creationRateSchema.describe("Nodes created below one node directly below the root"),
+    of_operator: creationRateSchema.describe("Nodes created directly below the root"),
   }),
 });
 
@@ -92,7 +92,7 @@ export const decimalPattern = /^[+-]?\d+(?:\.\d+)?$/;
 export const decimalSchema = z
   .union([z.string().max(limits.maxStringLength).regex(decimalPattern, "must be a decimal"), z.number()])
   .describe(
-    `A decimal of up to ${limits.maxValueIntegerDigits} digits before the point, kept exactly as its text says; decimals beyond the ninth are rounded half to even, with the warning \`rounded\``,
+    `A decimal with up to ${limits.maxValueIntegerDigits} digits before the point, kept exactly as written; decimals after the ninth are rounded half to even, with the warning \`rounded\``,
   );
 
 export const propertyValueSchema = z.union([
@@ -100,7 +100,7 @@ export const propertyValueSchema = z.union([
   z
     .number()
     .describe(
-      `Kept exactly as its text says, up to ${limits.maxPropertyIntegerDigits} digits before the point; decimals beyond the ninth are rounded half to even`,
+      `Kept exactly as written, with up to ${limits.maxPropertyIntegerDigits} digits before the point; decimals after the ninth are rounded half to even`,
     ),
   z.boolean(),
 ]);
@@ -120,7 +120,7 @@ export const usageEventSchema = z.strictObject({
   value: decimalSchema.optional(),
   seconds: decimalSchema
     .optional()
-    .describe("In place of `value`, of types whose value is minutes; divided by 60 once, where a figure is written"),
+    .describe("Instead of `value`, for types whose value is in minutes; divided by 60 once, when a value is returned"),
   properties: z
     .record(text, propertyValueSchema)
     .refine(
@@ -183,10 +183,10 @@ export type Warning = z.infer<typeof warningSchema>;
 
 export const verdictSchema = z.object({
   accepted: z.int(),
-  duplicates: z.int().describe("Events that were already taken before with the same body; counted once"),
+  duplicates: z.int().describe("Events already accepted before with the same body; counted once"),
   rejected: z.array(rejectionSchema),
   warnings: z.array(warningSchema),
   watermark: z.string().describe("Every event accepted up to this instant is visible in queries"),
-  dry_run: z.literal(true).optional().describe("With `dry_run=true`: what the verdict would be; nothing was taken"),
+  dry_run: z.literal(true).optional().describe("With `dry_run=true`: what the verdict would be; nothing was accepted"),
 });
 export type Verdict = z.infer<typeof verdictSchema>;

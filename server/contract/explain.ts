@@ -11,11 +11,11 @@ import { meterUsageSchema } from "./usage.ts";
 export const explainQuerySchema = queryWithFilters({
   meter: z.string().min(1).describe("One meter"),
   node: nodeAddressSchema.optional().describe("Defaults to the caller's node"),
-  from: z.string().describe("Where the window starts: RFC 3339 instant, or a date (its first instant in `tz`)"),
+  from: z.string().describe("Start of the window: an RFC 3339 instant, or a date (its first instant in `tz`)"),
   to: z.string().default("now").describe("Exclusive"),
   tz: timeZoneSchema.default("UTC").describe("IANA time zone"),
-  limit: z.coerce.number().int().min(1).max(1_000).default(20).describe("Events of the sample"),
-  cursor: cursorSchema.describe("`next_cursor` of the sample before: leads to all of them"),
+  limit: z.coerce.number().int().min(1).max(1_000).default(20).describe("Number of events in the sample"),
+  cursor: cursorSchema.describe("`next_cursor` of the previous sample; repeat to get all events"),
 });
 
 export const explainAnswerSchema = z.object({
@@ -23,18 +23,20 @@ export const explainAnswerSchema = z.object({
   from: z.string(),
   to: z.string(),
   tz: z.string(),
-  watermark: z.string().describe("Every event accepted up to this instant is in the figure"),
+  watermark: z.string().describe("Every event accepted up to this instant is included"),
   meter: meterSchema,
   figure: meterUsageSchema.omit({ series: true, groups: true, comparison: true, unit: true, meter: true }),
   events: z.object({
     count: z
       .int()
-      .describe("Those behind the figure; of a level also what began before the window and reaches into it"),
+      .describe(
+        "The events behind the value; for a level, including those that began before the window and reach into it",
+      ),
     last_received_at: z.string().nullable(),
-    sample: z.array(correctedRecordSchema.extend({ received_at: z.string() })).describe("The newest first"),
+    sample: z.array(correctedRecordSchema.extend({ received_at: z.string() })).describe("Newest first"),
     next_cursor: nextCursorSchema,
   }),
   corrections: z
     .array(correctionSchema)
-    .describe("The newest 100 corrections of events that are or were in the window, the oldest first"),
+    .describe("The 100 newest corrections of events that are or were in the window, oldest first"),
 });

@@ -11,7 +11,7 @@ export const filterOperators = ["eq", "in", "not", "prefix"] as const;
 export const filterGrammar = [
   "Filters: `filter[dimension]=a` or `=a,b` (one of them), `filter[dimension][not]=a,b` (none of them),",
   "`filter[dimension][prefix]=a`, `filter[dimension][eq]=a,b` (exactly this text, commas and all).",
-  "A parameter that is given again adds values; different parameters must all hold. An empty value stands for `not given`.",
+  "Repeating a parameter adds values; different parameters must all match. An empty value matches events where it is not set.",
 ].join(" ");
 
 const filterParameter = /^filter\[/;

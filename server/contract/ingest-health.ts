@@ -36,11 +36,11 @@ export const ingestHealthQuerySchema = z.strictObject({
 
 const counts = {
   accepted: z.int(),
-  duplicates: z.int().describe("Repeats of events that were taken before; counted in usage once"),
+  duplicates: z.int().describe("Repeats of events already accepted; counted in usage once"),
   rejected: z.int(),
-  late: z.int().describe("Accepted a minute or more after their time"),
-  unmatched: z.int().describe("Accepted with a type that no meter knew then"),
-  warned: z.int().describe("Warnings about accepted events: what may count otherwise than was meant"),
+  late: z.int().describe("Accepted at least a minute after their time"),
+  unmatched: z.int().describe("Accepted with a type that no meter used at the time"),
+  warned: z.int().describe("Warnings about accepted events that might not count as intended"),
 };
 const detailed = {
   ...counts,
@@ -49,7 +49,7 @@ const detailed = {
     .describe("By reason; reasons without events are left out"),
   late_by: z
     .partialRecord(z.enum(latenessReasons as [LatenessReason, ...LatenessReason[]]), z.int())
-    .describe("By the largest bound that their lateness reached"),
+    .describe("By the largest bound their lateness reached"),
   warned_by: z.partialRecord(z.enum(warningCodes), z.int()).describe("By code"),
 };
 const detailedSchema = z.object(detailed);
@@ -59,8 +59,8 @@ export const windowCountsSchema = z.object({ start: z.string(), end: z.string(),
 
 export const ingestHealthSchema = z.object({
   node: nodeAddressSchema,
-  from: z.string().describe("The first minute that is counted"),
-  to: z.string().describe("Exclusive: the end of the last minute that is counted"),
+  from: z.string().describe("The first minute counted"),
+  to: z.string().describe("Exclusive: the end of the last minute counted"),
   tz: z.string(),
   window: z.enum(ingestWindows),
   watermark: z.string().describe("Every event accepted up to this instant is counted"),
@@ -69,12 +69,14 @@ export const ingestHealthSchema = z.object({
   groups: z
     .array(
       z.object({
-        key: z.string().describe("A key's id, or an organization; empty for events that named none that exists"),
+        key: z
+          .string()
+          .describe("A key's ID, or an organization; empty for events that named no existing organization"),
         ...detailed,
       }),
     )
     .optional()
-    .describe("The 100 with the most events, the largest first"),
+    .describe("The 100 with the most events, largest first"),
   freshness: z
     .object({
       p50_ms: z.number(),
@@ -83,7 +85,7 @@ export const ingestHealthSchema = z.object({
     })
     .nullable()
     .describe(
-      "From receipt until queries saw it, as the service was in this range: up to five seconds for few events that nobody watched; null when none came for the node",
+      "Time from receipt until queries showed it, for the whole service in this range; up to five seconds for a few events nobody was watching. Null if no event arrived for the node",
     ),
 });
 export type IngestHealth = z.infer<typeof ingestHealthSchema>;

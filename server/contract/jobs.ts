@@ -11,25 +11,25 @@ export type JobStep = (typeof jobSteps)[number];
 
 export const jobsQuerySchema = queryWithFilters({
   ...pageQuery,
-  from: pageQuery.from.describe("Bounds the last change; forms as in /v1/usage; default: no bound"),
+  from: pageQuery.from.describe("Bounds for the latest change; same forms as in /v1/usage. Default: unbounded"),
 });
 
 export const jobSchema = z.object({
   organization: z.string(),
   job: z.string(),
-  status: z.enum(jobSteps).describe("What its latest event says"),
-  changed_at: z.string().describe("The time of its latest event"),
-  requested_at: z.string().nullable().describe("The first request"),
-  started_at: z.string().nullable().describe("The latest start"),
+  status: z.enum(jobSteps).describe("According to its latest event"),
+  changed_at: z.string().describe("Time of its latest event"),
+  requested_at: z.string().nullable().describe("Time of the first request"),
+  started_at: z.string().nullable().describe("Time of the latest start"),
   completed_at: z.string().nullable(),
   failed_at: z.string().nullable(),
   duration_ms: z
     .int()
     .nullable()
     .describe(
-      "How long a completed or failed job took from its start, or its request where no start is known; null otherwise",
+      "How long a completed or failed job took from its start, or from its request if no start is known; otherwise null",
     ),
-  minutes: z.string().nullable().describe("The value that its latest completion carried, an exact decimal"),
+  minutes: z.string().nullable().describe("The value in its latest completion, an exact decimal"),
   model: z.string().nullable(),
   language: z.string().nullable(),
   kind: z.string().nullable(),

@@ -39,7 +39,7 @@ export const liveQuerySchema = z.strictObject({
     .min(1)
     .max(maxRooms)
     .default(usualRooms)
-    .describe(`How many rooms at most; default ${usualRooms}`),
+    .describe(`Maximum number of rooms; default ${usualRooms}`),
 });
 
 export const liveAnswerSchema = z.object({
@@ -49,7 +49,7 @@ export const liveAnswerSchema = z.object({
   levels: liveLevelsSchema,
   rooms: z
     .array(liveRoomSchema)
-    .describe(`The longest-running live rooms, at most as many as \`rooms\` asks for, over the socket ${usualRooms}`),
+    .describe(`The longest-running live rooms, at most as many as \`rooms\` allows; on the socket, ${usualRooms}`),
 });
 export type LiveAnswer = z.infer<typeof liveAnswerSchema>;
 

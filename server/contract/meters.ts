@@ -8,7 +8,10 @@ export const aggregations = ["count", "sum", "average", "unique", "max", "latest
 
 const name = z
   .string()
-  .regex(/^[a-z][a-z0-9_]{0,63}$/, "must be a lower-case letter, then letters, digits or _, 64 at most");
+  .regex(
+    /^[a-z][a-z0-9_]{0,63}$/,
+    "must be a lower-case letter followed by letters, digits or _, with at most 64 characters",
+  );
 const dimension = z.string().min(1).max(256);
 
 const eventsMeterSchema = z.strictObject({
@@ -23,11 +26,15 @@ const eventsMeterSchema = z.strictObject({
     .min(1)
     .max(256)
     .default("value")
-    .describe("What is added up or compared: `value`, or the name of a property that is a number"),
+    .describe("What is summed or compared: `value`, or the name of a numeric property"),
   unique_of: dimension.optional().describe("For `unique`: the property or field whose values are counted"),
-  lowered_by: z.array(z.string().min(1).max(256)).max(50).default([]).describe("For `level`: the types that lower it"),
-  each: z.boolean().default(false).describe("For `level`: every event counts one, whatever its value"),
-  dimensions: z.array(dimension).max(50).default([]).describe("Properties that it may be grouped and filtered by"),
+  lowered_by: z
+    .array(z.string().min(1).max(256))
+    .max(50)
+    .default([])
+    .describe("For `level`: the event types that lower it"),
+  each: z.boolean().default(false).describe("For `level`: every event counts as one, whatever its value"),
+  dimensions: z.array(dimension).max(50).default([]).describe("Properties it can be grouped and filtered by"),
   filters: z
     .array(
       z.strictObject({
@@ -38,7 +45,7 @@ const eventsMeterSchema = z.strictObject({
     )
     .max(20)
     .default([])
-    .describe("Only events that pass all of these count"),
+    .describe("Only events that match all of these count"),
 });
 
 const definition = {
@@ -51,10 +58,8 @@ const definition = {
     .min(1)
     .max(1_000)
     .optional()
-    .describe("Meters, numbers, + - * / and brackets: `participation_minutes / sessions`"),
-  effective_from: dateTimeSchema
-    .optional()
-    .describe("Questions about a range that ends later are answered by this version; default: every question"),
+    .describe("Meters, numbers, + - * / and parentheses: `participation_minutes / sessions`"),
+  effective_from: dateTimeSchema.optional().describe("Ranges that end later use this version. Default: all ranges"),
 };
 const isOneOf = ({ events, formula }: { events?: unknown; formula?: unknown }) =>
   (events === undefined) !== (formula === undefined);
@@ -75,17 +80,19 @@ export const meterSchema = z.object({
   title: z.string(),
   unit: z.string(),
   description: z.string(),
-  dimensions: z.array(z.string()).describe("What it may be grouped and filtered by"),
+  dimensions: z.array(z.string()).describe("What it can be grouped and filtered by"),
   adds_up: z
     .boolean()
     .describe(
-      "Whether a range's figure is the sum of its parts'; not so for peaks, levels, averages, distinct counts and formulas",
+      "Whether the value of a range is the sum of its parts; false for peaks, levels, averages, distinct counts and formulas",
     ),
-  rule: z.string().describe("How events become the figure"),
+  rule: z.string().describe("How events become the value"),
   types: z.array(z.string()).describe("The event types behind it"),
   freshness: z.string(),
-  version: z.int().nullable().describe("Counts up for meters that users made; null: built in"),
-  node: nodeAddressSchema.nullable().describe("Whose meter it is: for questions about this node and those below it"),
+  version: z.int().nullable().describe("Increases for meters created by users; null: built in"),
+  node: nodeAddressSchema
+    .nullable()
+    .describe("The node it belongs to: available for queries about this node and those below it"),
 });
 export type MeterSummary = z.infer<typeof meterSchema>;
 
@@ -108,7 +115,7 @@ export const customMeterSchema = z.object({
         formula: z.string().optional(),
       }),
     )
-    .describe("The newest first"),
+    .describe("Newest first"),
   retired_at: z.string().nullable(),
 });
 export type CustomMeterAnswer = z.infer<typeof customMeterSchema>;

@@ -10,11 +10,11 @@ const nameSchema = textSchema(256);
 const descriptionSchema = textSchema(1_000, 0);
 
 export const createModelSchema = z.strictObject({
-  model: nameSchema.describe("The `model` that events carry"),
-  name: nameSchema.describe("What people call it"),
+  model: nameSchema.describe("The `model` value in events"),
+  name: nameSchema.describe("The display name"),
   node: nodeAddressSchema
     .optional()
-    .describe("Whose it is; a node shares it with all below it. Default: the caller's node"),
+    .describe("The node it belongs to; a node shares it with everything below. Default: the caller's node"),
   tier: z.enum(modelTiers).default("custom"),
   description: descriptionSchema.default(""),
 });
@@ -31,7 +31,9 @@ export const modelSchema = z.object({
   model: z.string(),
   name: z.string(),
   node: nodeAddressSchema,
-  is_own: z.boolean().describe("Within the caller's nodes; else it is shared by one above"),
+  is_own: z
+    .boolean()
+    .describe("Whether it belongs to one of the caller's nodes; otherwise it is shared by a node above"),
   tier: z.enum(modelTiers),
   description: z.string(),
   created_at: z.string(),
@@ -43,6 +45,6 @@ export const modelQuerySchema = z.strictObject({
   node: nodeAddressSchema
     .optional()
     .describe(
-      "Those that are known at this node: its own, those below it and those shared from above; default: the caller's",
+      "Models available at this node: its own, those below it, and those shared from above. Default: the caller's node",
     ),
 });

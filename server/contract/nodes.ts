@@ -10,7 +10,7 @@ import { recordByWords } from "./words.ts";
 export const nodeAddressSchema = z
   .string()
   .max(1_600)
-  .refine(isAddress, "must be `all` or `kind:id`, in which `/` and `%` of an id are percent-encoded")
+  .refine(isAddress, "must be `all` or `kind:id`, with `/` and `%` in an ID percent-encoded")
   .overwrite((address) => (isAddress(address) ? addressOf(parseNode(address)) : address));
 export type NodeAddress = z.infer<typeof nodeAddressSchema>;
 
@@ -32,23 +32,23 @@ export type NodeStatus = (typeof nodeStatuses)[number];
 const nameSchema = textSchema(256);
 
 const nodeFieldsSchema = recordByWords(textSchema(64), z.union([textSchema(1024, 0), z.number(), z.boolean()]))
-  .refine((fields) => Object.keys(fields).length <= 50, "must be at most 50 fields")
+  .refine((fields) => Object.keys(fields).length <= 50, "must have at most 50 fields")
   .describe("Custom fields");
 export type NodeFields = z.infer<typeof nodeFieldsSchema>;
 
 export const maxLogoBytes = 200_000;
 export const brandingSchema = z.strictObject({
-  name: textSchema(100).optional().describe("In place of Tidemark's, at the head of reports and mails"),
+  name: textSchema(100).optional().describe("Shown instead of Tidemark in the header of reports and emails"),
   color: z
     .string()
     .regex(/^#[0-9a-fA-F]{6}$/, "must be a colour such as #0f766e")
     .optional(),
   logo: z
     .string()
-    .max(280_000, "must be 200 kB at most")
-    .regex(/^data:image\/(?:png|jpeg);base64,[A-Za-z0-9+/]+={0,2}$/, "must be a PNG or a JPEG as a data: URL")
+    .max(280_000, "must be at most 200 kB")
+    .regex(/^data:image\/(?:png|jpeg);base64,[A-Za-z0-9+/]+={0,2}$/, "must be a PNG or JPEG as a data: URL")
     .optional()
-    .describe("A `data:` URL of a PNG or JPEG, at most 200 kB and 2,000 pixels wide and high"),
+    .describe("A `data:` URL of a PNG or JPEG of at most 200 kB, and 2,000 pixels wide and high"),
 });
 export type Branding = z.infer<typeof brandingSchema>;
 
@@ -66,18 +66,21 @@ export const nodeSchema = z.object({
 export type Node = z.infer<typeof nodeSchema>;
 
 export const nodeDetailSchema = nodeSchema.extend({
-  branding: brandingSchema.nullable().describe("The node's own; null: as above it"),
-  report_days: z.int().nullable().describe("For how many days its reports are kept; null: as above it, 90 in the end"),
+  branding: brandingSchema.nullable().describe("The node's own branding; null: inherited from above"),
+  report_days: z
+    .int()
+    .nullable()
+    .describe("How many days its reports are kept; null: inherited from above, 90 if no node sets it"),
 });
 export type NodeDetail = z.infer<typeof nodeDetailSchema>;
 
 export const nodeQuerySchema = z.strictObject({
   parent: nodeAddressSchema
     .optional()
-    .describe("Only the nodes right below this one; default: the caller's node and all below it"),
+    .describe("Only the nodes directly below this one. Default: the caller's node and everything below it"),
   kind: z.enum(nodeKinds).optional(),
   status: z.enum(nodeStatuses).optional(),
-  search: z.string().min(1).max(256).optional().describe("Part of a name, id or external id, in any case"),
+  search: z.string().min(1).max(256).optional().describe("Part of a name, ID or external ID; case does not matter"),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
   cursor: cursorSchema,
 });
@@ -92,8 +95,8 @@ const statusSchema = z
   .enum(nodeStatuses)
   .describe(
     [
-      "Holds for everything below too. `suspended`: entitlements are denied, its own people and keys read and send usage but",
-      "change nothing. `cancelled`: they do not read either. Usage that arrives is metered in any case, with a warning.",
+      "Applies to everything below too. `suspended`: entitlements are denied, and its people and keys can read and send usage but",
+      "change nothing. `cancelled`: they cannot read either. Usage that arrives is always metered, with a warning.",
     ].join(" "),
   );
 
@@ -116,29 +119,35 @@ export const changeNodeSchema = z.strictObject({
   branding: brandingSchema
     .nullable()
     .optional()
-    .describe("How reports and their mails look, of the node and of all below without their own; replaces all of it"),
+    .describe(
+      "How reports and their emails look, for the node and everything below without branding of its own; replaces all of it",
+    ),
   report_days: z
     .int()
     .min(1)
     .max(3_650)
     .nullable()
     .optional()
-    .describe("For how many days reports made from now on are kept, of the node and of all below without their own"),
+    .describe(
+      "How many days reports created from now on are kept, for the node and everything below without its own setting",
+    ),
   parent: nodeAddressSchema
     .optional()
-    .describe("Moves the node and all below it; usage until then stays with the parent it had"),
+    .describe("Moves the node and everything below it; usage before the move stays with the previous parent"),
   effective_from: usageTimeSchema
     .optional()
-    .describe("When the move takes effect, from 2000 on; in the past, stored usage since then follows. Default: now"),
+    .describe(
+      "When the move takes effect, from 2000 on. If it is in the past, stored usage since then moves too. Default: now",
+    ),
 });
 export type ChangeNode = z.infer<typeof changeNodeSchema>;
 
 export const importAnswerSchema = z.object({
   dry_run: z.boolean(),
-  created: z.int().describe("Nodes that were made, or with `dry_run` would be"),
-  unchanged: z.int().describe("Nodes that were there already, with the same name and parent"),
+  created: z.int().describe("Nodes that were created, or would be with `dry_run`"),
+  unchanged: z.int().describe("Nodes that already existed with the same name and parent"),
   errors: z
     .array(z.object({ line: z.int(), field: z.string(), message: z.string() }))
-    .describe("The first hundred; with any nothing was imported"),
+    .describe("The first hundred; if there are any, nothing was imported"),
 });
 export type ImportAnswer = z.infer<typeof importAnswerSchema>;

@@ -14,10 +14,10 @@ const choiceFields = {
 };
 export const notificationChoiceSchema = z.object({
   ...choiceFields,
-  bell: z.enum(bellChoices).describe("The bell of the dashboard"),
+  bell: z.enum(bellChoices).describe("The dashboard's bell"),
   mail: z
     .enum(mailChoices)
-    .describe("Mail to the address of the account; `digest`: once a day, all of the day together"),
+    .describe("Email to the account's address; `digest`: once a day, with everything from that day"),
 });
 export type NotificationChoice = z.infer<typeof notificationChoiceSchema>;
 
@@ -25,18 +25,20 @@ const digestFields = {
   at: z
     .string()
     .regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, "must be HH:MM")
-    .describe("When the clock of `tz` shows this; a time that a clock change skips is the first instant after it"),
+    .describe("Time of day in `tz`; a time that a clock change skips is the first instant after it"),
   tz: timeZoneSchema,
 };
 
 export const notificationPreferencesSchema = z.object({
-  choices: z.array(notificationChoiceSchema).describe("One for every kind and severity"),
+  choices: z.array(notificationChoiceSchema).describe("One entry for every kind and severity"),
   digest: z.object(digestFields),
   next_digest_at: z.string(),
-  address: z.string().describe("Where mail goes"),
+  address: z.string().describe("Where email is sent"),
   unsubscribed: z
     .boolean()
-    .describe("Whether the link in one of these mails was followed: then none comes, whatever is chosen"),
+    .describe(
+      "Whether the person unsubscribed with the link in one of these emails: then none are sent, whatever is chosen",
+    ),
 });
 export type NotificationPreferences = z.infer<typeof notificationPreferencesSchema>;
 
@@ -51,8 +53,8 @@ export const changeNotificationPreferencesSchema = z.strictObject({
     )
     .max(ruleKinds.length * severities.length)
     .optional()
-    .describe("What is not named stays as it is"),
+    .describe("Anything not named stays as it is"),
   digest: z.strictObject(digestFields).optional(),
-  unsubscribed: z.literal(false).optional().describe("Lets mail come again"),
+  unsubscribed: z.literal(false).optional().describe("Resumes emails after unsubscribing"),
 });
 export type ChangeNotificationPreferences = z.infer<typeof changeNotificationPreferencesSchema>;

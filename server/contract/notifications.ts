@@ -12,20 +12,20 @@ export const notificationSchema = z.object({
   type: z.enum(notificationTypes),
   at: z.string(),
   read_at: z.string().nullable(),
-  text: z.string().describe("In one line what happened"),
-  alert: alertSchema.describe("As it is now; where several were sent together, the first of them"),
+  text: z.string().describe("What happened, in one line"),
+  alert: alertSchema.describe("Its current state; if several were sent together, that of the first"),
   others: z.int().describe("How many more alerts of the same rule were sent with it"),
 });
 export type Notification = z.infer<typeof notificationSchema>;
 
 export const notificationQuerySchema = z.strictObject({
-  unread: z.enum(["true", "false"]).optional().describe("Only those that were not read, or only those that were"),
+  unread: z.enum(["true", "false"]).optional().describe("Only unread ones, or only read ones"),
   limit: pageQuery.limit,
   cursor: pageQuery.cursor,
 });
 export const notificationListSchema = z.object({
   notifications: z.array(notificationSchema),
-  unread: z.int().describe("How many of all the caller's are not read"),
+  unread: z.int().describe("How many of the caller's notifications are unread"),
   next_cursor: nextCursorSchema,
 });
 

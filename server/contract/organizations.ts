@@ -23,25 +23,25 @@ const oneOrMore = <const Words extends readonly [string, ...string[]]>(words: Wo
     .optional();
 
 export const organizationQuerySchema = z.strictObject({
-  node: nodeAddressSchema.optional().describe("This node and all below it; default: the caller's node"),
+  node: nodeAddressSchema.optional().describe("This node and everything below it. Default: the caller's node"),
   search: z
     .string()
     .min(1)
     .max(256)
     .optional()
-    .describe("What names, ids and external ids contain, or begin their words with but for a typo or two"),
-  plan: z.string().max(2_000).optional().describe("Ids of plans, separated by commas; `none`: without a subscription"),
-  status: oneOrMore(nodeStatuses).describe("One or several, separated by commas"),
+    .describe("Text in names, IDs and external IDs; also matches the start of words with one or two typos"),
+  plan: z.string().max(2_000).optional().describe("Plan IDs, separated by commas; `none`: no subscription"),
+  status: oneOrMore(nodeStatuses).describe("One or more, separated by commas"),
   quota: oneOrMore(quotaFilters).describe(
-    "Status of the most used limit, one or several, separated by commas; `none`: nothing is limited",
+    "Status of the most used limit; one or more, separated by commas. `none`: no limits",
   ),
-  meter: z.string().min(1).max(100).default(defaultMeter).describe("What `usage` is of"),
-  tz: timeZoneSchema.default("UTC").describe("IANA zone of the month"),
+  meter: z.string().min(1).max(100).default(defaultMeter).describe("The meter that `usage` shows"),
+  tz: timeZoneSchema.default("UTC").describe("IANA time zone of the month"),
   sort: z
     .enum(organizationSorts)
     .optional()
-    .describe("Default: `relevance` with `search`, which puts the best matches first, else `name`"),
-  order: z.enum(["asc", "desc"]).optional().describe("Default: names from a to z, everything else the largest first"),
+    .describe("Default: `relevance` (best matches first) with `search`, otherwise `name`"),
+  order: z.enum(["asc", "desc"]).optional().describe("Default: names from A to Z, everything else largest first"),
   limit: z.coerce.number().int().min(1).max(1000).default(50),
   cursor: cursorSchema,
 });
@@ -51,26 +51,26 @@ export const organizationSchema = z.object({
   id: z.string(),
   name: z.string(),
   external_id: z.string().nullable(),
-  parent: nodeAddressSchema.nullable().describe("null where it is not the caller's to see"),
+  parent: nodeAddressSchema.nullable().describe("null if the caller cannot see it"),
   status: z.enum(nodeStatuses),
   plan: z
     .object({ id: z.string(), name: z.string(), version: z.int(), status: z.enum(subscriptionStatuses) })
     .nullable()
-    .describe("The plan of the running subscription"),
-  users: z.int().describe("With a role at the organization or one of its agents, who are not disabled"),
-  usage: figureSchema.describe("Usage of `meter` this month, as far as it was within the asked node"),
+    .describe("The plan of the current subscription"),
+  users: z.int().describe("People with a role at the organization or one of its agents, except disabled ones"),
+  usage: figureSchema.describe("Usage of `meter` this month, as far as it belonged to the requested node"),
   quota: z
     .object({
       status: z.enum(quotaStatuses),
       feature: z.string(),
-      title: z.string().describe("Of its meter"),
-      percent: z.string().nullable().describe("null of a limit of 0"),
+      title: z.string().describe("The meter's unit"),
+      percent: z.string().nullable().describe("null for a limit of 0"),
     })
     .nullable()
-    .describe("The most used limit of the billing cycle that runs; null where nothing is limited"),
+    .describe("The most used limit of the current billing cycle; null if nothing is limited"),
   missing: z
     .boolean()
-    .describe("Its limits could not be read: `quota` is null for that reason, and no filter of it matches"),
+    .describe("Its limits could not be read: `quota` is null for this reason, and no quota filter matches it"),
   created_at: z.string(),
 });
 export type Organization = z.infer<typeof organizationSchema>;
@@ -84,14 +84,12 @@ export const missingFiguresSchema = z
     total: z.int().describe("How many nodes"),
     nodes: z.array(nodeAddressSchema).max(mostMissingNamed).describe("The first of them"),
   })
-  .describe(
-    "Nodes whose limits or charges could not be read: they are missing from these figures, and are tried again",
-  );
+  .describe("Nodes whose limits or charges could not be read just now. They are missing here; the service retries");
 export type MissingFigures = z.infer<typeof missingFiguresSchema>;
 
 export const organizationListSchema = z.object({
   node: nodeAddressSchema,
-  watermark: z.string().describe("Everything accepted until then is in the figures"),
+  watermark: z.string().describe("Every event accepted up to this instant is included"),
   tz: z.string(),
   month: z.object({ start: z.string(), end: z.string().describe("Exclusive") }),
   meter: z.string(),

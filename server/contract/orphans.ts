@@ -10,12 +10,12 @@ export const orphanReasons = ["no_start", "ends_before_start", "no_sign_of_life"
 
 export const orphansQuerySchema = queryWithFilters({
   ...pageQuery,
-  from: pageQuery.from.describe("Bounds the last sign of life; forms as in /v1/usage; default: no bound"),
+  from: pageQuery.from.describe("Bounds for the last sign of life; same forms as in /v1/usage. Default: unbounded"),
   kind: z
     .string()
     .default("orphan,inverted,timed_out")
     .describe(
-      "One or several of `orphan` (ends and signs of life that wait for their start), `inverted` (ends before their starts, counted as zero), `timed_out` (silent for too long, ended at their last sign of life)",
+      "One or more of `orphan` (ends and signs of life that wait for their start), `inverted` (ends before their starts, counted as zero), `timed_out` (silent for too long, ended at their last sign of life)",
     ),
 });
 
@@ -24,16 +24,16 @@ export const orphanSchema = z.object({
   reason: z
     .enum(orphanReasons)
     .describe(
-      "`no_start`: an end or sign of life waits for its start; `ends_before_start`: counted as zero; `no_sign_of_life`: a start alone, so when it timed out nothing was known of it after that and it counts no minutes; `fell_silent`: it counts up to its last sign of life",
+      "`no_start`: an end or sign of life without a start yet. `ends_before_start`: counted as zero. `no_sign_of_life`: timed out after a start alone, so it counts no minutes. `fell_silent`: counts up to its last sign of life",
     ),
   organization: z.string(),
-  session: z.string().nullable().describe("null where no event of the interval named one"),
+  session: z.string().nullable().describe("null if no event of the interval named one"),
   room: z.string().nullable(),
   level: z.string(),
   interval: z
     .string()
     .nullable()
-    .describe("null where the emitter named none: then all that `user` did in the session"),
+    .describe("null if the emitter named none; then it stands for everything `user` did in the session"),
   user: z.string().nullable(),
   agent: z.string().nullable(),
   started_at: z.string().nullable().describe("null while the start is missing"),

@@ -15,22 +15,22 @@ export const overviewQuerySchema = z.strictObject({
     .min(1)
     .max(100)
     .default(defaultMeter)
-    .describe("What trends, averages, ranks and breakdowns are of"),
-  tz: timeZoneSchema.default("UTC").describe("IANA zone of the month and its days"),
-  limit: z.coerce.number().int().min(1).max(100).default(10).describe("How many of each rank"),
+    .describe("The meter for trends, averages, ranks and breakdowns"),
+  tz: timeZoneSchema.default("UTC").describe("IANA time zone of the month and its days"),
+  limit: z.coerce.number().int().min(1).max(100).default(10).describe("Number of entries in each ranking"),
 });
 
 const growthSchema = z.object({
   from: z.string(),
-  to: z.string().describe("Exclusive; while the month runs, the same elapsed part"),
+  to: z.string().describe("Exclusive; during the month, the end of the elapsed part"),
   total: figureSchema,
   delta: figureSchema,
-  percent: z.number().nullable().describe("null where that total is 0"),
+  percent: z.number().nullable().describe("null if that total is 0"),
 });
 export type Growth = z.infer<typeof growthSchema>;
 
 const rankedSchema = z.object({
-  key: z.string().describe("An organization's id, a user, or a value of the dimension; '' for none"),
+  key: z.string().describe("An organization's ID, a user, or a value of the dimension; '' for none"),
   name: z.string(),
   total: figureSchema,
   share: z.number().nullable().describe("Share of all, not only of those listed"),
@@ -39,7 +39,7 @@ const rankedSchema = z.object({
   previous_rank: z
     .int()
     .nullable()
-    .describe("In the same elapsed part of the month before; null where there was no usage"),
+    .describe("In the same elapsed part of the month before; null if there was no usage"),
 });
 export type Ranked = z.infer<typeof rankedSchema>;
 
@@ -66,7 +66,7 @@ export type OverviewRow = z.infer<typeof overviewRowSchema>;
 
 export const overviewSchema = z.object({
   node: nodeAddressSchema,
-  watermark: z.string().describe("Everything accepted until then is in the figures"),
+  watermark: z.string().describe("Every event accepted up to this instant is included"),
   tz: z.string(),
   month: z.object({ start: z.string(), end: z.string().describe("Exclusive") }),
   meter: z.string(),
@@ -75,17 +75,17 @@ export const overviewSchema = z.object({
   missing: missingFiguresSchema,
   organizations: z.object({
     total: z.int(),
-    new: z.int().describe("Made this month"),
+    new: z.int().describe("Created this month"),
     by_status: z.record(z.enum(nodeStatuses), z.int()),
     by_quota: z
       .record(z.enum(quotaFilters), z.int())
-      .describe("By the most used limit; `none`: nothing is limited; without those that are `missing`"),
+      .describe("By the most used limit; `none`: nothing is limited. Organizations in `missing` are left out"),
   }),
   subscriptions: z.object({
-    active: z.int().describe("Organizations with a running subscription beyond its trial"),
+    active: z.int().describe("Organizations with a current subscription that is past its trial"),
     trial: z.int(),
   }),
-  users: z.int().describe("With a role at an organization or agent below the node, each once"),
+  users: z.int().describe("People with a role at an organization or agent below the node, counted once each"),
   usage: z
     .array(
       z.object({
@@ -97,15 +97,15 @@ export const overviewSchema = z.object({
         year_over_year: growthSchema,
       }),
     )
-    .describe("This month so far, the asked meter first"),
+    .describe("This month so far, the requested meter first"),
   days: z.array(pointSchema).describe("The days of this month and the one before"),
-  months: z.array(pointSchema).describe("The last 13, the running one last"),
+  months: z.array(pointSchema).describe("The last 13 months, the current one last"),
   peak_day: z
     .object({ date: z.string(), value: figureSchema })
     .nullable()
-    .describe("The day of this month with the most"),
+    .describe("The day of this month with the most usage"),
   averages: z
-    .object({ all: averageSchema, active: averageSchema.describe("Averaged over those with any usage") })
+    .object({ all: averageSchema, active: averageSchema.describe("Averaged over organizations with any usage") })
     .describe("Usage per organization this month"),
   forecast: z
     .object({
@@ -114,51 +114,48 @@ export const overviewSchema = z.object({
       high: z
         .string()
         .nullable()
-        .describe("8 of 10 months ended between `low` and `high`, by how such projections turned out"),
-      error_percent: z
-        .number()
-        .nullable()
-        .describe("By how much such projections of past months were wrong on average"),
+        .describe("8 of 10 months ended between `low` and `high`, judging by past projections"),
+      error_percent: z.number().nullable().describe("How far off past projections were, on average"),
     })
     .nullable()
-    .describe("The month's end at the pace so far; null of what is no sum over time"),
+    .describe("The month's end at the pace so far; null for meters that are not sums over time"),
   top: z.object({
     organizations: z.array(rankedSchema),
     users: z.array(
       rankedSchema.extend({
-        organization: z.string().nullable().describe("null where several have a user of this id"),
+        organization: z.string().nullable().describe("null if several organizations have a user with this ID"),
         minutes: z.string().describe("Transcribed"),
         documents: z.int(),
         last_active: z.string().nullable(),
       }),
     ),
-    languages: z.array(rankedSchema).describe("Empty where the meter has no languages"),
+    languages: z.array(rankedSchema).describe("Empty if the meter has no languages"),
     models: z
       .array(
         rankedSchema.extend({
-          tier: z.enum(modelTiers).nullable().describe("null of a model that is not registered"),
+          tier: z.enum(modelTiers).nullable().describe("null for a model that is not registered"),
           documents: z.int(),
           accuracy: z.string().nullable().describe("Percent, weighted by minutes"),
         }),
       )
-      .describe("Empty where the meter has no models"),
+      .describe("Empty if the meter has no models"),
   }),
   adoption: z.array(
     z.object({
       feature: z.string(),
       title: z.string(),
-      organizations: z.int().describe("That used it this month"),
+      organizations: z.int().describe("Organizations that used it this month"),
       share: z.number().nullable().describe("Share of all organizations"),
-      new: z.int().describe("For the first time"),
+      new: z.int().describe("Organizations that used it for the first time"),
       ever: z.int(),
-      first_use: z.string().nullable().describe("To the quarter of an hour"),
+      first_use: z.string().nullable().describe("To within a quarter of an hour"),
       first_organization: z.string().nullable(),
     }),
   ),
   revenue: z
     .array(
       z.object({
-        level: z.enum(priceLevels).describe("Who pays it"),
+        level: z.enum(priceLevels).describe("The level that pays"),
         currency: currencySchema,
         fixed_fees: z.string(),
         overage: z.string(),
@@ -166,6 +163,6 @@ export const overviewSchema = z.object({
       }),
     )
     .nullable()
-    .describe("So far, in the billing cycles that run; null without the right to see prices"),
+    .describe("So far, in the current billing cycles; null without permission to see prices"),
 });
 export type Overview = z.infer<typeof overviewSchema>;

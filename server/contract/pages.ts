@@ -14,7 +14,7 @@ export const pageQuery = {
     .optional()
     .describe("RFC 3339 instant, date (its first instant in `tz`), or `now`; default: no bound"),
   to: z.string().optional().describe("Exclusive; the same forms; default: no bound"),
-  tz: timeZoneSchema.default("UTC").describe("IANA time zone in which dates in `from` and `to` are read"),
+  tz: timeZoneSchema.default("UTC").describe("IANA time zone of dates in `from` and `to`"),
   limit: z.coerce.number().int().min(1).max(1000).optional().describe(`Default ${defaultPageSize}`),
   cursor: cursorSchema,
 };

@@ -28,7 +28,9 @@ const passwordSchema = z
   .min(1)
   .max(1024)
   .optional()
-  .describe("Needed where the account has one; without one the session must have begun within ten minutes");
+  .describe(
+    "Required if the account has one; without a password, the session must have started within the last ten minutes",
+  );
 
 export const beginPasskeySchema = z.strictObject({ password: passwordSchema });
 export const renamePasskeySchema = z.strictObject({ name: passkeyNameSchema });
@@ -37,7 +39,7 @@ export const removePasskeySchema = z.strictObject({
   even_if_last: z
     .boolean()
     .optional()
-    .describe("Also where nothing but the identity provider is left to sign in with; refused where there is none"),
+    .describe("Delete it even if only the identity provider would be left to sign in with; refused if there is none"),
 });
 
 export const passkeyCreationOptionsSchema = z
@@ -95,7 +97,7 @@ export const signInWithPasskeySchema = z.strictObject({
       clientDataJSON: clientDataSchema,
       authenticatorData: bytesSchema(65_536),
       signature: bytesSchema(4096),
-      userHandle: bytesSchema(128).describe("Whose passkey it is: only discoverable ones sign in"),
+      userHandle: bytesSchema(128).describe("The account of the passkey; only discoverable passkeys can sign in"),
     }),
   }),
 });

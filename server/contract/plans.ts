@@ -12,15 +12,15 @@ const decimal = (wholes: number, decimals: number) =>
     .refine(
       (text) => new RegExp(`^\\d{1,${wholes}}(\\.\\d{1,${decimals}})?$`).test(text),
       // What compares amounts is not asked about a text that is none.
-      { message: `must be a decimal of 0 or more with up to ${decimals} decimals`, abort: true },
+      { message: `must be a decimal of 0 or more with at most ${decimals} decimals`, abort: true },
     );
 const amountSchema = decimal(18, 9);
 const priceSchema = decimal(15, 12);
 
 export const tierSchema = z.strictObject({
-  up_to: amountSchema.nullable().describe("The last amount of the tier; null for the last tier, which has no end"),
+  up_to: amountSchema.nullable().describe("The last amount in the tier; null for the last tier, which has no end"),
   unit_price: priceSchema,
-  flat_fee: priceSchema.optional().describe("Charged once where the amount reaches into the tier"),
+  flat_fee: priceSchema.optional().describe("Charged once if usage reaches this tier"),
 });
 export type Tier = z.infer<typeof tierSchema>;
 
@@ -32,10 +32,10 @@ const tiersSchema = z
   .min(1)
   .max(maxTiers)
   .refine((tiers) => tiers.every(({ up_to }, index) => (up_to === null) === (index === tiers.length - 1)), {
-    message: "every tier but the last has an `up_to`, the last has null",
+    message: "every tier except the last needs an `up_to`; the last needs null",
   })
   .refine((tiers) => tiers.every(({ up_to }, index) => isAbove(up_to, tiers[index - 1]?.up_to ?? "0")), {
-    message: "each `up_to` must lie above the one before",
+    message: "each `up_to` must be greater than the one before",
   });
 
 function isAbove(upTo: string | null, before: string): boolean {
@@ -48,17 +48,19 @@ function isAbove(upTo: string | null, before: string): boolean {
 }
 
 export const pricingSchema = z.discriminatedUnion("model", [
-  z.strictObject({ model: z.literal("graduated"), tiers: tiersSchema }).describe("Each unit at its own tier's price"),
+  z
+    .strictObject({ model: z.literal("graduated"), tiers: tiersSchema })
+    .describe("Each unit at the price of its own tier"),
   z
     .strictObject({ model: z.literal("volume"), tiers: tiersSchema })
-    .describe("All units at the price of the tier that the amount falls in"),
+    .describe("All units at the price of the tier reached"),
   z
     .strictObject({
       model: z.literal("package"),
       size: amountSchema.refine((size) => Number(size) > 0, "must be above 0"),
       price: priceSchema,
     })
-    .describe("Whole packages of `size` units; a begun one is charged whole"),
+    .describe("Whole packages of `size` units; a started package is charged in full"),
 ]);
 export type Pricing = z.infer<typeof pricingSchema>;
 
@@ -69,7 +71,7 @@ export type PriceLevel = (typeof priceLevels)[number];
 const byLevel = <S extends z.ZodType>(schema: S) =>
   z
     .strictObject({ organization: schema.optional(), reseller: schema.optional(), partner: schema.optional() })
-    .describe("What an organization pays, what a reseller pays for it, what a partner pays for it");
+    .describe("What an organization pays, what a reseller pays for it, and what a partner pays for it");
 
 export const overagePolicies = ["block", "bill", "notify"] as const;
 
@@ -78,34 +80,36 @@ export const defaultThresholds: readonly number[] = [50, 75, 90, 100];
 
 export const planFeatureSchema = z
   .strictObject({
-    key: z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, "must be lower case letters, digits, - and _"),
+    key: z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, "must be lower-case letters, digits, - and _"),
     enabled: z.boolean().default(true),
     meter: z
       .string()
       .max(64)
       .nullable()
       .default(null)
-      .describe("What it is measured by; null for what is only on or off"),
+      .describe("The meter it is measured by; null for features that are only on or off"),
     included: amountSchema
       .nullable()
       .default(null)
-      .describe("The amount of a cycle that the fixed fee covers, and the quota's limit; null for no limit"),
+      .describe("The amount per cycle that the fixed fee covers, which is also the quota's limit; null for no limit"),
     overage: z
       .enum(overagePolicies)
       .default("notify")
-      .describe("Beyond `included`: no more is allowed, it is charged by `prices`, or people are only notified"),
+      .describe(
+        "What happens over `included`: usage is blocked, it is charged by `prices`, or people are only notified",
+      ),
     grace_hours: z
       .int()
       .min(0)
       .max(8_784)
       .default(0)
-      .describe("With `block`: how long after the limit was reached more is allowed"),
-    prices: byLevel(pricingSchema).default({}).describe("Prices of what lies beyond `included`"),
+      .describe("With `block`: how long usage is still allowed after the limit is reached"),
+    prices: byLevel(pricingSchema).default({}).describe("Prices of usage over `included`"),
     thresholds: z
       .array(z.number().positive().max(1_000))
       .max(20)
       .default([...defaultThresholds])
-      .describe("Percent of the limit at which people are notified"),
+      .describe("Percentages of the limit at which people are notified"),
   })
   .refine(({ meter, included }) => meter !== null || included === null, {
     path: ["included"],
@@ -113,11 +117,11 @@ export const planFeatureSchema = z
   })
   .refine(({ overage, prices }) => overage === "bill" || Object.keys(prices).length === 0, {
     path: ["prices"],
-    message: "are charged only with the overage policy `bill`",
+    message: "can only be set with the overage policy `bill`",
   })
   .refine(({ overage, grace_hours }) => overage === "block" || grace_hours === 0, {
     path: ["grace_hours"],
-    message: "belong to the overage policy `block`",
+    message: "can only be set with the overage policy `block`",
   });
 export type PlanFeature = z.infer<typeof planFeatureSchema>;
 
@@ -128,7 +132,7 @@ export const planTermsSchema = z.strictObject({
     .array(planFeatureSchema)
     .max(100)
     .default([])
-    .refine((features) => new Set(features.map(({ key }) => key)).size === features.length, "keys must differ"),
+    .refine((features) => new Set(features.map(({ key }) => key)).size === features.length, "must not repeat a key"),
 });
 export type PlanTerms = z.infer<typeof planTermsSchema>;
 /** As a caller writes them. */
@@ -137,8 +141,8 @@ export type PlanTermsInput = z.input<typeof planTermsSchema>;
 const nameSchema = z.string().min(1).max(256);
 export const createPlanSchema = planTermsSchema.extend({
   name: nameSchema,
-  node: nodeAddressSchema.optional().describe("Whose plan it is; default: the caller's node"),
-  offered: z.boolean().default(false).describe("May those below the node see it and subscribe to it?"),
+  node: nodeAddressSchema.optional().describe("The node it belongs to. Default: the caller's node"),
+  offered: z.boolean().default(false).describe("Whether nodes below can see it and subscribe to it"),
 });
 
 export type CreatePlan = z.input<typeof createPlanSchema>;
@@ -148,7 +152,7 @@ export const changePlanSchema = z.strictObject({
   offered: z.boolean().optional(),
   terms: planTermsSchema
     .optional()
-    .describe("Replaces the draft's; where all versions are published, a new draft is begun"),
+    .describe("Replaces the terms of the draft; if all versions are published, starts a new draft"),
 });
 
 export const planStatuses = ["draft", "published"] as const;
@@ -169,7 +173,7 @@ export const planSchema = z.object({
   node: nodeAddressSchema,
   offered: z.boolean(),
   created_at: z.string(),
-  versions: z.array(planVersionSchema).describe("The newest first; at most one is a draft"),
+  versions: z.array(planVersionSchema).describe("Newest first; at most one is a draft"),
 });
 export type Plan = z.infer<typeof planSchema>;
 export type PlanVersion = z.infer<typeof planVersionSchema>;

@@ -9,21 +9,23 @@ import { recordByWords } from "./words.ts";
 
 /** `qtn_`, then where storage finds it: when it was received (ms since 1970), its batch, its row in that. */
 export const quarantineIdPattern = /^qtn_(\d{1,15})_(\d{1,16})_(\d{1,10})$/;
-const quarantineIdSchema = z.string().regex(quarantineIdPattern, "must be the id of an event in quarantine");
+const quarantineIdSchema = z.string().regex(quarantineIdPattern, "must be the ID of an event in quarantine");
 
 export const quarantineQuerySchema = queryWithFilters({
   ...pageQuery,
-  from: pageQuery.from.describe("Bounds when the event was received; forms as in /v1/usage; default: no bound"),
+  from: pageQuery.from.describe(
+    "Bounds for when the event was received; same forms as in /v1/usage. Default: unbounded",
+  ),
   status: z
     .enum(["waiting", "replayed", "all"])
     .default("waiting")
-    .describe("`waiting`: not taken yet; `replayed`: sent again and taken, or known to have been taken before"),
+    .describe("`waiting`: not accepted yet. `replayed`: sent again and accepted, or already accepted before"),
 });
 
 export const replayOutcomes = ["accepted", "duplicate", "rejected"] as const;
 
 const replayResultSchema = z.object({
-  outcome: z.enum(replayOutcomes).describe("`duplicate`: it was taken before; nothing counts twice"),
+  outcome: z.enum(replayOutcomes).describe("`duplicate`: already accepted before; nothing counts twice"),
   code: z.enum(rejectionCodes).nullable(),
   field: z.string().nullable(),
   message: z.string().nullable(),
@@ -33,18 +35,15 @@ export type ReplayResult = z.infer<typeof replayResultSchema>;
 export const quarantinedEventSchema = z.object({
   id: quarantineIdSchema,
   received_at: z.string(),
-  organization: z.string().nullable().describe("null where the event named none that its key may see"),
+  organization: z.string().nullable().describe("null if the event named none that its key can see"),
   event_id: z.string().nullable(),
   code: z.enum(rejectionCodes),
   field: z.string().nullable(),
   message: z.string(),
-  key: z.string().describe("Id of the API key that sent it"),
-  raw: z.string().describe("The event as it was sent, its first 64 KiB"),
+  key: z.string().describe("ID of the API key that sent it"),
+  raw: z.string().describe("The event as it was sent, up to 64 KiB"),
   status: z.enum(["waiting", "replayed"]),
-  replay: replayResultSchema
-    .extend({ at: z.string() })
-    .nullable()
-    .describe("What came of sending it again the last time"),
+  replay: replayResultSchema.extend({ at: z.string() }).nullable().describe("The result of the last replay"),
 });
 export type QuarantinedEvent = z.infer<typeof quarantinedEventSchema>;
 
@@ -75,7 +74,7 @@ export const replayRequestSchema = z
       .min(1)
       .max(replayedAtOnce)
       .optional()
-      .describe("These events; without it all that wait and match the other fields"),
+      .describe("These events. Without it, all waiting events that match the other fields"),
     ...replayChoice,
     tz: pageQuery.tz,
     limit: z.int().min(1).max(replayedAtOnce).default(replayedAtOnce),
@@ -85,7 +84,11 @@ export const replayRequestSchema = z
       (name) => body.ids !== undefined && body[name] !== undefined,
     );
     if (besides)
-      context.addIssue({ code: "custom", path: [besides], message: "`ids` says which events; nothing else may" });
+      context.addIssue({
+        code: "custom",
+        path: [besides],
+        message: "cannot be combined with `ids`, which already says which events",
+      });
   });
 
 export const replayedEventSchema = replayResultSchema.extend({ id: quarantineIdSchema });
@@ -95,7 +98,7 @@ export const replayAnswerSchema = z.object({
   accepted: z.int(),
   duplicates: z.int(),
   rejected: z.int(),
-  events: z.array(replayedEventSchema).describe("In the order in which they were sent: as they had been received"),
+  events: z.array(replayedEventSchema).describe("In the order in which they were received"),
   next_cursor: nextCursorSchema,
 });
 export type ReplayAnswer = z.infer<typeof replayAnswerSchema>;
@@ -103,6 +106,6 @@ export type ReplayAnswer = z.infer<typeof replayAnswerSchema>;
 export const replayOneRequestSchema = z.strictObject({
   event: recordByWords(z.string(), z.unknown())
     .optional()
-    .describe("What to send instead; default: the event as it is"),
+    .describe("What to send instead. Default: the event as it is"),
 });
 export const quarantineParamsSchema = z.object({ id: quarantineIdSchema });

@@ -11,10 +11,8 @@ export const projectionSchema = z.object({
   high: z
     .string()
     .nullable()
-    .describe(
-      "8 of 10 cycles end between `low` and `high`, by how such projections turned out before; null without enough past",
-    ),
-  error_percent: z.number().nullable().describe("By how much such projections were wrong on average"),
+    .describe("8 of 10 cycles end between `low` and `high`, judging by past projections; null without enough history"),
+  error_percent: z.number().nullable().describe("How far off past projections were, on average"),
 });
 
 export const quotaSchema = z.object({
@@ -26,13 +24,13 @@ export const quotaSchema = z.object({
     .string()
     .nullable()
     .describe(
-      "The limit of what is counted: sums over time take from each plan its part of the cycle, in a trial the trial's; null for no limit",
+      "The limit on what is counted: for sums over time, each plan contributes its part of the cycle, and a trial has its own; null for no limit",
     ),
   percent: z.string().nullable().describe("Rounded down to 2 decimals; null without a limit"),
   status: z.enum(quotaStatuses).nullable(),
   overage: z.enum(overagePolicies),
   thresholds: z.array(z.object({ percent: z.number(), reached: z.boolean() })),
-  projected: projectionSchema.nullable().describe("Given for sums over time while the cycle runs"),
+  projected: projectionSchema.nullable().describe("Given for sums over time during the cycle"),
   hit_at: z
     .string()
     .nullable()
@@ -46,11 +44,11 @@ export const cycleUsageSchema = z.object({
   end: z.string().describe("Exclusive"),
   plans: z
     .array(z.object({ plan: z.string(), version: z.int(), name: z.string(), from: z.string(), to: z.string() }))
-    .describe("Which version was in force in which part of the cycle"),
+    .describe("Which version applied in which part of the cycle"),
   counted: z
     .object({ from: z.string(), to: z.string().describe("Exclusive"), is_trial: z.boolean() })
     .nullable()
-    .describe("What `quotas` are of: the trial, which is a span of its own, or what of the cycle is paid for"),
+    .describe("What `quotas` cover: the trial, which is a period of its own, or the paid part of the cycle"),
   quotas: z.array(quotaSchema),
 });
 
@@ -60,15 +58,15 @@ export const periodSchema = cycleUsageSchema.extend({
   anchor: z.int(),
   watermark: z.string(),
   subscription: z.object({ id: z.string(), status: z.enum(subscriptionStatuses) }).nullable(),
-  days_remaining: z.int().describe("Whole days of the zone's calendar until the end"),
-  hours_remaining: z.int().describe("Whole hours beyond these days"),
-  past: z.array(cycleUsageSchema).describe("The newest first"),
+  days_remaining: z.int().describe("Whole calendar days in the time zone until the end"),
+  hours_remaining: z.int().describe("Whole hours in addition to these days"),
+  past: z.array(cycleUsageSchema).describe("Newest first"),
 });
 export type Period = z.infer<typeof periodSchema>;
 
 export const periodQuerySchema = z.strictObject({
   node: nodeAddressSchema.optional(),
-  cycles: z.coerce.number().int().min(0).max(24).default(0).describe("How many past cycles to include"),
+  cycles: z.coerce.number().int().min(0).max(24).default(0).describe("Number of past cycles to include"),
 });
 
 export const entitlementReasons = [
@@ -96,7 +94,10 @@ export const entitlementSchema = z.object({
   percent: z.string().nullable(),
   status: z.enum(quotaStatuses).nullable(),
   grace_until: z.string().nullable(),
-  as_of: z.string().nullable().describe("Everything accepted until then is counted; null where nothing was"),
-  watermark: z.string().describe("Everything accepted until then could be counted"),
+  as_of: z
+    .string()
+    .nullable()
+    .describe("Every event accepted up to this instant is counted; null if there was nothing to count"),
+  watermark: z.string().describe("Every event accepted up to this instant could be counted"),
 });
 export type Entitlement = z.infer<typeof entitlementSchema>;

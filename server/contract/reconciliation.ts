@@ -13,7 +13,7 @@ export type RebuildStage = (typeof rebuildStages)[number];
 
 export const reconciliationsQuerySchema = z.strictObject({
   ...pageQuery,
-  node: pageQuery.node.describe("Only what differed at this node or below it; defaults to the caller's node"),
+  node: pageQuery.node.describe("Only differences at this node or below it. Default: the caller's node"),
   stage: z.enum(stages).optional(),
 });
 
@@ -23,27 +23,29 @@ export const reconciliationSchema = z.object({
   node: nodeAddressSchema,
   day: z.string().describe("UTC"),
   stage: z.enum(stages),
-  differences: z.int().describe("How many rows differed, at least; the following is about the first of them"),
+  differences: z.int().describe("How many rows differed, at least; the details are about the first of them"),
   subject: z.string(),
-  expected: z.string().describe("As the stage before says; empty for nothing"),
+  expected: z.string().describe("According to the stage before; empty for nothing"),
   found: z.string(),
-  repaired_at: z.string().nullable().describe("null: the repair did not end, and is done again"),
+  repaired_at: z.string().nullable().describe("null: the repair did not finish and will be repeated"),
 });
 export type ReconciliationAnswer = z.infer<typeof reconciliationSchema>;
 
 export const reconciliationListSchema = z.object({
   node: nodeAddressSchema,
-  reconciliations: z.array(reconciliationSchema).describe("The newest first"),
+  reconciliations: z.array(reconciliationSchema).describe("Newest first"),
   next_cursor: nextCursorSchema,
 });
 
-const utcDay = z.iso.date().refine((day) => day >= "2000-01-01" && day < "2100-01-01", "is not a day of 2000 to 2099");
+const utcDay = z.iso
+  .date()
+  .refine((day) => day >= "2000-01-01" && day < "2100-01-01", "must be a day in the years 2000 to 2099");
 
 export const rebuildRequestSchema = z.strictObject({
-  stage: z.enum(rebuildStages).describe("`all`: each of them from the one before, beginning with the events"),
+  stage: z.enum(rebuildStages).describe("`all`: every stage from the one before, starting with the events"),
   organization: z.string().min(1).max(256).optional().describe("Default: all organizations, and every node above them"),
-  from: utcDay.optional().describe("The first UTC day; default: no bound"),
-  to: utcDay.optional().describe("The UTC day before which it ends; default: no bound"),
+  from: utcDay.optional().describe("The first UTC day. Default: unbounded"),
+  to: utcDay.optional().describe("The UTC day before which it ends. Default: unbounded"),
 });
 
 export const rebuildSchema = z.object({
@@ -59,9 +61,9 @@ export const rebuildSchema = z.object({
     .nullable()
     .describe("Days of organizations to compare with the stage before; null until they are counted"),
   pieces_done: z.int(),
-  repaired: z.int().describe("Differences that were found and repaired; /v1/reconciliations lists them"),
+  repaired: z.int().describe("Differences found and repaired; /v1/reconciliations lists them"),
   finished_at: z.string().nullable(),
 });
 export type RebuildAnswer = z.infer<typeof rebuildSchema>;
 
-export const rebuildListSchema = z.object({ rebuilds: z.array(rebuildSchema).describe("The newest first") });
+export const rebuildListSchema = z.object({ rebuilds: z.array(rebuildSchema).describe("Newest first") });

@@ -8,13 +8,13 @@ import { pageQuery } from "./pages.ts";
 
 export const recordsQuerySchema = queryWithFilters({
   ...pageQuery,
-  include: z.literal("voided").optional().describe("`voided`: events that count no more are listed too, marked"),
+  include: z.literal("voided").optional().describe("`voided`: also lists events that no longer count, marked as such"),
 });
 
 /** Fields that were not sent are left out; `time` is there always, for it is given where it was not sent. */
 export const recordSchema = z.object({
   id: z.string(),
-  source: z.string().optional().describe("A CloudEvent's source: with the id its identity"),
+  source: z.string().optional().describe("The source of a CloudEvent, which identifies the event together with its ID"),
   type: z.string(),
   time: z.string(),
   organization: z.string(),
@@ -26,15 +26,13 @@ export const recordSchema = z.object({
   job: z.string().optional(),
   started_at: z.string().optional(),
   value: z.string().optional().describe("Exact decimal"),
-  seconds: z.string().optional().describe("Exact decimal; of an amount in minutes that was sent in seconds"),
+  seconds: z.string().optional().describe("Exact decimal; for an amount in minutes that was sent in seconds"),
   properties: z.record(z.string(), propertyValueSchema),
   received_at: z.string(),
-  partner: z.string().nullable().describe("Above the organization at `time`"),
-  reseller: z.string().nullable().describe("Above the organization at `time`"),
-  key: z
-    .string()
-    .describe("Id of the API key that sent it; '' where a former owner's, which is not the reader's to know"),
-  voided: z.literal(true).optional().describe("It counts no more; only with `include=voided`"),
+  partner: z.string().nullable().describe("The node above the organization at `time`"),
+  reseller: z.string().nullable().describe("The node above the organization at `time`"),
+  key: z.string().describe("ID of the API key that sent it; '' if the key belonged to a former owner"),
+  voided: z.literal(true).optional().describe("It no longer counts; only with `include=voided`"),
 });
 export type UsageRecord = z.infer<typeof recordSchema>;
 

@@ -27,29 +27,29 @@ export const reportOptionsSchema = z.strictObject({
     .min(1)
     .max(50)
     .optional()
-    .describe("For `custom` (needed), and for `usage` in place of its own; ranks follow the first"),
-  group_by: z.string().min(1).max(256).optional().describe("`custom`: a dimension of every meter"),
+    .describe("For `custom` (required) and `usage` (replaces its own); rankings use the first"),
+  group_by: z.string().min(1).max(256).optional().describe("`custom`: a dimension that every meter has"),
   filter: z
     .record(z.string().max(256), z.union([filterValueSchema, z.array(filterValueSchema).min(1).max(1_000)]))
     .optional()
     .describe(
-      "`custom`: values by dimension, as `filter[dimension]` of GET /v1/usage, or in a list, where a comma is only a comma; `dimension[not]` and `dimension[prefix]` too",
+      "`custom`: values by dimension, as `filter[dimension]` in GET /v1/usage, or in a list, where a comma is only a comma; `dimension[not]` and `dimension[prefix]` too",
     ),
   window: z.enum(windowKinds).optional().describe("`custom` (needed)"),
   compare: z.string().max(100).optional().describe("`custom`, `usage`: `previous`, `year` or FROM/TO"),
-  limit: z.int().min(1).max(1_000).optional().describe("How many groups or ranks stand for themselves"),
+  limit: z.int().min(1).max(1_000).optional().describe("Number of groups or ranks shown individually"),
 });
 export type ReportOptions = z.infer<typeof reportOptionsSchema>;
 
 const maxOptionsBytes = 16 * 1024;
 const givenOptionsSchema = reportOptionsSchema.refine(
   (options) => new TextEncoder().encode(JSON.stringify(options)).length <= maxOptionsBytes,
-  `are longer than ${maxOptionsBytes / 1024} KiB as JSON`,
+  `must be at most ${maxOptionsBytes / 1024} KiB long as JSON`,
 );
 
 export const createReportSchema = z.strictObject({
   name: nameSchema,
-  node: nodeAddressSchema.optional().describe("What it is about, and whose it is; default: the caller's node"),
+  node: nodeAddressSchema.optional().describe("The node it covers and belongs to. Default: the caller's node"),
   kind: z.enum(reportKinds),
   options: givenOptionsSchema.default({}),
 });
@@ -67,29 +67,29 @@ export const reportSchema = z.object({
   node: nodeAddressSchema,
   kind: z.enum(reportKinds),
   options: reportOptionsSchema,
-  standard: z.boolean().describe("It exists without being saved, under its kind as id"),
+  standard: z.boolean().describe("It exists without being saved; its kind is its ID"),
   created_at: z.string().nullable(),
   created_by: z.string().nullable(),
 });
 export type Report = z.infer<typeof reportSchema>;
 
 export const reportQuerySchema = z.strictObject({
-  node: nodeAddressSchema.optional().describe("This node and all below it; default: the caller's node"),
+  node: nodeAddressSchema.optional().describe("This node and everything below it. Default: the caller's node"),
   kind: z.enum(reportKinds).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
   cursor: cursorSchema,
 });
 export const reportListSchema = z.object({
-  reports: z.array(reportSchema).describe("Those that were saved, by name"),
-  standard: z.array(reportSchema).describe("Those that the caller may run without saving one"),
+  reports: z.array(reportSchema).describe("Saved reports, by name"),
+  standard: z.array(reportSchema).describe("Standard reports that the caller can run"),
   next_cursor: nextCursorSchema,
 });
 export type ReportList = z.infer<typeof reportListSchema>;
 
 const timeSchema = z.string().min(1).max(100);
 const askedReport = {
-  report: z.string().min(1).max(100).describe("An id, or the kind of a standard one"),
-  node: nodeAddressSchema.optional().describe("Default: that of the report, else the caller's node"),
+  report: z.string().min(1).max(100).describe("An ID, or the kind of a standard report"),
+  node: nodeAddressSchema.optional().describe("Default: the report's node, otherwise the caller's node"),
   from: timeSchema.describe("RFC 3339 instant, date (its first instant in `tz`), or `now`"),
   to: timeSchema.describe("Exclusive; the same forms"),
   tz: timeZoneSchema.default("UTC"),
@@ -103,7 +103,7 @@ export const startRunSchema = z.strictObject({
     .min(1)
     .max(reportFormats.length)
     .default(["csv"])
-    .refine((formats) => new Set(formats).size === formats.length, "names a format twice"),
+    .refine((formats) => new Set(formats).size === formats.length, "must not repeat a format"),
 });
 
 const storedFile = {
@@ -115,8 +115,8 @@ export type StartRun = z.input<typeof startRunSchema>;
 
 export const previewReportSchema = z.strictObject({
   ...askedReport,
-  report: askedReport.report.describe("An id, the kind of a standard one, or `custom` for one that is not saved"),
-  options: givenOptionsSchema.optional().describe("In place of the report's own; of `custom` needed"),
+  report: askedReport.report.describe("An ID, the kind of a standard report, or `custom` for one that is not saved"),
+  options: givenOptionsSchema.optional().describe("Instead of the report's own options; required for `custom`"),
 });
 
 export const runFileSchema = z.object({
@@ -125,17 +125,17 @@ export const runFileSchema = z.object({
   sections: z
     .array(z.object({ section: z.string(), ...storedFile }))
     .optional()
-    .describe("CSV and Parquet: a file each; without `section` the first is given"),
+    .describe("CSV and Parquet: one file per section; without `section`, the first"),
 });
 export type RunFile = z.infer<typeof runFileSchema>;
 
 export const reportRunSchema = z.object({
   id: z.string(),
-  report: z.string().describe("Its kind, as its name is, where the caller may not see the report itself"),
+  report: z.string().describe("Its kind instead of its name if the caller cannot see the report itself"),
   name: z.string(),
   kind: z.enum(reportKinds),
   options: reportOptionsSchema.describe(
-    "Empty where the caller may not see the report itself, which is of another node",
+    "Empty if the caller cannot see the report itself, which belongs to another node",
   ),
   node: nodeAddressSchema,
   from: z.string(),
@@ -145,18 +145,18 @@ export const reportRunSchema = z.object({
   state: z.enum(runStates),
   progress: z.int().min(0).max(100).describe("Percent"),
   error: z.string().nullable(),
-  watermark: z.string().nullable().describe("Everything accepted until then is in it"),
+  watermark: z.string().nullable().describe("Every event accepted up to this instant is included"),
   made_at: z.string().nullable(),
   requested_at: z.string(),
-  requested_by: z.string().describe("`somebody else` where the node was not the reader's then"),
-  expires_at: z.string().describe("When it is removed, with its files"),
+  requested_by: z.string().describe("`somebody else` if the node did not belong to the reader at the time"),
+  expires_at: z.string().describe("When it is deleted, with its files"),
   url_expires_at: z.string().nullable(),
   files: z.array(runFileSchema),
 });
 export type ReportRun = z.infer<typeof reportRunSchema>;
 
 export const runQuerySchema = z.strictObject({
-  node: nodeAddressSchema.optional().describe("This node and all below it; default: the caller's node"),
+  node: nodeAddressSchema.optional().describe("This node and everything below it. Default: the caller's node"),
   report: z.string().min(1).max(100).optional(),
   state: z.enum(runStates).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(50),
@@ -175,7 +175,7 @@ export const reportColumnSchema = z.strictObject({
   type: z
     .enum(columnTypes)
     .describe(
-      "`decimal` and `money` are exact decimals in a string, `integer` and `percent` numbers, `instant` RFC 3339",
+      "`decimal` and `money` are exact decimals in a string, `integer` and `percent` are numbers, `instant` is RFC 3339",
     ),
 });
 export type ReportColumn = z.infer<typeof reportColumnSchema>;
@@ -187,15 +187,15 @@ export const reportSectionSchema = z.strictObject({
   id: z.string(),
   title: z.string(),
   columns: z.array(reportColumnSchema),
-  rows: z.array(z.array(reportCellSchema)).describe("A cell for each column"),
+  rows: z.array(z.array(reportCellSchema)).describe("One cell per column"),
   totals: z
     .array(reportCellSchema)
-    .describe("The sums of the columns that can be added up, null for the others; empty where none can"),
+    .describe("Totals of the columns that can be added up, null for the others; empty if none can"),
 });
 export type ReportSection = z.infer<typeof reportSectionSchema>;
 
 export const reportDocumentSchema = z.strictObject({
-  report: z.string().describe("Its id, or the name of a standard one"),
+  report: z.string().describe("Its ID, or the name of a standard report"),
   name: z.string(),
   kind: z.enum(reportKinds),
   node: nodeAddressSchema,
@@ -203,7 +203,7 @@ export const reportDocumentSchema = z.strictObject({
   from: z.string().describe("RFC 3339 with the offset of `tz`"),
   to: z.string().describe("Exclusive"),
   tz: z.string(),
-  watermark: z.string().describe("Everything accepted until then is in the figures"),
+  watermark: z.string().describe("Every event accepted up to this instant is included"),
   made_at: z.string(),
   definitions: z.array(z.strictObject({ meter: z.string(), unit: z.string(), how: z.string() })),
   sections: z.array(reportSectionSchema),
@@ -214,11 +214,11 @@ export type ReportDocument = z.infer<typeof reportDocumentSchema>;
 export const reportPreviewSchema = reportDocumentSchema.extend({
   sections: z.array(
     reportSectionSchema.extend({
-      row_count: z.int().describe("How many rows it has; the first of them are given"),
+      row_count: z.int().describe("How many rows it has; only the first are included"),
       chart: z
         .object({ svg: z.string(), alt: z.string().describe("What it shows, in words") })
         .nullable()
-        .describe("As it stands in the PDF"),
+        .describe("As it appears in the PDF"),
     }),
   ),
 });
@@ -231,13 +231,13 @@ export const runDifferencesSchema = z.object({
   differences: z.array(
     z.object({
       section: z.string(),
-      row: z.string().describe("What distinguishes the row from others of its section"),
-      column: z.string().nullable().describe("null: the whole row is new or gone"),
+      row: z.string().describe("What distinguishes the row from others in its section"),
+      column: z.string().nullable().describe("null: the whole row was added or removed"),
       before: reportCellSchema,
       now: reportCellSchema,
       change: z.enum(["changed", "added", "removed"]),
     }),
   ),
-  truncated: z.boolean().describe("There are more than are listed"),
+  truncated: z.boolean().describe("There are more than those listed"),
 });
 export type RunDifferences = z.infer<typeof runDifferencesSchema>;

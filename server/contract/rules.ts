@@ -58,7 +58,7 @@ const decimalSchema = z
   .refine((text) => /^-?\d{1,18}(\.\d{1,9})?$/.test(text), "must be a decimal with up to 9 decimals");
 const amountSchema = decimalSchema.refine((text) => !text.startsWith("-"), "must be 0 or more");
 
-const featureKeySchema = z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, "must be lower case letters, digits, - and _");
+const featureKeySchema = z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, "must be lower-case letters, digits, - and _");
 const meterNameSchema = textSchema(64);
 const percentSchema = z.number().positive().max(1_000);
 const daysBeforeSchema = z
@@ -82,12 +82,12 @@ const ruleFilterSchema = recordByWords(
       prefix: filterValuesSchema.optional(),
     }),
   ]),
-).refine((filter) => Object.keys(filter).length <= 20, "must be at most 20 dimensions");
+).refine((filter) => Object.keys(filter).length <= 20, "must have at most 20 dimensions");
 export type RuleFilter = z.infer<typeof ruleFilterSchema>;
 
 const different = (values: readonly unknown[]) => new Set(values).size === values.length;
 const someOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
-  z.array(z.enum(values)).min(1).refine(different, "must differ");
+  z.array(z.enum(values)).min(1).refine(different, "must not repeat a value");
 
 const quotaConditionSchema = z.strictObject({
   kind: z.literal("quota"),
@@ -96,15 +96,15 @@ const quotaConditionSchema = z.strictObject({
     .array(percentSchema)
     .min(1)
     .max(20)
-    .refine(different, "must differ")
+    .refine(different, "must not repeat a value")
     .transform((percents) => [...percents].sort((a, b) => a - b))
     .nullable()
     .default(null)
-    .describe("Percent of the limit; null: those that each node's plan gives the feature"),
+    .describe("Percent of the limit; null: the thresholds that each node's plan sets for the feature"),
   on: z
     .enum(["used", "projected"])
     .default("used")
-    .describe("What is used, or what will be at the end of the cycle at the pace so far"),
+    .describe("What has been used so far, or the projection for the end of the cycle"),
 });
 
 const thresholdConditionSchema = z
@@ -115,28 +115,28 @@ const thresholdConditionSchema = z
     window: z
       .enum(thresholdWindows)
       .default("1h")
-      .describe("The last minutes up to the watermark, the day that runs, or the billing cycle that runs"),
-    above: decimalSchema.optional().describe("Fires where the figure is greater than this"),
-    below: decimalSchema.optional().describe("Fires where the figure is less than this"),
+      .describe("The last minutes up to the watermark, the current day, or the current billing cycle"),
+    above: decimalSchema.optional().describe("Fires if the value is greater than this"),
+    below: decimalSchema.optional().describe("Fires if the value is less than this"),
     for_minutes: z
       .number()
       .min(0)
       .max(10_080)
       .default(0)
-      .describe("For how many minutes it has to hold before a message is sent"),
+      .describe("How many minutes the condition has to hold before a message is sent"),
     resolve_at: decimalSchema
       .optional()
-      .describe("It resolves only where the figure is back at this; default: where it no longer holds"),
+      .describe("It resolves only when the value is back at this. Default: as soon as the condition no longer holds"),
   })
   .refine(({ above, below }) => (above === undefined) !== (below === undefined), {
     path: ["above"],
-    message: "one of `above` and `below` is needed, and not both",
+    message: "needs either `above` or `below`, and not both",
   })
   .refine(
     ({ above, below, resolve_at }) =>
       resolve_at === undefined ||
       (above !== undefined ? Number(resolve_at) <= Number(above) : Number(resolve_at) >= Number(below)),
-    { path: ["resolve_at"], message: "must lie on the quiet side of the bound" },
+    { path: ["resolve_at"], message: "must be on the quiet side of the threshold" },
   );
 
 const unusualConditionSchema = z.strictObject({
@@ -146,7 +146,7 @@ const unusualConditionSchema = z.strictObject({
   sensitivity: z.enum(["low", "medium", "high"]).default("medium"),
   at_least: amountSchema
     .default("0")
-    .describe("Evaluated only where the hour's figure, of a fall the usual figure, is at least this"),
+    .describe("Evaluated only if the hour's value, or for a drop the usual value, is at least this"),
 });
 
 const lowUsageConditionSchema = z
@@ -158,12 +158,12 @@ const lowUsageConditionSchema = z
     of: z
       .enum(["plan", "past"])
       .default("plan")
-      .describe("Percent of the feature's limit, or of what the same part of earlier cycles came to"),
-    after_days: z.int().min(0).max(366).default(7).describe("Evaluated so many days after the cycle began"),
+      .describe("Percent of the feature's limit, or of the same part of earlier cycles"),
+    after_days: z.int().min(0).max(366).default(7).describe("Evaluated this many days after the cycle starts"),
   })
   .refine(({ feature, meter }) => (feature === undefined) !== (meter === undefined), {
     path: ["feature"],
-    message: "one of `feature` and `meter` is needed, and not both",
+    message: "needs either `feature` or `meter`, and not both",
   });
 
 const noDataConditionSchema = z.strictObject({
@@ -205,16 +205,16 @@ const clockSchema = z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, "must be HH:
 export const muteWindowSchema = z
   .strictObject({
     from: clockSchema,
-    to: clockSchema.describe("Exclusive; at or before `from`: of the next day"),
+    to: clockSchema.describe("Exclusive; at or before `from` means on the next day"),
     days: z
       .array(z.enum(weekdays))
       .min(1)
-      .refine(different, "must differ")
+      .refine(different, "must not repeat a value")
       .optional()
-      .describe("On which it begins; default: every day"),
+      .describe("Days on which it starts. Default: every day"),
     tz: timeZoneSchema.default("UTC"),
   })
-  .describe("No message is sent in it; alerts that still hold when it ends are sent then");
+  .describe("No messages are sent during it; alerts that still fire when it ends are sent then");
 export type MuteWindow = z.infer<typeof muteWindowSchema>;
 
 const channelIdSchema = z.string().min(1).max(100);
@@ -226,17 +226,17 @@ const ruleFields = {
   channels: z
     .array(channelIdSchema)
     .max(20)
-    .refine(different, "must differ")
-    .describe("Ids of channels; the bell of the dashboard is always there"),
+    .refine(different, "must not repeat a value")
+    .describe("Channel IDs; the dashboard's bell is always included"),
   repeat_hours: z
     .number()
     .positive()
     .max(8_784)
     .nullable()
     .describe(
-      "How often the message is repeated while it fires and nobody acknowledged it; a quota has one message in a cycle",
+      "How often the message is repeated while the alert fires and nobody has acknowledged it; a quota sends one message per cycle",
     ),
-  mute: z.array(muteWindowSchema).max(20).describe("When no message is sent"),
+  mute: z.array(muteWindowSchema).max(20).describe("When no messages are sent"),
 };
 
 export const createRuleSchema = z.strictObject({
@@ -245,7 +245,7 @@ export const createRuleSchema = z.strictObject({
   scope: z
     .enum(ruleScopes)
     .default("node")
-    .describe("`organizations`: a template, which holds for each organization below the node, now and later"),
+    .describe("`organizations`: a template that applies to each organization below the node, now and later"),
   severity: ruleFields.severity.default("warning"),
   enabled: ruleFields.enabled.default(true),
   channels: ruleFields.channels.default([]),
@@ -257,7 +257,7 @@ export const createRuleSchema = z.strictObject({
     .max(100)
     .nullable()
     .default(null)
-    .describe("A rule of the same kind from further above, whose place this one takes where it holds"),
+    .describe("A rule of the same kind from further up, which this one replaces where it applies"),
   condition: conditionSchema,
 });
 export type CreateRule = z.input<typeof createRuleSchema>;
@@ -270,7 +270,7 @@ export const changeRuleSchema = z.strictObject({
   channels: ruleFields.channels.optional(),
   repeat_hours: ruleFields.repeat_hours.optional(),
   mute: ruleFields.mute.optional(),
-  condition: conditionSchema.optional().describe("A condition of the same kind"),
+  condition: conditionSchema.optional().describe("must have a condition of the same kind"),
 });
 export type ChangeRule = z.input<typeof changeRuleSchema>;
 
@@ -286,7 +286,7 @@ export const ruleSchema = z.object({
   mute: z.array(muteWindowSchema),
   replaces: z.string().nullable(),
   condition: conditionSchema,
-  is_default: z.boolean().describe("Made by the service at its first start: it notifies at each plan's own thresholds"),
+  is_default: z.boolean().describe("Created by the service at its first start: notifies at each plan's own thresholds"),
   created_at: z.string(),
 });
 export type Rule = z.infer<typeof ruleSchema>;
@@ -324,11 +324,11 @@ export const previewAnswerSchema = z.object({
       explanation: z.string(),
     }),
   ),
-  nodes: z.int().describe("How many nodes were looked at"),
+  nodes: z.int().describe("How many nodes were examined"),
   is_complete: z
     .boolean()
     .describe(
-      "False where the rule holds for more nodes than were looked at in the time of a preview, or for something of which no past is kept",
+      "False if the rule applies to more nodes than a preview has time to examine, or to something without stored history",
     ),
   watermark: z.string(),
 });

@@ -18,7 +18,7 @@ const weekdayNames = ["monday", "tuesday", "wednesday", "thursday", "friday", "s
 /** Three letters, the English name, or its number: of ISO 8601 (1 is Monday, 7 Sunday), 0 for Sunday as cron has it. */
 const weekdaySchema = z
   .union([z.enum(weekdays), z.enum(weekdayNames), z.int().min(0).max(7)])
-  .describe("`week`: on which day it is sent: `mon` to `sun`, a name, or 1 (Monday) to 7; default: `mon`");
+  .describe("`week`: the day it is sent: `mon` to `sun`, a name, or 1 (Monday) to 7. Default: `mon`");
 export type GivenWeekday = z.infer<typeof weekdaySchema>;
 
 export function weekdayOfGiven(given: GivenWeekday): Weekday {
@@ -29,12 +29,12 @@ export function weekdayOfGiven(given: GivenWeekday): Weekday {
 const timeOfDaySchema = z
   .string()
   .regex(/^([01]\d|2[0-3]):[0-5]\d$/, "must be a time of day such as 08:00")
-  .describe("What the clock of `tz` shows; a time that a clock change skips is the first instant after it");
+  .describe("Time of day in `tz`; a time that a clock change skips is the first instant after it");
 
 const unique = (list: readonly string[]) => new Set(list.map((one) => one.toLowerCase())).size === list.length;
 
 const fields = {
-  every: z.enum(scheduleEvery).describe("Each time covers the whole period of this kind before it"),
+  every: z.enum(scheduleEvery).describe("Each report covers the whole period of this kind before it"),
   at: timeOfDaySchema,
   tz: timeZoneSchema,
   weekday: weekdaySchema.nullable(),
@@ -43,21 +43,27 @@ const fields = {
     .min(1)
     .max(31)
     .nullable()
-    .describe("`month`, `quarter`: on which day of the month after it; a shorter month has its last; default: 1"),
+    .describe(
+      "`month`, `quarter`: the day of the following month it is sent; shorter months use their last day. Default: 1",
+    ),
   fiscal_start_month: z
     .int()
     .min(1)
     .max(12)
     .nullable()
-    .describe("`quarter`: with which month the first quarter begins; default: 1"),
-  formats: z.array(z.enum(reportFormats)).min(1).max(reportFormats.length).refine(unique, "must name each format once"),
-  recipients: z.array(mailAddressSchema).max(100).refine(unique, "must name each address once"),
-  channels: z.array(z.string().min(1).max(100)).max(20).refine(unique, "must name each channel once"),
-  subject: textSchema(200).nullable().describe("The mail's subject; default: what the report is about"),
+    .describe("`quarter`: the month in which the first quarter starts. Default: 1"),
+  formats: z
+    .array(z.enum(reportFormats))
+    .min(1)
+    .max(reportFormats.length)
+    .refine(unique, "must name each format only once"),
+  recipients: z.array(mailAddressSchema).max(100).refine(unique, "must name each address only once"),
+  channels: z.array(z.string().min(1).max(100)).max(20).refine(unique, "must name each channel only once"),
+  subject: textSchema(200).nullable().describe("Subject of the email. Default: what the report is about"),
   when_missed: z
     .enum(["catch_up", "skip"])
-    .describe("A time at which the service did not run: sent once it runs again, or left out"),
-  when_empty: z.enum(["send", "skip"]).describe("A period without anything in it: sent and said so, or left out"),
+    .describe("A report that was due while the service was down: sent once it runs again, or skipped"),
+  when_empty: z.enum(["send", "skip"]).describe("A period without any data: sent, saying so, or skipped"),
 };
 
 const timingFields = {
@@ -72,8 +78,8 @@ const timingFields = {
 export const maxPastPeriods = 12;
 
 export const createScheduleSchema = z.strictObject({
-  report: z.string().min(1).max(100).describe("An id, or the kind of a standard one"),
-  node: nodeAddressSchema.optional().describe("Default: that of the report, else the caller's node"),
+  report: z.string().min(1).max(100).describe("An ID, or the kind of a standard report"),
+  node: nodeAddressSchema.optional().describe("Default: the report's node, otherwise the caller's node"),
   ...fields,
   ...timingFields,
   formats: fields.formats.default(["pdf"]),
@@ -87,13 +93,13 @@ export const createScheduleSchema = z.strictObject({
     .min(0)
     .max(maxPastPeriods)
     .default(0)
-    .describe("How many of the periods that were due by now are sent as well, at once; with `when_missed` `catch_up`"),
+    .describe("How many past periods to send right away as well; needs `when_missed` `catch_up`"),
 });
 
 export type CreateSchedule = z.input<typeof createScheduleSchema>;
 
 export const previewScheduleSchema = z.strictObject({
-  node: nodeAddressSchema.optional().describe("Whose billing cycles; default: the caller's node"),
+  node: nodeAddressSchema.optional().describe("The node whose billing cycles apply. Default: the caller's node"),
   ...timingFields,
 });
 export type PreviewSchedule = z.input<typeof previewScheduleSchema>;
@@ -102,10 +108,12 @@ export const schedulePreviewSchema = z.object({
   in_words: z.string(),
   next: z
     .array(z.object({ at: z.string(), from: z.string(), to: z.string().describe("Exclusive") }))
-    .describe("The next three instants and the period that each is about, with the offset of `tz`"),
+    .describe("The next three instants and the period each one covers, with the offset of `tz`"),
   is_kept: z
     .boolean()
-    .describe("What is sent is put where the operator keeps it, too: a schedule needs no recipient and no channel"),
+    .describe(
+      "Every report sent is also stored in the operator's bucket, so a schedule needs no recipient and no channel",
+    ),
 });
 export type SchedulePreview = z.infer<typeof schedulePreviewSchema>;
 
@@ -122,22 +130,22 @@ export type SlotReason = (typeof slotReasons)[number];
 export const slotSchema = z.object({
   id: z.string(),
   schedule: z.string(),
-  from: z.string().describe("The start of the period, with the offset of its zone"),
+  from: z.string().describe("Start of the period, with the offset of its time zone"),
   to: z.string().describe("Exclusive"),
   at: z.string().describe("When it was due"),
   state: z.enum(slotStates),
   reason: z
     .enum(slotReasons)
     .nullable()
-    .describe("Why it was skipped or failed; `nobody`: of those it is for nobody may see it, or all have unsubscribed"),
+    .describe("Why it was skipped or failed; `nobody`: no recipient can see it, or all have unsubscribed"),
   run: z.string().nullable().describe("GET /v1/report-runs/{id}"),
   deliveries: z.array(z.string()).describe("GET /v1/deliveries/{id}: one for each address or channel"),
   withheld: z
     .array(z.string())
-    .describe("Addresses and channels that got nothing, since they may not see it (any more) or want no more of it"),
+    .describe("Addresses and channels it was not sent to, because they cannot see it (any more) or have unsubscribed"),
   sent_at: z.string().nullable(),
-  late: z.boolean().describe("It waited for what was not known yet for more than an hour"),
-  test: z.boolean().describe("Sent to one person alone"),
+  late: z.boolean().describe("It waited more than an hour for its data to be complete"),
+  test: z.boolean().describe("Sent to only one person"),
 });
 export type ScheduleSlot = z.infer<typeof slotSchema>;
 
@@ -153,14 +161,14 @@ export const scheduleSchema = z.object({
   paused: z.boolean(),
   in_words: z.string(),
   next: z.array(z.string()).describe("The next three instants, with the offset of `tz`; none while it is paused"),
-  last: lastSlotSchema.nullable().describe("What became of its newest slot, tests included; null before the first"),
+  last: lastSlotSchema.nullable().describe("The outcome of its newest slot, tests included; null before the first"),
   created_at: z.string(),
-  author: z.string().describe("Who saved it last: addresses outside get what they may see"),
+  author: z.string().describe("Who last saved it: recipients without an account receive what that person can see"),
 });
 export type Schedule = z.infer<typeof scheduleSchema>;
 
 export const scheduleQuerySchema = z.strictObject({
-  node: nodeAddressSchema.optional().describe("This node and all below it; default: the caller's node"),
+  node: nodeAddressSchema.optional().describe("This node and everything below it. Default: the caller's node"),
   report: z.string().min(1).max(100).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(defaultPageSize),
   cursor: cursorSchema,
@@ -170,12 +178,12 @@ export type ScheduleList = z.infer<typeof scheduleListSchema>;
 
 export const slotQuerySchema = z.strictObject({
   state: z.enum(slotStates).optional(),
-  tests: z.enum(["true", "false"]).default("false").describe("`true`: with what was sent by `/test`"),
+  tests: z.enum(["true", "false"]).default("false").describe("`true`: includes what was sent by `/test`"),
   limit: z.coerce.number().int().min(1).max(1000).default(defaultPageSize),
   cursor: cursorSchema,
 });
 export const slotListSchema = z.object({
-  slots: z.array(slotSchema).describe("The newest first"),
+  slots: z.array(slotSchema).describe("Newest first"),
   next_cursor: nextCursorSchema,
 });
 export type SlotList = z.infer<typeof slotListSchema>;

@@ -10,7 +10,9 @@ export type SessionState = (typeof sessionStates)[number];
 
 export const sessionsQuerySchema = queryWithFilters({
   ...pageQuery,
-  from: pageQuery.from.describe("Sessions that overlap the range from here; forms as in /v1/usage; default: no bound"),
+  from: pageQuery.from.describe(
+    "Sessions that overlap the range from here on; same forms as in /v1/usage. Default: unbounded",
+  ),
   state: z.enum(sessionStates).optional(),
 });
 
@@ -25,15 +27,15 @@ export const sessionSummarySchema = z.object({
     .string()
     .nullable()
     .describe(
-      "The first participant's start; without participants that of the first interval; null: nothing counts yet",
+      "The first participant's start, or without participants the first interval's; null if nothing counts yet",
     ),
   ended_at: z.string().nullable().describe("The last end; null while open"),
-  duration_ms: z.int().describe("From start to end, of an open one up to now"),
+  duration_ms: z.int().describe("From start to end; until now while open"),
   participants: z.int().describe("Distinct users with a participant interval"),
   peak_participants: z.int(),
   peak_at: z.string().nullable().describe("The first instant of the peak; null when it is 0"),
   open_intervals: z.int(),
-  timed_out: z.int().describe("Intervals that ended at their last sign of life because they fell silent"),
+  timed_out: z.int().describe("Intervals that went silent and ended at their last sign of life"),
   orphans: z.int().nullable().describe("Ends and signs of life that wait for their start; null for an agent's node"),
   inverted: z.int().nullable().describe("Ends before their starts, counted as zero; null for an agent's node"),
 });
@@ -48,10 +50,7 @@ export const sessionListSchema = z.object({
 
 export const sessionIntervalSchema = z.object({
   level: z.string().describe("participants, recordings, captions and so on"),
-  interval: z
-    .string()
-    .nullable()
-    .describe("As the emitter named it; null for one that was paired from starts and ends"),
+  interval: z.string().nullable().describe("As named by the emitter; null if it was paired from starts and ends"),
   user: z.string().nullable(),
   agent: z.string().nullable(),
   dimensions: z.record(z.string(), z.string()),
@@ -59,13 +58,13 @@ export const sessionIntervalSchema = z.object({
   end: z.string().nullable().describe("null while open"),
   open: z.boolean(),
   timed_out: z.boolean(),
-  duration_ms: z.int().describe("An open one's is counted up to now"),
+  duration_ms: z.int().describe("Counted up to now while open"),
 });
 
 export const sessionAnswerSchema = sessionSummarySchema.extend({
   watermark: z.string(),
-  intervals: z.array(sessionIntervalSchema).describe("In the order of their starts"),
-  next_cursor: nextCursorSchema.describe("Ask with `cursor` set to this for the next intervals; null with the last"),
+  intervals: z.array(sessionIntervalSchema).describe("In order of their starts"),
+  next_cursor: nextCursorSchema.describe("Pass it as `cursor` to get the next intervals; null with the last"),
 });
 
 const maxIntervals = 10_000;
@@ -77,7 +76,7 @@ export const sessionQuerySchema = z.strictObject({
     .min(1)
     .max(maxIntervals)
     .default(defaultIntervals)
-    .describe(`How many intervals; default ${defaultIntervals}`),
+    .describe(`Maximum number of intervals; default ${defaultIntervals}`),
   cursor: pageQuery.cursor,
 });
 export type SessionAnswer = z.infer<typeof sessionAnswerSchema>;

@@ -11,7 +11,7 @@ const tokenSchema = z.string().min(1).max(4_096);
 export const openSharedViewSchema = z.strictObject({ token: tokenSchema });
 export const askSharedPanelSchema = z.strictObject({
   token: tokenSchema,
-  panel: z.int().min(0).max(1_000).describe("As the dashboard's `panels` have it"),
+  panel: z.int().min(0).max(1_000).describe("The same as in the dashboard's `panels`"),
 });
 
 const sharedMeterSchema = z.object({
@@ -23,7 +23,7 @@ const sharedMeterSchema = z.object({
 export type SharedMeter = z.infer<typeof sharedMeterSchema>;
 
 const sharedPanelSchema = panelSchema.omit({ query: true }).extend({
-  panel: z.int().describe("What its figures are asked by"),
+  panel: z.int().describe("The query for its data"),
   node: nodeAddressSchema,
   node_name: z.string(),
 });
@@ -42,19 +42,19 @@ export const sharedViewSchema = z.object({
       days: z.number(),
       tz: z.string(),
     })
-    .describe("What all panels show; `to` is `now` while it runs"),
-  panels: z.array(sharedPanelSchema).describe("Without those of nodes that are not shown"),
-  meters: z.array(sharedMeterSchema).describe("All that are built in, in their order, then those of the panels"),
-  theme: embedThemeSchema.nullable().describe("As the embedding page wants it; null of a link"),
+    .describe("The range of all panels; `to` is `now` while it is still in progress"),
+  panels: z.array(sharedPanelSchema).describe("Without panels of nodes that are not shown"),
+  meters: z.array(sharedMeterSchema).describe("All built-in meters in order, then those of the panels"),
+  theme: embedThemeSchema.nullable().describe("As set by the embedding page; null for a link"),
   expires_at: z.string(),
-  refresh_seconds: z.int().describe("How often figures may be asked for anew"),
+  refresh_seconds: z.int().describe("How often data can be requested again"),
 });
 export type SharedView = z.infer<typeof sharedViewSchema>;
 
 export const sharedPanelAnswerSchema = z.object({
   answer: usageAnswerSchema,
-  only: z.string().nullable().describe("The one meter that is shown; null: all"),
+  only: z.string().nullable().describe("The one meter to show; null: all"),
   group_by: z.string().nullable(),
-  names: z.record(z.string(), z.string()).describe("What the nodes are called that groups stand for, by address"),
+  names: z.record(z.string(), z.string()).describe("Names of the nodes that groups stand for, by address"),
 });
 export type SharedPanelAnswer = z.infer<typeof sharedPanelAnswerSchema>;

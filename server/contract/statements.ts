@@ -21,31 +21,31 @@ export const statementLineKinds = ["fixed_fee", "usage", "adjustment", "statemen
 
 export const statementLineSchema = z.object({
   kind: z.enum(statementLineKinds),
-  node: nodeAddressSchema.describe("Whose usage this is about"),
-  statement: z.string().nullable().describe("The statement that is adjusted, or summed up"),
+  node: nodeAddressSchema.describe("The node whose usage this is"),
+  statement: z.string().nullable().describe("The statement being adjusted or summarized"),
   feature: z.string().nullable(),
   meter: z.string().nullable(),
   plan: z.string().nullable(),
   version: z.int().nullable(),
   from: z.string(),
   to: z.string().describe("Exclusive"),
-  tier: z.int().nullable().describe("The first is 1; null for fees, packages and whole statements"),
-  quantity: z.string().describe("In an adjustment: how much more, negative for less"),
+  tier: z.int().nullable().describe("Starts at 1; null for fees, packages and whole statements"),
+  quantity: z.string().describe("In an adjustment: the change in quantity, negative for less"),
   unit_price: z.string(),
   flat_fee: z.string(),
-  amount: z.string().describe("In the currency's minor unit; negative for what is given back"),
+  amount: z.string().describe("In the currency's minor unit; negative for credit"),
 });
 export type StatementLine = z.infer<typeof statementLineSchema>;
 
 export const statementChargesSchema = z.object({
-  level: z.enum(priceLevels).describe("Who pays this"),
+  level: z.enum(priceLevels).describe("The level that pays this"),
   payer: nodeAddressSchema,
   lines: z.array(statementLineSchema),
   total: z.string().describe("The sum of the lines"),
   margin: z
     .string()
     .nullable()
-    .describe("What the payer keeps of what those below it pay; null where they pay nothing by this plan"),
+    .describe("What the payer keeps of what the level below pays; null if that level pays nothing under this plan"),
 });
 export type StatementCharges = z.infer<typeof statementChargesSchema>;
 
@@ -62,7 +62,7 @@ export const statementUsageSchema = z.object({
     .string()
     .nullable()
     .describe("The limit in this part of the cycle or trial, rounded half to even to 6 decimals; null for no limit"),
-  is_trial: z.literal(true).optional().describe("Used in the trial: nothing is charged for it"),
+  is_trial: z.literal(true).optional().describe("Used in the trial; nothing is charged for it"),
 });
 export type StatementUsage = z.infer<typeof statementUsageSchema>;
 
@@ -70,15 +70,15 @@ export const paymentSchema = z.object({
   status: z.enum(paymentStatuses),
   at: z.string(),
   reason: z.string().nullable(),
-  reference: z.string().nullable().describe("What the payment is called elsewhere"),
-  by: z.string().describe("Who said so: a user, a key, or the payment provider's message"),
+  reference: z.string().nullable().describe("The payment's reference in another system"),
+  by: z.string().describe("Who set it: a user, a key, or the payment provider's message"),
 });
 export type Payment = z.infer<typeof paymentSchema>;
 
 export const statementAdjustmentSchema = z.object({
   id: z.string(),
-  at: z.string().describe("When it was last computed; never again once a statement carries it"),
-  carried_by: z.string().nullable().describe("The statement that it is charged with; null until one is closed"),
+  at: z.string().describe("When it was last calculated; never again once a statement includes it"),
+  carried_by: z.string().nullable().describe("The statement it is charged on; null until one is closed"),
   charges: z.array(statementChargesSchema.pick({ level: true, lines: true, total: true })),
 });
 
@@ -86,41 +86,39 @@ export const statementAdjustmentSchema = z.object({
 export const statementSchema = z.object({
   id: z.string(),
   kind: z.enum(statementKinds),
-  node: nodeAddressSchema.describe("Who pays"),
+  node: nodeAddressSchema.describe("The payer"),
   node_name: z.string(),
-  parent: nodeAddressSchema.describe("Who is paid: what stood right above the node"),
+  parent: nodeAddressSchema.describe("The payee: the node directly above at the time"),
   currency: currencySchema,
   subscription: z.string().nullable(),
   cycle: z.object({ start: z.string(), end: z.string().describe("Exclusive") }),
-  from: z.string().describe("The part of the cycle that it is about: a node that moves has one under each parent"),
+  from: z.string().describe("The part of the cycle it covers; a node that moves has one under each parent"),
   to: z.string().describe("Exclusive"),
   tz: z.string(),
   closed_at: z.string(),
   plans: z
     .array(z.object({ plan: z.string(), version: z.int(), name: z.string(), from: z.string(), to: z.string() }))
-    .describe("Which version was in force in which part"),
+    .describe("Which version applied in which part"),
   total: z.string().nullable().describe("What the node pays"),
-  income: z.string().nullable().describe("What those right below the node pay; null where it sells nothing"),
+  income: z.string().nullable().describe("What the nodes directly below pay; null if it sells nothing"),
   margin: z.string().nullable().describe("income - total"),
-  adjusted_total: z.string().nullable().describe("With what later events changed, wherever that is charged"),
+  adjusted_total: z.string().nullable().describe("Including changes from later events, wherever those are charged"),
   payment: paymentSchema.pick({ status: true, at: true }),
-  summary: z.string().nullable().describe("The summary that it is part of, where the caller may see that"),
+  summary: z.string().nullable().describe("The summary it is part of, if the caller can see that"),
 });
 export type Statement = z.infer<typeof statementSchema>;
 
 const adjustedUntilSchema = z
   .string()
   .nullable()
-  .describe(
-    "What was accepted until then is in the adjustments, and in `adjusted_total`; null while that is not known",
-  );
+  .describe("Events accepted until then are in the adjustments and in `adjusted_total`; null while that is not known");
 
 const wholeStatementSchema = statementSchema.extend({
   usage: z.array(statementUsageSchema),
-  charges: z.array(statementChargesSchema).describe("At the levels that the caller may see, the node's own first"),
+  charges: z.array(statementChargesSchema).describe("At the levels the caller can see, the node's own first"),
   income_lines: z.array(statementLineSchema),
-  adjustments: z.array(statementAdjustmentSchema).describe("The oldest first"),
-  payments: z.array(paymentSchema).describe("The newest first"),
+  adjustments: z.array(statementAdjustmentSchema).describe("Oldest first"),
+  payments: z.array(paymentSchema).describe("Newest first"),
 });
 export type StatementDetail = z.infer<typeof wholeStatementSchema>;
 
@@ -128,10 +126,13 @@ export const statementDetailSchema = wholeStatementSchema.extend({ watermark: ad
 
 export const statementQuerySchema = z.strictObject({
   ...pageQuery,
-  node: nodeAddressSchema.optional().describe("This node and all that stood below it; default: the caller's node"),
-  from: z.string().optional().describe("Whose part of a cycle ended at or after this; forms as elsewhere"),
-  to: z.string().optional().describe("Whose part of a cycle ended before this"),
-  cycle: z.string().optional().describe("Whose cycle holds this instant or date"),
+  node: nodeAddressSchema.optional().describe("This node and everything that was below it. Default: the caller's node"),
+  from: z
+    .string()
+    .optional()
+    .describe("Statements whose part of a cycle ended at or after this; same forms as elsewhere"),
+  to: z.string().optional().describe("Statements whose part of a cycle ended before this"),
+  cycle: z.string().optional().describe("Statements whose cycle contains this instant or date"),
   kind: z.enum(statementKinds).optional(),
   status: z.enum(paymentStatuses).optional().describe("The payment's status"),
 });
@@ -145,7 +146,7 @@ export type StatementList = z.infer<typeof statementListSchema>;
 
 export const setPaymentSchema = z.strictObject({
   status: z.enum(paymentStatuses),
-  at: dateTimeSchema.optional().describe("When that was so; default: now, never later"),
+  at: dateTimeSchema.optional().describe("When the status changed. Default: now; never later"),
   reason: z.string().min(1).max(1000).optional(),
   reference: z.string().min(1).max(256).optional(),
 });
@@ -158,6 +159,6 @@ export const paymentMessageSchema = z.object({
 
 export const paymentReceiptSchema = z.object({
   statement: z.string(),
-  status: z.enum(paymentStatuses).describe("The statement's status now"),
-  duplicate: z.boolean().describe("The message was taken before"),
+  status: z.enum(paymentStatuses).describe("The statement's current status"),
+  duplicate: z.boolean().describe("Whether the message had already been processed"),
 });

@@ -14,30 +14,30 @@ export type SubscriptionStatus = (typeof subscriptionStatuses)[number];
 export const createSubscriptionSchema = z.strictObject({
   node: nodeAddressSchema,
   plan: z.string().max(100),
-  version: z.int().min(1).optional().describe("A published one; default: the newest"),
+  version: z.int().min(1).optional().describe("A published version. Default: the newest"),
   starts_at: usageTimeSchema
     .optional()
-    .describe("From 2000 on; counts from the first moment of its day in `tz`; default: now"),
+    .describe("From 2000 on; counts from the start of its day in `tz`. Default: now"),
   anchor: z
     .int()
     .min(1)
     .max(31)
     .optional()
     .describe(
-      "Day of the month on which cycles begin, the last day where a month is shorter; default: that of the start",
+      "Day of the month on which cycles start; shorter months use their last day. Default: the day of the start",
     ),
-  tz: timeZoneSchema.default("UTC").describe("IANA zone of the cycles"),
+  tz: timeZoneSchema.default("UTC").describe("IANA time zone of the cycles"),
   trial_ends_at: dateTimeSchema.optional(),
   expires_at: dateTimeSchema.optional(),
-  renews: z.boolean().default(true).describe("Goes on beyond `expires_at`"),
+  renews: z.boolean().default(true).describe("Continues after `expires_at`"),
 });
 export type CreateSubscription = z.input<typeof createSubscriptionSchema>;
 
 export const changeTimes = ["now", "next_cycle"] as const;
 export const changeSubscriptionSchema = z.strictObject({
   plan: z.string().max(100).optional(),
-  version: z.int().min(1).optional().describe("A published one; default: the newest of `plan`"),
-  at: z.enum(changeTimes).default("now").describe("When another plan, or the cancellation, takes effect"),
+  version: z.int().min(1).optional().describe("A published version. Default: the newest version of `plan`"),
+  at: z.enum(changeTimes).default("now").describe("When the change of plan, or the cancellation, takes effect"),
   cancel: z.literal(true).optional(),
   trial_ends_at: dateTimeSchema.nullable().optional(),
   expires_at: dateTimeSchema.nullable().optional(),
@@ -57,7 +57,7 @@ export const subscriptionSchema = z.object({
   node: nodeAddressSchema,
   node_name: z.string(),
   status: z.enum(subscriptionStatuses),
-  plan: z.string().describe("Now; before the start: the first"),
+  plan: z.string().describe("The current terms; before the start, the first"),
   version: z.int(),
   plan_name: z.string(),
   anchor: z.int(),
@@ -68,13 +68,16 @@ export const subscriptionSchema = z.object({
   renews: z.boolean(),
   cancelled_at: z.string().nullable(),
   created_at: z.string(),
-  history: z.array(planSinceSchema).describe("The oldest first; what lies ahead included"),
+  history: z.array(planSinceSchema).describe("Oldest first, including future ones"),
 });
 export type Subscription = z.infer<typeof subscriptionSchema>;
 
 /** What a version gives its subscribers, without its prices: so that who is subscribed knows it of a plan that stands above them. */
 export const subscriptionDetailSchema = subscriptionSchema.extend({
-  next_cycle_at: z.string().nullable().describe("When a change `next_cycle` would take effect; null once it has ended"),
+  next_cycle_at: z
+    .string()
+    .nullable()
+    .describe("When a change at `next_cycle` would take effect; null once it has ended"),
   history: z
     .array(
       planSinceSchema.extend({
@@ -89,14 +92,14 @@ export const subscriptionDetailSchema = subscriptionSchema.extend({
         ),
       }),
     )
-    .describe("The oldest first; what lies ahead included"),
+    .describe("Oldest first, including future ones"),
 });
 export type SubscriptionDetail = z.infer<typeof subscriptionDetailSchema>;
 
 export const subscriptionQuerySchema = z.strictObject({
-  node: nodeAddressSchema.optional().describe("This node and all below it; default: the caller's node"),
+  node: nodeAddressSchema.optional().describe("This node and everything below it. Default: the caller's node"),
   status: z.enum(subscriptionStatuses).optional(),
-  plan: z.string().max(100).optional().describe("Only those under this plan now"),
+  plan: z.string().max(100).optional().describe("Only those currently on this plan"),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
   cursor: cursorSchema,
 });

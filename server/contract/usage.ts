@@ -10,12 +10,12 @@ export const fillKinds = ["zero", "null", "none"] as const;
 export type FillKind = (typeof fillKinds)[number];
 
 const usageParameters = z.object({
-  meter: z.string().min(1).describe("One or several meters, separated by commas"),
+  meter: z.string().min(1).describe("One or more meters, separated by commas"),
   node: z
     .string()
     .max(20_000)
     .optional()
-    .describe("One or several nodes, separated by commas; default: the caller's node"),
+    .describe("One or more nodes, separated by commas. Default: the caller's node"),
   from: z
     .string()
     .optional()
@@ -29,12 +29,12 @@ const usageParameters = z.object({
     .max(31)
     .optional()
     .describe(
-      "Day of the month on which cycles begin, in `tz`; default: the cycles that the node's subscriptions had and have (of several nodes the first's), each in its own zone and cut where a subscription began or ended; from the 1st on where it had none",
+      "Day of the month on which cycles start, in `tz`. Default: the cycles of the node's subscriptions past and present (with several nodes, the first one's), each in its own time zone and cut where a subscription starts or ends; without a subscription, from the 1st",
     ),
   tz: timeZoneSchema
     .optional()
     .describe(
-      "IANA time zone; default: UTC, for windows of a cycle that of the subscription which the node had at `from`",
+      "IANA time zone. Default: UTC; for windows of a cycle, the time zone of the node's subscription at `from`",
     ),
   fill: z.enum(fillKinds).default("zero"),
   group_by: z
@@ -42,7 +42,7 @@ const usageParameters = z.object({
     .max(256)
     .optional()
     .describe(
-      "A dimension of every asked meter; `partner`, `reseller`, `organization`, `agent`, `user`, `room` and `session` are dimensions of all",
+      "A dimension that all requested meters have; `partner`, `reseller`, `organization`, `agent`, `user`, `room` and `session` are dimensions of every meter",
     ),
   limit: z.coerce
     .number()
@@ -50,21 +50,21 @@ const usageParameters = z.object({
     .min(1)
     .max(1_000)
     .default(100)
-    .describe("How many groups stand for themselves, the largest first; the rest folds into `other`"),
+    .describe("Number of groups shown individually, largest first; the rest are combined into `other`"),
   compare: z
     .string()
     .optional()
     .describe(
-      "`previous` (as many whole months or cycles before, else as long a range), `year` (the same dates a year before) or FROM/TO; adds a `comparison` to each meter. Windows stand beside the same day and hour of the compared month, cycle or year, else beside what clocks showed as long after the start; what has no such beside nothing",
+      "`previous` (as many whole months or cycles before, otherwise a range of the same length), `year` (the same dates a year before) or FROM/TO; adds a `comparison` to each meter. Windows are paired with the same day and hour of the compared month, cycle or year, otherwise with the same local time elapsed since the start; a window without a counterpart is paired with nothing",
     ),
   compare_partial: z
     .enum(["same", "full"])
     .default("same")
-    .describe("While the asked range runs: the same elapsed part of the compared one, or all of it"),
+    .describe("While the requested range is in progress: compare with the same elapsed part, or with all of it"),
   compare_match: z
     .enum(["date", "weekday"])
     .default("date")
-    .describe("`weekday` moves by whole weeks: `year` by 52, `previous` by as few as the range fits into"),
+    .describe("`weekday` shifts by whole weeks: `year` by 52, `previous` by as few as fit the range"),
 });
 /** Besides filters. */
 export type UsageQuery = z.infer<typeof usageParameters>;
@@ -81,14 +81,14 @@ const usageDetails = {
     .string()
     .nullable()
     .optional()
-    .describe("Sums: the average per event; levels by value: the average over the time"),
-  peak: figureSchema.optional().describe("Levels by value: the highest"),
+    .describe("Sums: the average per event. Levels by value: the average over time"),
+  peak: figureSchema.optional().describe("Levels by value: the highest value"),
   relative_error: z
     .number()
     .optional()
-    .describe("Distinct counts: how far off the count may be, as a part of it; 0: exact, as it is at any size"),
+    .describe("Distinct counts: the possible error as a fraction of the count; 0 means exact, as it is at any size"),
   organization: z.string().nullable().optional().describe("The organization of `session`"),
-  session: z.string().nullable().optional().describe("Peaks inside one session: that session"),
+  session: z.string().nullable().optional().describe("Peaks within one session: that session"),
 };
 const usageDetailsSchema = z.object(usageDetails);
 export type UsageDetails = z.infer<typeof usageDetailsSchema>;
@@ -97,19 +97,19 @@ export const usagePointSchema = z.object({
   start: z.string().describe("RFC 3339 with the offset of `tz`"),
   end: z.string(),
   value: figureSchema,
-  partial: z.boolean().describe("The window is still running, or was cut by `from` or `to`"),
+  partial: z.boolean().describe("The window is still in progress, or was cut by `from` or `to`"),
   ...usageDetails,
 });
 export type UsagePoint = z.infer<typeof usagePointSchema>;
 
 export const usageGroupSchema = z.object({
-  key: z.string().describe("The value of the dimension, '' for none; `other` where `is_other`"),
-  is_other: z.boolean().optional().describe("What `limit` left, taken together"),
+  key: z.string().describe("The value of the dimension, '' if not set; `other` if `is_other`"),
+  is_other: z.boolean().optional().describe("Everything beyond `limit`, combined"),
   total: figureSchema,
   share: z
     .number()
     .nullable()
-    .describe("total / the meter's total; shares of sums come to 1, those of peaks and distinct counts need not"),
+    .describe("total / the meter's total. Shares of sums add up to 1; those of peaks and distinct counts need not"),
   ...usageDetails,
   series: z.array(usagePointSchema),
 });
@@ -117,23 +117,27 @@ export type UsageGroup = z.infer<typeof usageGroupSchema>;
 
 export const usageComparisonSchema = z.object({
   from: z.string(),
-  to: z.string().describe("Exclusive; where now lies in the compared range while the asked one runs"),
-  total: figureSchema.describe("Over the whole compared range; null where none of the asked dates is in that year"),
+  to: z
+    .string()
+    .describe(
+      "Exclusive; the current instant's counterpart in the compared range while the requested one is in progress",
+    ),
+  total: figureSchema.describe("Over the whole compared range; null if none of the requested dates exist in that year"),
   ...usageDetails,
-  delta: figureSchema.describe("The asked total minus this one"),
-  percent: z.number().nullable().describe("delta in percent of this total's size; null when that is 0"),
+  delta: figureSchema.describe("The requested total minus this one"),
+  percent: z.number().nullable().describe("delta as a percentage of this total's size; null if that is 0"),
   series: z
     .array(
       usagePointSchema.extend({
         start: z
           .string()
           .nullable()
-          .describe("Null, as `end` and `value`, where nothing stands beside the asked window"),
+          .describe("Null, like `end` and `value`, if the requested window has no counterpart"),
         end: z.string().nullable(),
-        against: z.string().describe("The start of the asked window that it stands beside"),
+        against: z.string().describe("Start of the requested window it is paired with"),
       }),
     )
-    .describe("One for each asked window, in their order; with `fill=none` those that have data"),
+    .describe("One for each requested window, in order; with `fill=none`, only those with data"),
 });
 export type ComparedPoint = UsageComparison["series"][number];
 export type UsageComparison = z.infer<typeof usageComparisonSchema>;
@@ -144,8 +148,8 @@ export const meterUsageSchema = z.object({
   total: figureSchema,
   ...usageDetails,
   series: z.array(usagePointSchema),
-  groups: z.array(usageGroupSchema).optional().describe("With `group_by`: the largest first"),
-  comparison: usageComparisonSchema.optional().describe("With `compare`; the whole meter, not its groups"),
+  groups: z.array(usageGroupSchema).optional().describe("With `group_by`: largest first"),
+  comparison: usageComparisonSchema.optional().describe("With `compare`; for the whole meter, not its groups"),
 });
 export type MeterUsage = z.infer<typeof meterUsageSchema>;
 

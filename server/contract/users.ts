@@ -8,7 +8,7 @@ export const userSchema = z.object({
   email: z.string(),
   name: z.string().nullable(),
   status: z.enum(["invited", "active", "disabled"]),
-  roles: z.array(roleGrantSchema).describe("Those within the caller's nodes"),
+  roles: z.array(roleGrantSchema).describe("Roles within the caller's nodes"),
   has_second_factor: z.boolean(),
   created_at: z.string(),
 });
@@ -28,13 +28,13 @@ export const inviteUserSchema = z.strictObject({
 
 export const changeUserSchema = z.strictObject({
   name: nameSchema.nullable().optional(),
-  roles: rolesSchema.optional().describe("Replaces those within the caller's nodes"),
+  roles: rolesSchema.optional().describe("Replaces the roles within the caller's nodes"),
   disabled: z.boolean().optional(),
 });
 
 export const invitationSchema = z.object({
-  sent: z.boolean().describe("By mail"),
-  url: z.string().nullable().describe("To be passed on by hand, where no mail was sent"),
+  sent: z.boolean().describe("By email"),
+  url: z.string().nullable().describe("To pass on yourself if no email was sent"),
 });
 
 export type Invitation = z.infer<typeof invitationSchema>;
@@ -42,13 +42,13 @@ export type Invitation = z.infer<typeof invitationSchema>;
 export const roleOfferSchema = z.object({
   id: z.string(),
   roles: z.array(roleGrantSchema),
-  offered_by: z.string().describe("A user's e-mail address, or a key's name"),
+  offered_by: z.string().describe("A user's email address, or a key's name"),
   created_at: z.string(),
   expires_at: z.string(),
   needs_link: z
     .boolean()
     .describe(
-      "Whether the `token` of the offer's link is needed: nothing has proved yet that the address is the user's",
+      "Whether the `token` from the offer's link is required because nothing has proved yet that the address belongs to the user",
     ),
 });
 export type RoleOffer = z.infer<typeof roleOfferSchema>;
@@ -57,7 +57,7 @@ export const roleOfferListSchema = z.object({ offers: z.array(roleOfferSchema) }
 export type RoleOfferList = z.infer<typeof roleOfferListSchema>;
 
 export const acceptOfferSchema = z.strictObject({
-  token: z.string().min(1).max(256).optional().describe("What stands behind `#` in the offer's link"),
+  token: z.string().min(1).max(256).optional().describe("The part after `#` in the offer's link"),
 });
 
 export const invitedUserSchema = userSchema.extend({ invitation: invitationSchema.nullable() });

@@ -9,7 +9,7 @@ const maxOrigins = 10;
 const shownNodeSchema = nodeAddressSchema
   .optional()
   .describe(
-    "Whose figures are shown: the dashboard's node, which is the default, or one below it. Panels of a node below it stay as they are, panels of one above it are asked about it, others are left out",
+    "Whose data is shown: the dashboard's node (the default) or one below it. Panels of a node below it stay as they are, panels of one above it are queried for it, and others are left out",
   );
 
 export const createViewLinkSchema = z.strictObject({
@@ -21,29 +21,29 @@ export const linkStates = ["active", "held", "expired", "revoked"] as const;
 
 export const viewLinkSchema = z.object({
   id: z.string(),
-  view: z.string().describe("The id of the dashboard"),
-  node: nodeAddressSchema.describe("Whose figures it shows"),
+  view: z.string().describe("ID of the dashboard"),
+  node: nodeAddressSchema.describe("The node whose data it shows"),
   state: z
     .enum(linkStates)
     .describe(
-      "`held`: neither expired nor revoked, and still it opens nothing: its maker may not show the dashboard now",
+      "`held`: neither expired nor revoked, but it opens nothing because the person who created it cannot share the dashboard now",
     ),
-  created_by: z.string().describe("An e-mail address, or a key's name"),
+  created_by: z.string().describe("An email address, or a key's name"),
   created_at: z.string(),
   expires_at: z.string(),
-  last_used_at: z.string().nullable().describe("To the minute"),
+  last_used_at: z.string().nullable().describe("To the nearest minute"),
   revoked_at: z.string().nullable(),
 });
 export type ViewLink = z.infer<typeof viewLinkSchema>;
 
 export const createdViewLinkSchema = viewLinkSchema.extend({
-  url: z.string().describe("Where the dashboard opens. It has the only copy of the token, behind `#`"),
+  url: z.string().describe("The dashboard's address. It contains the only copy of the token, after `#`"),
 });
 
 export type CreatedViewLink = z.infer<typeof createdViewLinkSchema>;
 
 export const viewLinkListSchema = z.object({
-  links: z.array(viewLinkSchema).describe("The newest first; of those that have ended the newest 100"),
+  links: z.array(viewLinkSchema).describe("Newest first; of ended ones, the newest 100"),
 });
 
 export const embedThemeSchema = z.strictObject({
@@ -53,7 +53,7 @@ export const embedThemeSchema = z.strictObject({
     .regex(/^#[0-9a-fA-F]{6}$/, "must be a colour such as #0f766e")
     .optional()
     .describe(
-      "In place of this service's own colour, of series and of what has the focus; made darker or lighter until it can be seen",
+      "Replaces the accent colour of this service, for series and focus; made darker or lighter until it is visible",
     ),
 });
 export type EmbedTheme = z.infer<typeof embedThemeSchema>;
@@ -77,12 +77,12 @@ export const createEmbedTokenSchema = z.strictObject({
     .max(maxOrigins)
     .default([])
     .describe(
-      "Whose pages may frame the dashboard and hand it the next token; none: nobody's. `http:` only where this service is reached by it, or of the page's own machine",
+      "Origins whose pages can frame the dashboard and pass it the next token; empty: none. `http:` only if this service is reached over http, or for the page's own machine",
     ),
 });
 
 export const embedTokenSchema = z.object({
-  token: z.string().describe("For `postMessage` to a frame that is open"),
-  url: z.string().describe("The `src` of the frame, with the token behind `#`"),
+  token: z.string().describe("For `postMessage` to an open frame"),
+  url: z.string().describe("The `src` of the frame, with the token after `#`"),
   expires_at: z.string(),
 });

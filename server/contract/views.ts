@@ -3,9 +3,9 @@ import { z } from "zod";
 import { nodeAddressSchema } from "./nodes.ts";
 import { textSchema } from "./text.ts";
 
-const nameSchema = textSchema(100).describe("Another one than the node's other views have");
+const nameSchema = textSchema(100).describe("Unique among the node's views");
 const querySchema = textSchema(2_000, 0).describe(
-  "What stands behind `?` in the address of the usage page; of a dashboard the range, the zone and the comparison of all its panels",
+  "The part after `?` in the address of the usage page; for a dashboard, the range, time zone and comparison of all its panels",
 );
 
 /** More would ask for as many charts at once, of which nobody sees the last ones. */
@@ -13,8 +13,8 @@ const maxPanels = 24;
 
 export const panelSchema = z.strictObject({
   title: textSchema(100),
-  query: textSchema(2_000, 0).describe("What stands behind `?` in the address of the usage page"),
-  width: z.enum(["half", "full"]).describe("Share of the page, where it has room for two"),
+  query: textSchema(2_000, 0).describe("The part after `?` in the address of the usage page"),
+  width: z.enum(["half", "full"]).describe("Width on the page, if there is room for two"),
 });
 export type Panel = z.infer<typeof panelSchema>;
 
@@ -22,13 +22,13 @@ const panelsSchema = z
   .array(panelSchema)
   .max(maxPanels)
   .nullable()
-  .describe("The panels of a dashboard, in order; null for one question alone");
+  .describe("The panels of a dashboard, in order; null for a single query");
 
 export const createViewSchema = z.strictObject({
   name: nameSchema,
   node: nodeAddressSchema
     .optional()
-    .describe("Whose people see it, with those of the nodes above. Default: the caller's node"),
+    .describe("The node whose people can see it, together with those of the nodes above. Default: the caller's node"),
   query: querySchema,
   panels: panelsSchema.optional(),
 });
@@ -53,5 +53,5 @@ export type View = z.infer<typeof viewSchema>;
 
 export const viewListSchema = z.object({ views: z.array(viewSchema).describe("By name") });
 export const viewQuerySchema = z.strictObject({
-  node: nodeAddressSchema.optional().describe("Those of this node; default: the caller's"),
+  node: nodeAddressSchema.optional().describe("Views of this node. Default: the caller's node"),
 });

@@ -11,19 +11,19 @@ export const whatIfRequestSchema = z
     of: z
       .enum(["organizations", "node"])
       .default("organizations")
-      .describe("Every organization at or below the node under the plan, or the node itself with all its usage"),
-    cycles: z.int().min(1).max(12).default(3).describe("How many of the last cycles that are over"),
+      .describe("Every organization at or below the node on the plan, or the node itself with all its usage"),
+    cycles: z.int().min(1).max(12).default(3).describe("How many of the last completed cycles"),
     plan: z.string().max(100).optional(),
-    version: z.int().min(1).optional().describe("Default: the newest, a draft included"),
-    terms: planTermsSchema.optional().describe("Instead of `plan`: terms that are kept nowhere"),
+    version: z.int().min(1).optional().describe("Default: the newest, including drafts"),
+    terms: planTermsSchema.optional().describe("Instead of `plan`: terms that are not stored anywhere"),
   })
   .refine(({ plan, terms }) => (plan === undefined) !== (terms === undefined), {
     path: ["plan"],
-    message: "name a plan, or give terms",
+    message: "needs either `plan` or `terms`",
   })
   .refine(({ plan, version }) => plan !== undefined || version === undefined, {
     path: ["version"],
-    message: "belongs to a plan: name it",
+    message: "needs `plan`",
   });
 export type WhatIfRequest = z.input<typeof whatIfRequestSchema>;
 
@@ -38,19 +38,19 @@ export const whatIfLimitSchema = z.object({
   alerts: z
     .array(z.object({ percent: z.number(), at: z.string().nullable() }))
     .describe("The thresholds that would have been reached, and when"),
-  blocked_at: z.string().nullable().describe("After the hours of grace; null where nothing would have been blocked"),
+  blocked_at: z.string().nullable().describe("After the grace period; null if nothing would have been blocked"),
 });
 export type WhatIfLimit = z.infer<typeof whatIfLimitSchema>;
 
 const comparedSchema = z.object({
   level: z.enum(priceLevels),
   currency: currencySchema,
-  total: z.string().describe("By the plan in question"),
+  total: z.string().describe("Under the plan being tested"),
   margin: z.string().nullable(),
   charged: z
     .string()
     .nullable()
-    .describe("What was charged in this currency, with later adjustments; null where nothing was"),
+    .describe("What was charged in this currency, with later adjustments; null if nothing was"),
   difference: z.string().nullable().describe("total - charged"),
 });
 export type WhatIfCompared = z.infer<typeof comparedSchema>;
@@ -58,14 +58,14 @@ export type WhatIfCompared = z.infer<typeof comparedSchema>;
 export const whatIfCycleSchema = z.object({
   start: z.string(),
   end: z.string(),
-  from: z.string().describe("The part that is charged: without a trial, or the time under other parents"),
+  from: z.string().describe("The part that is charged: without a trial and without time under other parents"),
   to: z.string(),
   basis: z
     .enum(["statement", "computed", "none"])
-    .describe("What `charged` is: the closed statement's, by what is known now, or there was no plan"),
+    .describe("What `charged` is: the closed statement's amount, an estimate from current data, or no plan"),
   compared: z.array(comparedSchema),
   charges: z.array(chargesAtLevelSchema),
-  limits: z.array(whatIfLimitSchema).describe("Those of which a threshold would have been reached"),
+  limits: z.array(whatIfLimitSchema).describe("Features for which a threshold would have been reached"),
 });
 export type WhatIfCycle = z.infer<typeof whatIfCycleSchema>;
 
@@ -81,11 +81,11 @@ export const whatIfSchema = z.object({
   node: nodeAddressSchema,
   watermark: z.string(),
   currency: currencySchema,
-  totals: z.array(comparedSchema).describe("Over all nodes and cycles"),
+  totals: z.array(comparedSchema).describe("Across all nodes and cycles"),
   charged_elsewhere: z
     .array(z.object({ level: z.enum(priceLevels), currency: currencySchema, charged: z.string() }))
-    .describe("What was charged in other currencies, which is compared with nothing"),
-  blocked: z.array(nodeAddressSchema).describe("Who would have been blocked at least once"),
+    .describe("Charged in other currencies and not compared"),
+  blocked: z.array(nodeAddressSchema).describe("Organizations that would have been blocked at least once"),
   alerted: z.array(nodeAddressSchema),
   nodes: z.array(z.object({ node: nodeAddressSchema, name: z.string(), cycles: z.array(whatIfCycleSchema) })),
 });

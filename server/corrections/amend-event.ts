@@ -76,7 +76,8 @@ export function amendEvent(
   if (changes.seconds != null && changes.value === undefined) delete merged.value;
   if (changes.value != null && changes.seconds === undefined) delete merged.seconds;
   for (const [field, value] of Object.entries(changes)) if (value === null) delete merged[field];
-  if (merged.id !== row.id) return { code: "invalid_field", field: "id", message: "the id of an event stays" };
+  if (merged.id !== row.id)
+    return { code: "invalid_field", field: "id", message: "the ID of an event cannot be changed" };
   if (!hasEventForm(merged)) return explainForm(merged);
   const read = readEvent(0, merged, {
     sources: row.source === undefined ? undefined : [row.source],

@@ -104,7 +104,7 @@ async function voidedBefore(
   const history = await readHistory(deps, organization, { ...name, source: name.source ?? "" });
   const last = history.findLast((one) => one.organization === organization);
   if (changes === undefined && last?.action === "void") return last;
-  throw new ProblemError("conflict", "the event does not count here any more; see its history");
+  throw new ProblemError("conflict", "the event no longer counts here; see its history");
 }
 
 /** What the event is to be. Throws ProblemError for what it cannot be. */
@@ -125,7 +125,7 @@ async function amended(
     mayMoveTo(after.organization);
     const there = await findStoredEvent(clickhouse, after.organization, { id, source }, undefined);
     if (there && !(there.batch < stored.batch && (await hasLeft(deps, after.organization, there))))
-      throw new ProblemError("conflict", "the other organization has an event with this id", {
+      throw new ProblemError("conflict", "the other organization already has an event with this ID", {
         field: "changes.organization",
       });
   }
@@ -148,13 +148,14 @@ async function whenStored({ ingest, others, patienceMs = defaultPatienceMs }: Co
   if (!ingest || ingest.log.backlogBytes === 0) return;
   const stored = ingest.flush.whenStored(ingest.log.syncedEnd);
   const isStored = await Promise.race([stored.then(() => true), delay(patienceMs, false, { ref: false })]);
-  if (!isStored) throw new StoreUnavailableError(new Error("what was accepted before could not be stored in time"));
+  if (!isStored)
+    throw new StoreUnavailableError(new Error("events accepted earlier could not be stored in time; try again"));
 }
 
 async function whenVisible({ watermark }: OtherStorers, acceptedMs: number, patienceMs: number): Promise<void> {
   while (watermark().getTime() < acceptedMs) {
     if (Date.now() > acceptedMs + patienceMs)
-      throw new StoreUnavailableError(new Error("what was accepted before could not be stored in time"));
+      throw new StoreUnavailableError(new Error("events accepted earlier could not be stored in time; try again"));
     await delay(pollMs);
   }
 }

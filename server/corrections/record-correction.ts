@@ -86,7 +86,7 @@ export async function recordCorrection(
     });
   } catch (error) {
     if (isUniqueViolation(error))
-      throw new ProblemError("conflict", "the event is being corrected by somebody else; look at it again");
+      throw new ProblemError("conflict", "the event is being corrected by somebody else; read it again");
     throw error;
   }
   return correction;

@@ -53,7 +53,7 @@ export async function findStoredEvent(
   const found = await storedEvent(clickhouse, asked);
   const named = found.some((row) => row.id === id) ? found.filter((row) => row.id === id) : found;
   if (new Set(named.map((row) => row.id)).size > 1)
-    throw new SeveralSourcesError("several sources have an event with this id; say which one is meant");
+    throw new SeveralSourcesError("several sources have an event with this ID; set `source`");
   const rows = named.map((row) => ({ ...row, ...nameOfStored(row.id) }));
   const [first] = rows;
   if (!first) return undefined;

@@ -45,13 +45,13 @@ export interface SendingDeps {
 /** Never rejects for what a receiver does; rejects where Postgres cannot be asked before anything was sent. */
 export async function attempt(deps: SendingDeps, row: DeliveryRow): Promise<Outcome | Held> {
   if (row.kind === "bucket")
-    return deps.putReport ? await deps.putReport(row) : again("there is no bucket: set TIDEMARK_REPORTS_BUCKET");
+    return deps.putReport ? await deps.putReport(row) : again("no bucket is set up: set TIDEMARK_REPORTS_BUCKET");
   if (row.channel === null) return await sendMail(deps, row);
   const channel = await readChannel(deps.postgres.db, row.channel);
   const refusal = whyNot(channel, row);
   const message = channel && stillBelow(channel, row, deps.tree);
   if (!channel || !message || refusal !== undefined)
-    return unwanted(refusal ?? `${row.aboutNode} does not stand below ${channel?.node} any more`);
+    return unwanted(refusal ?? `${row.aboutNode} is no longer below ${channel?.node}`);
   const seen = { ...row, message };
   if (row.kind === "email") return await sendMail(deps, seen);
   if (row.kind === "sms") return await sendSms(deps, channel, seen);
@@ -60,22 +60,22 @@ export async function attempt(deps: SendingDeps, row: DeliveryRow): Promise<Outc
 
 /** Why a message is not sent any more: something changed since it was written. */
 function whyNot(channel: ChannelRow | undefined, { to }: DeliveryRow) {
-  if (!channel) return "the channel was removed";
-  if (!channel.enabled) return "the channel is switched off";
-  if (to !== null && !channel.to?.includes(to)) return "the channel does not have this address any more";
+  if (!channel) return "the channel was deleted";
+  if (!channel.enabled) return "the channel is disabled";
+  if (to !== null && !channel.to?.includes(to)) return "the channel no longer has this address";
   return undefined;
 }
 
 async function sendToUrl(deps: SendingDeps, channel: ChannelRow, row: DeliveryRow): Promise<Outcome> {
   const request = requestAt(channel, row, { vault: deps.vault, ms: (deps.now ?? Date.now)() });
-  if (!request) return again("the secrets of the channel were sealed with another key: set TIDEMARK_SECRET_KEY");
+  if (!request) return again("the channel's secrets were encrypted with another key: set TIDEMARK_SECRET_KEY");
   const answer = await posted(() => deps.egress.post(request));
   if ("result" in answer) return answer;
   const { status, text: excerpt } = answer;
   if (status >= 200 && status < 300) return { result: "sent", status, excerpt };
   if (status !== 410) return { result: "again", status, excerpt };
   await deps.postgres.transaction((tx) =>
-    disableChannel(tx, deps.vault, channel.id, "the receiver answered 410: it is gone"),
+    disableChannel(tx, deps.vault, channel.id, "the receiver answered 410: it no longer exists"),
   );
   return { result: "never", status, excerpt };
 }
@@ -84,15 +84,15 @@ async function sendMail(deps: SendingDeps, row: DeliveryRow): Promise<Outcome | 
   const { mailer, links, publicUrl } = deps;
   const { id, to, alert } = row;
   const list = row.list ?? row.channel;
-  if (to === null || list === null) return never("there is no address");
+  if (to === null || list === null) return never("there is no address to send to");
   if (await isUnsubscribed(deps.postgres.db, { list, address: to })) return unwanted("the receiver has unsubscribed");
   const refusal = row.channel === null ? await deps.whyNotTo(row) : undefined;
   if (refusal !== undefined) return unwanted(refusal);
   const message = row.channel === null ? await stillSeen(deps, row) : row.message;
-  if (!message) return unwanted("it tells of nothing that its receiver still sees");
-  if (!mailer) return again("there is no mail server: set TIDEMARK_SMTP_URL");
+  if (!message) return unwanted("it contains nothing that its recipient can still see");
+  if (!mailer) return again("no mail server is set up: set TIDEMARK_SMTP_URL");
   if (row.type === "channel.test" && !(await deps.mailLimits.mayTest(to)))
-    return unwanted("too many tests went to the address within an hour");
+    return unwanted("too many tests were sent to this address within an hour");
   const held = row.type.startsWith("alert.") ? await alertMailsHeld(deps.postgres, deps.tree, row) : undefined;
   if (held) return held;
   const unsubscribeUrl = `${publicUrl}/v1/unsubscribe/${links.tokenOf({ list, address: to })}`;

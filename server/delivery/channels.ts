@@ -231,7 +231,7 @@ export function opened(row: ChannelRow, vault: Vault): ChannelSecrets {
   if (!secrets)
     throw new ProblemError(
       "conflict",
-      "its secrets were sealed with another key: set TIDEMARK_SECRET_KEY, or make it anew",
+      "its secrets were encrypted with another key: set TIDEMARK_SECRET_KEY, or create the channel again",
     );
   return secrets as ChannelSecrets;
 }
@@ -271,10 +271,10 @@ function checkFits({ kind }: ChannelRow, { to, url, monthly_cap }: ChangeChannel
     throw new ProblemError("invalid_request", detail, { field });
   };
   if (url !== undefined && kind !== "webhook" && kind !== "slack") refuse("url", `a channel of ${kind} has no URL`);
-  if (monthly_cap !== undefined && kind !== "sms") refuse("monthly_cap", `a channel of ${kind} has no cap`);
+  if (monthly_cap !== undefined && kind !== "sms") refuse("monthly_cap", `a channel of ${kind} has no monthly limit`);
   if (to === undefined) return;
   if (kind !== "email" && kind !== "sms") refuse("to", `a channel of ${kind} has no addresses`);
   const isNumbers = to.every((one) => one.startsWith("+") && !one.includes("@"));
   if (isNumbers !== (kind === "sms"))
-    refuse("to", kind === "sms" ? "must be phone numbers in E.164 form" : "must be e-mail addresses");
+    refuse("to", kind === "sms" ? "must be phone numbers in E.164 form" : "must be email addresses");
 }

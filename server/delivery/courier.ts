@@ -124,7 +124,7 @@ export class Courier {
       // Nothing was sent: once Postgres is back, it is due as before.
       if (isPostgresUnavailable(error)) return undefined;
       this.#deps.log.error({ err: error, delivery: row.id }, "a delivery could not be made");
-      return again("it could not be made; the server's log has the reason");
+      return again("the message could not be sent; the server's log has the reason");
     });
     if (!outcome) return;
     if (outcome.result === "held") {

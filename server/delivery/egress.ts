@@ -55,12 +55,12 @@ export function createEgress({ allow, resolve = resolveName }: { allow: Outgoing
     const url = URL.canParse(text) ? new URL(text) : undefined;
     if (!url || /[\s\\\p{Cc}]/u.test(text)) return "must be a URL";
     if (url.protocol !== "https:" && url.protocol !== "http:") return "must start with https:// or http://";
-    if (url.username !== "" || url.password !== "") return "must not hold a user or a password";
+    if (url.username !== "" || url.password !== "") return "must not contain a user name or a password";
     const name = plainName(url.hostname);
     const port = portOf(url);
     const isName = isIP(name) === 0;
     if (allow.host(name, port) || (isName ? allow.hasAddresses : allow.address(name))) return undefined;
-    if (isName ? privateName.test(name) : !isPublic(name)) return "must be of a public address";
+    if (isName ? privateName.test(name) : !isPublic(name)) return "must have a public address";
     return ports.has(port) ? undefined : oddPort;
   }
 
@@ -71,7 +71,7 @@ export function createEgress({ allow, resolve = resolveName }: { allow: Outgoing
       isIP(name) === 0 ? await resolve(name, isTrusted || allow.hasAddresses ? "here" : "name servers") : [name];
     if (addresses.length === 0) throw new Error(`${name} has no address`);
     if (isTrusted) return addresses;
-    if (!addresses.every(isOpen)) throw new RefusedTargetError(`${name} is not of a public address`);
+    if (!addresses.every(isOpen)) throw new RefusedTargetError(`${name} does not have a public address`);
     if (!ports.has(port) && !addresses.every(allow.address)) throw new RefusedTargetError(`the URL ${oddPort}`);
     return addresses;
   }
@@ -97,7 +97,7 @@ export function createEgress({ allow, resolve = resolveName }: { allow: Outgoing
   };
 }
 
-const oddPort = `must be on port ${[...ports].join(", ")}`;
+const oddPort = `must use port ${[...ports].join(", ")}`;
 
 /** Whether it is an address that the whole internet can reach; false for anything that is not an address. */
 export function isPublic(address: string): boolean {

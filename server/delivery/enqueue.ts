@@ -88,7 +88,7 @@ export async function enqueueDeliveries(
       lines: [...lines],
       url: alert.url,
       data: parts ? null : alert,
-      button: parts ? "Open the alerts" : "Open the alert",
+      button: parts ? "View alerts" : "View alert",
       ...(parts && { parts }),
       ...(heading && { heading }),
     };

@@ -65,7 +65,7 @@ export async function alertMailsHeld(
   const ofSender = named.filter(({ sender }) => sender === own);
   const ofTenants = channel === null ? named.filter(({ sender }) => sender !== "system" && sender !== "all") : named;
   const full = (isRoots ? undefined : ofTenants[mailsOfTenantsPerHour - 1]) ?? ofSender[alertMailsPerHour - 1];
-  const excerpt = "as many mails about alerts went to the address as may within an hour: this one waits";
+  const excerpt = "this address has received the most alert emails allowed within an hour; this one waits";
   return full && { result: "held", until: full.until, excerpt };
 }
 
@@ -123,7 +123,7 @@ async function takeInWaiting(
   await tx
     .update(deliveries)
     .set({
-      message: { ...held.message, ...folded(parts, more), url: `${publicUrl}/alerts`, button: "Open the alerts" },
+      message: { ...held.message, ...folded(parts, more), url: `${publicUrl}/alerts`, button: "View alerts" },
       alerts: [...new Set(ordered.flatMap(({ alerts }) => alerts))],
     })
     .where(eq(deliveries.id, held.id));

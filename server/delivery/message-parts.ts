@@ -44,7 +44,7 @@ function textsOf(
     case "rule": {
       const left = parts.filter((part) => part.lines.length === 0).length;
       return {
-        subject: `${heading.opening}${countOf(parts.length)} of the rule ${heading.rule}`,
+        subject: `${heading.opening}${countOf(parts.length)} from the rule ${heading.rule}`,
         lines: left > 0 ? [...lines, `And ${left} more.`] : lines,
       };
     }
@@ -54,13 +54,13 @@ function textsOf(
       const count = countOf(parts.length);
       return {
         subject: `Your digest: ${count}, ${firing === 0 ? "none" : firing} firing now`,
-        lines: listed < parts.length ? [`The first ${listed} of ${count}; the rest is on the page.`] : [],
+        lines: listed < parts.length ? [`The first ${listed} of ${count}; see the dashboard for the rest.`] : [],
       };
     }
     case "waited":
       return {
-        subject: `${parts.length + more} notices of alerts that waited`,
-        lines: more > 0 ? [...lines, "The page has the rest."] : lines,
+        subject: `${parts.length + more} alert messages that were held back`,
+        lines: more > 0 ? [...lines, "See the dashboard for the rest."] : lines,
       };
   }
 }

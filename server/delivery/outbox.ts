@@ -172,7 +172,7 @@ export async function resend(tx: Queries, id: string): Promise<void> {
   await countAlone(tx, `attempts of ${id}`);
   const [tried] = await tx.select({ times: count() }).from(deliveryAttempts).where(recent);
   if ((tried?.times ?? 0) >= attemptsPerHour)
-    throw new ProblemError("too_fast", `a delivery is tried ${attemptsPerHour} times an hour at most`, {
+    throw new ProblemError("too_fast", `a delivery can be sent again at most ${attemptsPerHour} times an hour`, {
       retryAfterSeconds: 3_600,
     });
   await tx

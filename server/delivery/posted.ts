@@ -17,7 +17,7 @@ export async function posted(post: () => Promise<OutgoingAnswer>): Promise<Outgo
 }
 
 export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return "it failed";
+  if (!(error instanceof Error)) return "the request failed";
   if (error.name === "TimeoutError") return "there was no answer within 10 s";
   return oneLine(error.message || ("code" in error ? String(error.code) : error.name), excerptCharacters);
 }

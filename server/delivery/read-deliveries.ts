@@ -78,7 +78,7 @@ export async function describeDeliveries(
     alert,
     state,
     channel_name: (channel !== null && nameOf.get(channel)) || null,
-    subject: wasWithin(node, createdAt) ? oneLine(message.subject) : "A message of before",
+    subject: wasWithin(node, createdAt) ? oneLine(message.subject) : "An earlier message",
     attempts: attemptsOf.get(id) ?? [],
     next_attempt_at: dueAt?.toISOString() ?? null,
     created_at: createdAt.toISOString(),

@@ -38,12 +38,12 @@ export async function sendSms(
   channel: ChannelRow,
   { id, type, to, message }: DeliveryRow,
 ): Promise<Outcome> {
-  if (!sms) return again("there is no provider of SMS: set TIDEMARK_SMS_URL");
+  if (!sms) return again("no SMS provider is set up: set TIDEMARK_SMS_URL");
   if (type === "channel.test" && !(await mailLimits.mayTest(to ?? "")))
-    return unwanted("too many tests went to the number within an hour");
+    return unwanted("too many tests were sent to this number within an hour");
   const counted = { channel: channel.id, tenant: tenantOf(channel.node, tree) };
   const reached = await countSms(postgres, counted, sms.caps);
-  if (reached !== undefined) return never(`the ${reached} cap of this month is reached`);
+  if (reached !== undefined) return never(`the ${reached} limit for this month is reached`);
   const answer = await posted(() =>
     egress.post({
       url: messagesUrl(sms),

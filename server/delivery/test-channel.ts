@@ -18,9 +18,10 @@ export async function testChannel(
   return await postgres.transaction(async (tx) => {
     const [channel] = await tx.select().from(channels).where(eq(channels.id, id)).for("update");
     if (!channel) throw new ProblemError("not_found", "there is no such channel");
-    if (!channel.enabled) throw new ProblemError("conflict", "the channel is switched off", { field: "id" });
+    if (!channel.enabled)
+      throw new ProblemError("conflict", "the channel is disabled; enable it first", { field: "id" });
     if ((await recentTests(tx, id)) >= testsPerMinute)
-      throw new ProblemError("too_fast", `a channel is tested ${testsPerMinute} times a minute at most`, {
+      throw new ProblemError("too_fast", `a channel can be tested at most ${testsPerMinute} times a minute`, {
         retryAfterSeconds: 60,
       });
     const ids = await writeDeliveries(tx, tree, [channel], {
@@ -29,14 +30,15 @@ export async function testChannel(
       alert: null,
       message: testMessage(channel, publicUrl, new Date()),
     });
-    if (ids.length === 0) throw new ProblemError("conflict", "everybody has unsubscribed from it", { field: "id" });
+    if (ids.length === 0)
+      throw new ProblemError("conflict", "all of its recipients have unsubscribed", { field: "id" });
     return ids;
   });
 }
 
 function testMessage({ id, name, node }: ChannelRow, publicUrl: string, at: Date) {
   const url = `${publicUrl}/channels/${id}`;
-  const explanation = `This is a test of the channel “${name}”. Alerts of ${node} and of what stands below it can reach you here.`;
+  const explanation = `This is a test of the channel “${name}”. Alerts about ${node} and everything below it can reach you here.`;
   const now = at.toISOString();
   const data = {
     id: "alr_test",
@@ -63,5 +65,5 @@ function testMessage({ id, name, node }: ChannelRow, publicUrl: string, at: Date
     url,
     channel: id,
   };
-  return { subject: `Test of the channel “${name}”`, lines: [explanation], url, button: "Open the channel", data };
+  return { subject: `Test of the channel “${name}”`, lines: [explanation], url, button: "View channel", data };
 }

@@ -51,7 +51,7 @@ function typeOf(field: string, schema: z.ZodType): ColumnType {
 
 /** What a route may answer whose handler is `answerList`. */
 export const listed = <List extends z.ZodType, One extends z.ZodType>(what: string, list: List, one: One) => ({
-  description: `${what}: a page as JSON; with \`Accept: text/csv\`, \`application/x-ndjson\`, or the media type of Excel everything that matches, without \`limit\``,
+  description: `${what}: a page as JSON. With \`Accept: text/csv\`, \`application/x-ndjson\`, or the Excel media type, everything that matches, regardless of \`limit\``,
   content: {
     "application/json": { schema: list },
     "text/csv": { schema: z.string() },

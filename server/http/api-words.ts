@@ -3,21 +3,21 @@
 /** The order is the one in which people need them; every operation has one of these. */
 export const operationTags = [
   { name: "Events", description: "Send usage events, correct them, and see what was rejected" },
-  { name: "Usage", description: "What was used, by meter, node and window, and why a figure is what it is" },
+  { name: "Usage", description: "What was used, by meter, node and window, and how each value came about" },
   { name: "Live", description: "What is live now" },
-  { name: "Records", description: "The events, sessions and jobs behind the figures" },
+  { name: "Records", description: "The events, sessions and jobs behind the numbers" },
   { name: "Meters", description: "Built-in and custom meters" },
-  { name: "Nodes", description: "Partners, resellers, organizations and agents, and how they stand below each other" },
-  { name: "Plans", description: "What may be used at which price, and the models that it is priced by" },
-  { name: "Subscriptions", description: "Which node has which plan, and what is left of it" },
+  { name: "Nodes", description: "Partners, resellers, organizations and agents, and how they relate in the tree" },
+  { name: "Plans", description: "What can be used at which price, and the models that prices depend on" },
+  { name: "Subscriptions", description: "Which node is on which plan, and how much of it is left" },
   { name: "Billing", description: "Charges, statements and payments" },
-  { name: "Alerts", description: "Rules, the alerts that they make, and where these are sent" },
-  { name: "Reports", description: "Reports, their runs, and schedules to send them by" },
+  { name: "Alerts", description: "Rules, the alerts they trigger, and where those are sent" },
+  { name: "Reports", description: "Reports, their runs, and the schedules that send them" },
   { name: "Keys", description: "API keys" },
   { name: "Users", description: "People and their roles" },
-  { name: "Account", description: "Signing in, and one's own account" },
+  { name: "Account", description: "Signing in, and your own account" },
   { name: "Audit", description: "Who changed what" },
-  { name: "Operations", description: "The health of the service, and repairs" },
+  { name: "Operations", description: "Health of the service, and repairs" },
 ] as const;
 
 /** Describes what OpenAPI has no form for. */
@@ -33,9 +33,9 @@ Connect a Socket.IO 4 client to this server, path \`/socket.io\`, with a key as 
 
 export const apiDescription = [
   "Usage metrics with exact peaks and minutes at every level of the account tree. Every answer is limited to the caller's subtree.",
-  "Begin with a guide: [live sessions](/docs/guides/live-sessions), [jobs](/docs/guides/jobs), [calls](/docs/guides/calls), [testing what sends](/docs/guides/testing). [Events](/docs/events) and [meters](/docs/meters) have a reference each; [sending events](/docs/emitters) has emitters to install.",
-  "Every write takes `Idempotency-Key`: the same request with the same key is carried out once and answered alike for 24 hours; with another body it is answered 422. `definitions.idempotency_keys` of `GET /v1/limits` says how many keys are taken in a day, and how large an answer is kept: a request whose answer is not is carried out once all the same, and answered 409 when it is repeated.",
-  "Requests take turns, fairly between tenants: a caller with too many at once waits, then is answered 429 or 503 with `Retry-After`. An answer that would be too large is a 400 whose `field` names what to narrow. A question ends when its connection is closed. `GET /v1/limits` has the bounds.",
+  "Start with a guide: [live sessions](/docs/guides/live-sessions), [jobs](/docs/guides/jobs), [calls](/docs/guides/calls), [testing your integration](/docs/guides/testing). [Events](/docs/events) and [meters](/docs/meters) each have a reference, and [sending events](/docs/emitters) has emitters to install.",
+  "Every write accepts `Idempotency-Key`: within 24 hours, the same request with the same key is carried out once and always gets the same answer; a different body with that key gets 422. `definitions.idempotency_keys` in `GET /v1/limits` gives the number of keys per day and the largest answer that is stored. A request with a larger answer is still carried out only once, but repeating it gets 409.",
+  "Requests are queued fairly between tenants: a caller with too many at once waits, then gets 429 or 503 with `Retry-After`. An answer that would be too large gets 400, and `field` names the parameter to narrow. A query is cancelled when its connection is closed. `GET /v1/limits` lists all limits.",
   liveContract,
-  "An edit takes `If-Match` with the `ETag` that was read: it is answered 412 when something changed meanwhile.",
+  "Edits accept `If-Match` with the `ETag` you read, and get 412 if something has changed since.",
 ].join("\n\n");

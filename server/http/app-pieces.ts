@@ -93,16 +93,16 @@ const refuseInvalid: Hook<unknown, HttpEnv, string, unknown> = (result) => {
 
 const problemDescriptions = {
   400: "The request is not valid; `field` names what is wrong",
-  401: "Credentials are missing or not valid",
-  403: "The credentials do not give this right, or the node is outside their subtree",
-  404: "There is no such thing in the caller's subtree",
-  409: "It conflicts with what exists",
-  412: "It was changed since the caller read it (`If-Match`)",
+  401: "Credentials are missing or invalid",
+  403: "The credentials do not give this permission, or the node is outside their subtree",
+  404: "Not found in the caller's subtree",
+  409: "Conflicts with existing data",
+  412: "Changed since the caller read it (`If-Match`)",
   413: "The body is too large",
   415: "The content type or encoding is not supported",
   422: "The batch was rejected as a whole",
   429: "Too many requests; see `Retry-After`",
-  503: "Not now; see `Retry-After`",
+  503: "Unavailable right now; see `Retry-After`",
 } as const;
 type ProblemStatus = keyof typeof problemDescriptions;
 

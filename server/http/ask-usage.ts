@@ -99,7 +99,7 @@ async function readQuestion(
   const metersOfNodes = new Map(nodes.map((node) => [node, metersOf(query.meter, node, toMs, customMeters)]));
   const dimensions = sharedDimensions([...metersOfNodes.values()].flat());
   if (query.group_by !== undefined && !dimensions.has(query.group_by))
-    throw new ProblemError("invalid_request", `${query.group_by} is not a dimension of every asked meter`, {
+    throw new ProblemError("invalid_request", `${query.group_by} is not a dimension of every requested meter`, {
       field: "group_by",
     });
   const question = {
@@ -172,7 +172,9 @@ function pairingFor(query: UsageQuery, asked: WindowedRange, nowMs: number): Pai
 function metersOf(names: string, node: NodeAddress, toMs: number, customMeters: CustomMeterLookup): Meter[] {
   const wanted = new Set(names.split(",").map((name) => name.trim()));
   if (wanted.size > maxMeters)
-    throw new ProblemError("invalid_request", `more than ${maxMeters} meters`, { field: "meter" });
+    throw new ProblemError("invalid_request", `at most ${maxMeters} meters can be requested at once`, {
+      field: "meter",
+    });
   return [...wanted].map((name) => {
     const meter = customMeters.find(name, node, toMs);
     if (!meter)

@@ -57,7 +57,7 @@ export function createAuthenticator({
     async authenticate(credentials) {
       const actor = await identify(credentials).catch((cause: unknown) => {
         if (!isStoreUnavailable(cause)) throw cause;
-        const detail = "whether these credentials are valid cannot be looked up now; nothing was done";
+        const detail = "these credentials cannot be checked right now; nothing was done. Try again";
         throw new ProblemError("store_unavailable", detail, { retryAfterSeconds: lookUpRetrySeconds, cause });
       });
       return actor && limitedByStatus(actor, tree);
@@ -100,10 +100,10 @@ export function requireScope(action: Action) {
     const actor = narrowTo(caller, action);
     if (!actor) {
       const held = caller.grants.find(({ status }) => status !== undefined);
-      if (held?.status) throw new ProblemError("forbidden", `${held.node} or what stands above it is ${held.status}`);
+      if (held?.status) throw new ProblemError("forbidden", `${held.node} or a node above it is ${held.status}`);
       const rights = rightsOfActions[action];
-      const needed = `a key needs ${rights.key.join(" and ")}, a user the role ${rights.roles.join(" or ")}`;
-      throw new ProblemError("forbidden", `the caller may not do this: ${needed}`);
+      const needed = `needs a key with ${rights.key.join(" and ")}, or a user with the role ${rights.roles.join(" or ")}`;
+      throw new ProblemError("forbidden", `the caller does not have permission for this: ${needed}`);
     }
     c.set("actor", actor);
     await next();
@@ -177,13 +177,13 @@ export function refuseForeignOrigin(request: Request, isOriginNeeded: boolean): 
   // Names and ports are compared, not schemes: TLS often ends at a proxy.
   const host = request.headers.get("host") ?? new URL(request.url).host;
   if (origin === null || !URL.canParse(origin) || new URL(origin).host !== host)
-    throw new ProblemError("forbidden", "with a session cookie, writes must come from this server's own pages");
+    throw new ProblemError("forbidden", "writes with a session cookie must come from this server's own pages");
 }
 
 async function identified(identify: () => Promise<Actor | undefined>, request: Request): Promise<Actor> {
   const actor = await identify();
   if (!actor)
-    throw new ProblemError("unauthenticated", "a valid API key (Authorization: Bearer) or a session is needed");
+    throw new ProblemError("unauthenticated", "a valid API key (Authorization: Bearer) or a session is required");
   const isWrite = request.method !== "GET" && request.method !== "HEAD";
   if (actor.kind === "user" && isWrite) refuseForeignOrigin(request, true);
   return actor;

@@ -42,7 +42,7 @@ export async function beginSession(
 /** As `beginSession`, and answers who is signed in. Throws `unauthenticated` where the account cannot be used (any more). */
 export async function signIn(c: Context<HttpEnv>, deps: BeginDeps, userId: string): Promise<Me> {
   const actor = await deps.signInSessions.verify(await beginSession(c, deps, userId));
-  if (!actor) throw new ProblemError("unauthenticated", "the account was disabled just now");
+  if (!actor) throw new ProblemError("unauthenticated", "this account has just been disabled");
   return describeActor(actor);
 }
 

@@ -44,11 +44,11 @@ export class BodyMemory {
     const all = (this.#heldByKind.get(holder.kind) ?? 0) + bytes;
     const { each, all: bound } = bounds[holder.kind];
     if (own > each)
-      throw new ProblemError("too_fast", "too many bodies of this caller are being read at once", {
+      throw new ProblemError("too_fast", "too many request bodies from this caller are being read at once", {
         retryAfterSeconds: 1,
       });
     if (all > bound)
-      throw new ProblemError("overloaded", "too many bodies are being read at once", { retryAfterSeconds: 2 });
+      throw new ProblemError("overloaded", "too many request bodies are being read at once", { retryAfterSeconds: 2 });
     this.#heldByHolder.set(key, own);
     this.#heldByKind.set(holder.kind, all);
   }

@@ -41,10 +41,14 @@ export function strangersCounter({
       if (mailed.has(address)) continue;
       if (accounts.get(address)?.roles.some(({ node }) => isWithinReach(actor, tree, node))) continue;
       if (!(await mailLimits.mayList({ id: actor.id, tenant }, address)))
-        throw new ProblemError("too_fast", "too many addresses without an account were added within an hour", {
-          field,
-          retryAfterSeconds: 3_600,
-        });
+        throw new ProblemError(
+          "too_fast",
+          "too many addresses without an account were added within an hour; try again later",
+          {
+            field,
+            retryAfterSeconds: 3_600,
+          },
+        );
     }
   };
 }

@@ -79,26 +79,26 @@ const sharedParameters = {
     name: "Idempotency-Key",
     in: "header",
     description:
-      "1 to 255 visible ASCII characters: the same request with the same key is carried out once and answered alike for 24 hours",
+      "1 to 255 visible ASCII characters. Within 24 hours, the same request with the same key is carried out once and gets the same answer",
     schema: { type: "string", minLength: 1, maxLength: 255 },
   },
   IfMatch: {
     name: "If-Match",
     in: "header",
-    description: "The `ETag` that was read: the edit is refused (412) when something changed meanwhile",
+    description: "The `ETag` you read: the edit is refused (412) if something has changed since",
     schema: { type: "string" },
   },
 };
 const sharedHeaders = {
-  ETag: { description: "To be sent back as `If-Match`", schema: { type: "string" } },
+  ETag: { description: "Send it back as `If-Match`", schema: { type: "string" } },
   Watermark: {
-    description: "In every form of the answer: everything accepted up to this instant is in its figures",
+    description: "In every format of the answer: every event accepted up to this instant is included",
     schema: { type: "string", format: "date-time" },
   },
-  RetryAfter: { description: "Seconds after which to try again", schema: { type: "integer", minimum: 0 } },
-  RateLimitLimit: { description: "How many events may be sent at once", schema: { type: "integer" } },
-  RateLimitRemaining: { description: "How many more may be sent now", schema: { type: "integer" } },
-  RateLimitReset: { description: "Seconds until all may be sent again", schema: { type: "integer" } },
+  RetryAfter: { description: "Seconds to wait before trying again", schema: { type: "integer", minimum: 0 } },
+  RateLimitLimit: { description: "How many events can be sent at once", schema: { type: "integer" } },
+  RateLimitRemaining: { description: "How many more can be sent now", schema: { type: "integer" } },
+  RateLimitReset: { description: "Seconds until the full amount can be sent again", schema: { type: "integer" } },
 };
 
 function describeHeaders(
@@ -152,7 +152,7 @@ function keepJsonAlone(response: ApiResponse): void {
   const others = Object.keys(content).filter((type) => !/\bjson$/.test(type) || type.endsWith("ndjson"));
   if (others.length === 0) return;
   for (const type of others) delete content[type];
-  response.description += `. Also as ${others.map((type) => `\`${type}\``).join(" and ")}, asked for with \`Accept\``;
+  response.description += `. Also as ${others.map((type) => `\`${type}\``).join(" and ")}; request with \`Accept\``;
 }
 
 /** Bodies and answers that no contract names are named after their operation; answers that are alike have one name. */

@@ -39,7 +39,7 @@ export function docsPage(): Hono<HttpEnv> {
 
 /** Kept packed only: the viewer has 3.6 MB, its packed form 1 MB. */
 async function packFile(path: string | undefined): Promise<{ packed: Buffer; etag: string }> {
-  if (path === undefined) throw new Error("the viewer of the API's page is missing: build the service again");
+  if (path === undefined) throw new Error("the API viewer is missing: build the service again with `npm run build`");
   const content = await readFile(path);
   const etag = `"${createHash("sha256").update(content).digest("base64url").slice(0, 22)}"`;
   return { packed: await promisify(gzip)(content), etag };

@@ -60,7 +60,11 @@ export async function ifMatch(c: Context<HttpEnv>): Promise<(current: unknown) =
   const secret = await c.get("tagSecret")();
   return (current) => {
     if (!tags.includes(tagWith(secret, current)))
-      throw new ProblemError("precondition_failed", "it was changed meanwhile: read it again", { field: "If-Match" });
+      throw new ProblemError(
+        "precondition_failed",
+        "it has changed since you read it: read it again, then repeat your edit",
+        { field: "If-Match" },
+      );
   };
 }
 

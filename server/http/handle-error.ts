@@ -17,14 +17,14 @@ import type { HttpEnv } from "./http-env.ts";
 export const titles: Record<ProblemCode, string> = {
   invalid_request: "The request is not valid",
   unreadable_body: "The body cannot be read",
-  second_factor_required: "A code of the second factor is needed too",
-  unauthenticated: "Credentials are missing or not valid",
-  forbidden: "The credentials do not give this right",
-  not_found: "There is nothing here",
+  second_factor_required: "A second-factor code is also required",
+  unauthenticated: "Credentials are missing or invalid",
+  forbidden: "The credentials do not give this permission",
+  not_found: "Not found",
   method_not_allowed: "The method is not allowed here",
   request_timeout: "The request did not arrive in time",
-  conflict: "It conflicts with what exists",
-  precondition_failed: "It is not what the caller saw",
+  conflict: "Conflicts with existing data",
+  precondition_failed: "Changed since the caller read it",
   body_too_large: "The body is too large",
   too_many_events: "The request has too many events",
   unsupported_media_type: "The content type or encoding is not supported",
@@ -34,15 +34,15 @@ export const titles: Record<ProblemCode, string> = {
   too_fast: "Too many requests",
   headers_too_large: "The address and headers are too large",
   internal: "Something went wrong on the server",
-  overloaded: "The server cannot take more now",
-  store_unavailable: "A store is not available now",
+  overloaded: "The server is overloaded right now",
+  store_unavailable: "A database is not available right now",
 };
 
 /** Embedded stores are back within seconds. */
 const storeRetrySeconds = 2;
 const heavyRetrySeconds = 30;
 const tooHeavy =
-  "it takes more time or memory than one question may have: ask for a shorter range, fewer meters, groups or nodes, or again later";
+  "this needs more time or memory than one query is allowed: request a shorter range or fewer meters, groups or nodes, or try again later";
 /** Postgres' codes for values that it cannot hold and for references to nothing: an earlier check missed them. */
 const unstorable: ReadonlySet<string | undefined> = new Set(["22021", "22P02", "22P05", "22003", "22001", "23503"]);
 
@@ -74,12 +74,12 @@ export function handleNotFound(
     if (methods.length === 0) {
       const roles = elsewhereOf(path);
       const detail = roles
-        ? `${path} is answered by processes with another role; this one has ${roles.join(", ")} alone (TIDEMARK_ROLES)`
+        ? `${path} is served by processes with another role; this one only has ${roles.join(", ")} (TIDEMARK_ROLES)`
         : `there is no ${path}`;
       return problemResponse(c, new ProblemError("not_found", detail));
     }
     c.header("allow", methods.join(", "));
-    return problemResponse(c, new ProblemError("method_not_allowed", `${path} takes ${methods.join(", ")}`));
+    return problemResponse(c, new ProblemError("method_not_allowed", `${path} accepts ${methods.join(", ")}`));
   };
 }
 
@@ -108,26 +108,30 @@ function asProblem(error: unknown): ProblemError {
   if (error instanceof NoTurnError) return ofNoTurn(error);
   if (error instanceof TooManyNodesError || error instanceof TooManyRebuildsError)
     return new ProblemError("too_fast", error.message, { retryAfterSeconds: error.retryAfterSeconds });
-  if (error instanceof CallerGoneError) return new ProblemError("overloaded", "the caller has gone");
+  if (error instanceof CallerGoneError) return new ProblemError("overloaded", "the caller has disconnected");
   if (error instanceof TooLongError || error instanceof StatementTooHeavyError)
     return new ProblemError("overloaded", tooHeavy, { retryAfterSeconds: heavyRetrySeconds });
   if (isStoreUnavailable(error))
-    return new ProblemError("store_unavailable", "a store cannot be reached; nothing was changed for certain", {
-      retryAfterSeconds: storeRetrySeconds,
-    });
+    return new ProblemError(
+      "store_unavailable",
+      "a database cannot be reached, so the change may or may not have been made; check before trying again",
+      {
+        retryAfterSeconds: storeRetrySeconds,
+      },
+    );
   for (let cause = error; cause instanceof Error; cause = cause.cause)
     if (cause instanceof pg.DatabaseError && unstorable.has(cause.code))
       return new ProblemError(
         "invalid_request",
-        "it holds text or a number that cannot be kept, or names what is not there",
+        "it contains text or a number that cannot be stored, or names something that does not exist",
       );
   return new ProblemError("internal", "the request could not be carried out; the server's log has the reason");
 }
 
 function ofNoTurn({ reason, retryAfterSeconds }: NoTurnError): ProblemError {
   return reason === "crowded"
-    ? new ProblemError("too_fast", "too many requests of this caller are waiting already", { retryAfterSeconds })
-    : new ProblemError("overloaded", "too many requests are being answered; ask again", { retryAfterSeconds });
+    ? new ProblemError("too_fast", "too many requests from this caller are already waiting", { retryAfterSeconds })
+    : new ProblemError("overloaded", "too many requests are being processed; try again", { retryAfterSeconds });
 }
 
 /** Thrown by Hono itself, where it reads bodies. */

@@ -64,7 +64,7 @@ function refuseUnread(error: NodeJS.ErrnoException, socket: Socket): void {
     socket.destroy();
     return;
   }
-  const [code, detail] = unread[error.code ?? ""] ?? (["invalid_request", "this is no request of HTTP/1.1"] as const);
+  const [code, detail] = unread[error.code ?? ""] ?? (["invalid_request", "this is not an HTTP/1.1 request"] as const);
   const status = problemStatus[code];
   const problem: Problem = { type: "about:blank", title: titles[code], status, code, detail, request_id: randomUUID() };
   const body = JSON.stringify(problem);
@@ -82,7 +82,7 @@ function refuseUnread(error: NodeJS.ErrnoException, socket: Socket): void {
 const unread: Record<string, readonly [ProblemCode, string]> = {
   HPE_HEADER_OVERFLOW: [
     "headers_too_large",
-    `the address and all headers have at most ${maxHeaderSize} bytes together`,
+    `the address and all headers together can have at most ${maxHeaderSize} bytes`,
   ],
   ERR_HTTP_REQUEST_TIMEOUT: ["request_timeout", "the request did not arrive in time"],
 };

@@ -127,23 +127,27 @@ async function claimOrRead(
   if (claim) return claim;
   const row = await answers.read(wanted.keyHash);
   if (!row && !mayUse)
-    throw new ProblemError("too_fast", "too many keys were used within a day: send it later, or without a key", {
+    throw new ProblemError("too_fast", "too many keys were used within a day; send it later, or without a key", {
       field: "Idempotency-Key",
       retryAfterSeconds: 3_600,
     });
   if (row && row.requestHash !== wanted.requestHash)
-    throw new ProblemError("idempotency_key_reused", "the key was used for another request, or with other rights", {
-      field: "Idempotency-Key",
-    });
+    throw new ProblemError(
+      "idempotency_key_reused",
+      "the key was used for another request, or with other permissions",
+      {
+        field: "Idempotency-Key",
+      },
+    );
   if (!row || row.status === null)
-    throw new ProblemError("conflict", "the request with this key is still running; ask again", {
+    throw new ProblemError("conflict", "the request with this key is still in progress; try again", {
       field: "Idempotency-Key",
       retryAfterSeconds: 1,
     });
   if (row.body === null)
     throw new ProblemError(
       "conflict",
-      "the request with this key was carried out; its answer was too large to be kept",
+      "the request with this key was carried out, but its answer was too large to store",
       {
         field: "Idempotency-Key",
       },

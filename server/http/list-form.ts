@@ -84,7 +84,7 @@ export async function streamOf(
     try {
       for await (const chunk of chunks()) {
         const waitsFromMs = performance.now();
-        const timer = setTimeout(() => body.destroy(new Error("the reader of an answer was too slow")), leftMs);
+        const timer = setTimeout(() => body.destroy(new Error("the answer was read too slowly")), leftMs);
         try {
           yield chunk;
         } finally {

@@ -12,7 +12,7 @@ const recentMs = 10 * 60 * 1000;
 
 /** Keys have no password, no sessions and no second factor. */
 const requireUser = createMiddleware<HttpEnv>(async (c, next) => {
-  if (c.get("actor").kind !== "user") throw new ProblemError("forbidden", "this is for people who are signed in");
+  if (c.get("actor").kind !== "user") throw new ProblemError("forbidden", "only a signed-in person can do this");
   await next();
 });
 export const ofUser = [requireActor, withRequiredRights(requireUser, { key: undefined, roles: [] })];
@@ -25,7 +25,8 @@ export async function checkPassword(
   field: string,
 ): Promise<void> {
   const isRight = await users.isPassword(c.get("actor").id, password);
-  if (isRight === "too_fast") throw new ProblemError("too_fast", "too many attempts", { retryAfterSeconds: 900 });
+  if (isRight === "too_fast")
+    throw new ProblemError("too_fast", "too many attempts; wait, then try again", { retryAfterSeconds: 900 });
   if (!isRight) throw new ProblemError("forbidden", "the password is wrong", { field });
 }
 
@@ -38,8 +39,8 @@ export async function checkPerson(
 ): Promise<void> {
   const { hasPassword, signedInAtMs = 0 } = c.get("actor");
   if (hasPassword) {
-    if (password === undefined) throw new ProblemError("forbidden", "the password is needed", { field: "password" });
+    if (password === undefined) throw new ProblemError("forbidden", "your password is required", { field: "password" });
     await checkPassword(c, users, password, "password");
   } else if (nowMs - signedInAtMs > recentMs)
-    throw new ProblemError("forbidden", "sign out and in again first: you signed in more than ten minutes ago");
+    throw new ProblemError("forbidden", "you signed in more than ten minutes ago; sign out and in again first");
 }

@@ -69,9 +69,9 @@ async function read(c: Context<HttpEnv>, wanted: number | undefined, named: Body
   const { headers } = c.req.raw;
   const coding = headers.get("content-encoding");
   if (coding !== null && coding.trim().toLowerCase() !== "identity")
-    throw new ProblemError("unsupported_media_type", "only events may be sent compressed");
+    throw new ProblemError("unsupported_media_type", "only events can be sent compressed");
   if (Number(headers.get("content-length")) > maxBytes)
-    throw new ProblemError("body_too_large", `the body has more than ${maxBytes} bytes`);
+    throw new ProblemError("body_too_large", `the body is larger than ${maxBytes} bytes`);
   const reservation = c.get("bodyReservation");
   // Under node-server the socket's own stream: nothing is buffered beside it.
   const { incoming } = (c.env ?? {}) as { incoming?: Readable };
@@ -100,6 +100,6 @@ function textOf(bytes: Buffer, isJson: boolean): string {
   try {
     return new TextDecoder("utf-8", { fatal: isJson }).decode(bytes);
   } catch {
-    throw new ProblemError("unreadable_body", "the body is not UTF-8");
+    throw new ProblemError("unreadable_body", "the body is not valid UTF-8");
   }
 }

@@ -40,12 +40,12 @@ export function readinessChecks(
     clickhouse: {
       probe: askClickHouse,
       neededBy: ["api", "worker"],
-      costs: "questions are refused; events are taken into the log until it is full",
+      costs: "queries are refused; events are accepted until the log is full",
     },
     postgres: {
       probe: askPostgres,
       neededBy: ["api", "worker"],
-      costs: "nothing can be changed and nobody can sign in; known keys go on sending events for an hour",
+      costs: "nothing can be changed and nobody can sign in; known keys keep sending events for an hour",
     },
     ...(redis && {
       redis: {
@@ -53,43 +53,45 @@ export function readinessChecks(
           if (redis.status !== "ready") throw new Error("cannot be reached");
         },
         neededBy: ["api", "worker"] as const,
-        costs: "live figures are not pushed between processes, jobs do not run, and limits hold for each process alone",
+        costs:
+          "live data is not shared between processes, jobs do not run, and rate limits apply to each process separately",
       },
     }),
     watermark: {
       async probe() {
         if (!stalled.isStalled) return undefined;
-        if (ingest && (await isStoreAway())) return "stands still until the stores are back";
-        throw new Error(`stands still${because(cluster?.cluster.trouble())}`);
+        if (ingest && (await isStoreAway())) return "paused until the databases are back";
+        throw new Error(`paused${because(cluster?.cluster.trouble())}`);
       },
       neededBy: ["api"],
-      costs: "figures do not have what was taken since",
+      costs: "queries do not show events accepted since then",
     },
     ...(stalledHere && {
       storing: {
         async probe() {
           if (!stalledHere.isStalled) return undefined;
-          if (await isStoreAway()) return "waits until the stores are back";
-          throw new Error("what this process has taken does not get stored");
+          if (await isStoreAway()) return "paused until the databases are back";
+          throw new Error("events accepted by this process are not being stored");
         },
         neededBy: ["ingest"] as const,
-        costs: "what is taken here waits in the log, and figures do not have it",
+        costs: "events accepted here wait in the log, and queries do not show them",
       },
     }),
     ...(ingest && {
       log: {
         probe: async () => {
-          if (ingest.admission.isOverloaded) throw new Error("more is waiting to be stored than can be taken now");
+          if (ingest.admission.isOverloaded)
+            throw new Error("more events are waiting to be stored than can be accepted now");
         },
         neededBy: ["ingest"] as const,
-        costs: "events are refused until some of it is stored",
+        costs: "events are refused until some of them are stored",
       },
       keys: {
         probe: async () => {
-          if (!keys.isTrusted) throw new Error("they could not be checked for too long");
+          if (!keys.isTrusted) throw new Error("could not be checked for too long");
         },
         neededBy: ["ingest"] as const,
-        costs: "nobody's events are taken",
+        costs: "no events are accepted",
       },
     }),
     ...(cluster && {
@@ -99,7 +101,7 @@ export function readinessChecks(
           if (trouble) throw new Error(trouble);
         },
         neededBy: [],
-        costs: "events of organizations that are theirs wait here, and figures do not have them yet",
+        costs: "events of organizations that belong to them wait here, and queries do not show them yet",
       },
     }),
   };

@@ -54,9 +54,9 @@ export async function readReportQuestion(
   requireKind(whole, found.kind, node, tree);
   const { from, to, tz } = asked;
   const [fromMs, toMs] = [readInstant("from", from, tz, nowMs), readInstant("to", to, tz, nowMs)];
-  if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
+  if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must be before to", { field: "from" });
   if (toMs - fromMs > maxRangeMs)
-    throw new ProblemError("invalid_request", "the range is longer than 30 years", { field: "from" });
+    throw new ProblemError("invalid_request", "the range must be at most 30 years", { field: "from" });
   const reach = reachOf(tree, whole, { kind: found.kind, node, fromMs, toMs }, nowMs);
   const question = { ...found, reportNode: found.node ?? null, node, fromMs, toMs, tz, reach };
   checkOptions(found.kind, found.options);

@@ -64,7 +64,11 @@ export function scheduleAccess({ postgres: { db }, tree, mailLimits, now = Date.
       if (!channel || !isWithinReach(actor, tree, channel.node))
         throw new ProblemError("invalid_request", "there is no such channel", { field });
       if (!tree.isWithin(node, channel.node))
-        throw new ProblemError("invalid_request", `the channel of ${channel.node} does not hear of ${node}`, { field });
+        throw new ProblemError(
+          "invalid_request",
+          `the channel of ${channel.node} does not receive messages about ${node}`,
+          { field },
+        );
     }
   }
 

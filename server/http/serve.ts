@@ -93,7 +93,7 @@ function startingApp(waits: Waits, log: Logger) {
   };
   app.route("/", systemRoutes({ root: app, checks: { ...checks, start } }));
   app.all("*", () => {
-    throw new ProblemError("store_unavailable", `not yet: ${words()}`, { retryAfterSeconds: startRetrySeconds });
+    throw new ProblemError("store_unavailable", `not ready yet: ${words()}`, { retryAfterSeconds: startRetrySeconds });
   });
   return app;
 }

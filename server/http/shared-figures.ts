@@ -74,7 +74,7 @@ export class SharedFigures {
     const waits = rates.map(([key, rate]) => (1 - this.#buckets.tokens(key, rate)) / rate.perSecond);
     const waitSeconds = Math.max(...waits);
     if (waitSeconds > 0)
-      throw new ProblemError("too_fast", "too many requests for what is shown here", {
+      throw new ProblemError("too_fast", "too many requests for this shared dashboard", {
         retryAfterSeconds: Math.ceil(waitSeconds),
       });
   }

@@ -30,7 +30,7 @@ export function checkOrder(
   const isDate = (text: string) => /^\d{4}-\d\d-\d\d$/.test(text);
   const isSkippedDay = fromMs === toMs && isDate(from) && isDate(to) && from < to;
   if (fromMs >= toMs && !isSkippedDay)
-    throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
+    throw new ProblemError("invalid_request", "from must be before to", { field: "from" });
 }
 
 /** ms since 1970, UTC, of an instant, date or `now` in the parameter `field`. Throws `invalid_request` naming it. */

@@ -59,7 +59,7 @@ function validateJsonText(bytes: Buffer, keepsDigits: boolean): void {
     if (typeof value === "string" && !isStorableText(value)) throw refused(path, storableTextMessage);
     if (value instanceof ExactNumber) {
       if (!keepsDigits && isBent(value.text))
-        throw refused(path, "is a number of more digits than are kept here; send it as a text");
+        throw refused(path, "is a number with more digits than can be stored; send it as a string");
     } else if (typeof value === "object" && value !== null) {
       for (const [name, inner] of Object.entries(value)) {
         const innerPath = path === "" ? name : `${path}.${name}`;

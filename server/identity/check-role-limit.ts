@@ -27,7 +27,7 @@ const { ofUser } = definitionLimits.roles;
 
 /** Throws `conflict` where one user would have more roles than may be looked at with each request of theirs. */
 export function checkRolesOfUser(roles: number): void {
-  if (roles > ofUser) throw new ProblemError("conflict", `a user has ${ofUser} roles at most`, { field: "roles" });
+  if (roles > ofUser) throw new ProblemError("conflict", `a user can have at most ${ofUser} roles`, { field: "roles" });
 }
 
 /** Throws `conflict` where one of the nodes, or its tenant, has as many as it may. */

@@ -9,10 +9,10 @@ export function invitationMail(to: string, url: string, invitedBy: string): Mail
   const text = [
     `${oneLine(invitedBy)} has invited you to Tidemark.`,
     "",
-    "Choose a password here, within seven days:",
+    "Choose a password within seven days:",
     url,
     "",
-    "If you did not expect this, you need not do anything.",
+    "If you did not expect this, you can ignore this email.",
   ];
   return { to, subject: "You are invited to Tidemark", text: `${text.join("\n")}\n` };
 }
@@ -24,37 +24,37 @@ export function offerMail(
   { publicUrl, offeredBy }: { publicUrl: string; offeredBy: string },
 ): Mail {
   const text = [
-    `${oneLine(offeredBy)} offers you a role in Tidemark.`,
+    `${oneLine(offeredBy)} has offered you a role in Tidemark.`,
     "",
-    "Sign in as you do already, and accept or decline it here, within seven days:",
+    "Sign in as usual to accept or decline it within seven days:",
     `${publicUrl}/account#${token}`,
     "",
-    "If you did not expect this, you need not do anything.",
+    "If you did not expect this, you can ignore this email.",
   ];
-  return { to, subject: "A role for you in Tidemark", text: `${text.join("\n")}\n` };
+  return { to, subject: "You have been offered a role in Tidemark", text: `${text.join("\n")}\n` };
 }
 
 export function resetMail(to: string, url: string): Mail {
   const text = [
-    "Somebody, hopefully you, asked for a new password for Tidemark.",
+    "Somebody, hopefully you, asked to reset your Tidemark password.",
     "",
-    "Choose one here, within the hour:",
+    "Choose a new password within an hour:",
     url,
     "",
-    "If it was not you, you need not do anything: your password stays as it is.",
+    "If it was not you, you can ignore this email: your password stays the same.",
   ];
-  return { to, subject: "A new password for Tidemark", text: `${text.join("\n")}\n` };
+  return { to, subject: "Reset your Tidemark password", text: `${text.join("\n")}\n` };
 }
 
 /** A new password leaves passkeys as they are, so whoever has the account must be told about a new one. */
 export function passkeyMail(to: string, name: string, publicUrl: string): Mail {
   const text = [
-    `A passkey, “${oneLine(name)}”, was added to your account. It signs in without your password.`,
+    `The passkey “${oneLine(name)}” was added to your account. It signs in without your password.`,
     "",
-    "If it was not you, remove it here and change your password:",
+    "If it was not you, remove the passkey and change your password:",
     `${publicUrl}/account`,
   ];
-  return { to, subject: "A new passkey for Tidemark", text: `${text.join("\n")}\n` };
+  return { to, subject: "A passkey was added to your Tidemark account", text: `${text.join("\n")}\n` };
 }
 
 /** A key's name may be anything; a mail's lines are ours. */

@@ -101,14 +101,15 @@ export class Passkeys {
     });
     const made = verified?.registrationInfo?.credential;
     if (!made)
-      throw new ProblemError("invalid_request", "is no answer to what this server asked for", { field: "credential" });
+      throw new ProblemError("invalid_request", "is not an answer to what this server asked for", {
+        field: "credential",
+      });
     return await this.#postgres.transaction(async (tx) => {
       await tx.select().from(users).where(eq(users.id, userId)).for("update");
       const own = await tx.select().from(passkeys).where(eq(passkeys.userId, userId));
-      if (own.length >= maxOfUser)
-        throw new ProblemError("conflict", `${maxOfUser} passkeys are the most one may have`);
+      if (own.length >= maxOfUser) throw new ProblemError("conflict", `you can have at most ${maxOfUser} passkeys`);
       if (!(await this.#challenges.take(tx, answered.challenge())))
-        throw new ProblemError("invalid_request", "was sent before", { field: "credential" });
+        throw new ProblemError("invalid_request", "was already used", { field: "credential" });
       const { id: credentialId, publicKey, counter } = made;
       const { transports } = credential.response;
       const row = {
@@ -121,7 +122,7 @@ export class Passkeys {
         name,
       };
       const [added] = await tx.insert(passkeys).values(row).onConflictDoNothing().returning();
-      if (!added) throw new ProblemError("conflict", "this passkey is known already", { field: "credential" });
+      if (!added) throw new ProblemError("conflict", "this passkey has already been added", { field: "credential" });
       await recordPasskey(tx, "added", { by, userId, after: added });
       return added;
     });

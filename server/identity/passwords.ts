@@ -34,7 +34,9 @@ export class Passwords {
 
   #inTurn<T>(turn: Turn, work: () => Promise<T>): Promise<T> {
     if (turn === "stranger" && this.#waiting.stranger.length >= maxWaitingStrangers)
-      throw new ProblemError("overloaded", "too many sign in at once; try again", { retryAfterSeconds: 2 });
+      throw new ProblemError("overloaded", "too many people are signing in at once; try again", {
+        retryAfterSeconds: 2,
+      });
     return new Promise<T>((resolve, reject) => {
       this.#waiting[turn].push(() => work().then(resolve, reject));
       void this.#next();

@@ -130,7 +130,7 @@ export class UserDirectory {
       if (!this.#mayMail)
         throw new ProblemError(
           "conflict",
-          "the account is in use: links into it go by mail alone, see TIDEMARK_SMTP_URL",
+          "the account is in use, so its links can only be sent by email; see TIDEMARK_SMTP_URL",
         );
       if (!(await this.#mayGo(actor, email))) return { email, kind: "reset", token: undefined };
       const reset = { userId: id, purpose: "password_reset", shownTo: null } as const;
@@ -226,7 +226,7 @@ export class UserDirectory {
     { actor, by }: Change,
   ): Promise<UserRecord | undefined> {
     if (isDisabled)
-      throw new ProblemError("conflict", "nobody has accepted yet: remove the user instead", { field: "disabled" });
+      throw new ProblemError("conflict", "nobody has accepted yet; delete the user instead", { field: "disabled" });
     const edits = {
       ...(name !== undefined && { name }),
       ...(roles !== undefined && { roles: this.#rolesInstead(before, roles, actor) }),
@@ -271,7 +271,7 @@ export class UserDirectory {
     if (!this.#standsAbove(actor, user) && given.some(isNewPlace))
       throw new ProblemError(
         "forbidden",
-        "the user must accept a role in another place: offer it with POST /v1/users",
+        "the user must accept a role in another place; offer it with POST /v1/users",
         {
           field: "roles",
         },
@@ -315,7 +315,7 @@ export class UserDirectory {
         throw new ProblemError("forbidden", `${node} is not within ${actor.reach.join(" or ")}`, { field: "roles" });
       if (!this.#tree.get(node)) throw new ProblemError("not_found", `there is no node ${node}`, { field: "roles" });
       if (!canAll(actor, actionsOfRole(role), node, this.#tree))
-        throw new ProblemError("forbidden", `the role ${role} at ${node} is not the caller's to give or take`, {
+        throw new ProblemError("forbidden", `the caller cannot give or remove the role ${role} at ${node}`, {
           field: "roles",
         });
     }
@@ -330,7 +330,7 @@ export class UserDirectory {
     if (!this.#standsAbove(actor, user))
       throw new ProblemError(
         "forbidden",
-        "this is of the whole account: it needs the right to give every role that it has",
+        "this changes the whole account, so it needs permission to give every role it has",
       );
   }
 }
@@ -345,7 +345,7 @@ async function checkOwnerStays(tx: Queries, userId: string): Promise<void> {
         WHERE r.node = 'all' AND r.role = 'owner' ORDER BY r.user_id FOR UPDATE OF r`,
   );
   if (rows.every(({ user_id }) => user_id === userId))
-    throw new ProblemError("conflict", "somebody must stay owner of all", { field: "roles" });
+    throw new ProblemError("conflict", "at least one person must be an owner of all", { field: "roles" });
 }
 
 /** What concerns the node; roles elsewhere are nobody's business there. */

@@ -26,7 +26,7 @@ export function readCursor<Position extends z.ZodType>(
   const pair = cursorSchema.safeParse(parseJson(Buffer.from(cursor, "base64url").toString("utf8")));
   const read = pair.success ? position.safeParse(pair.data[1]) : undefined;
   if (!pair.success || !read?.success)
-    throw new ProblemError("invalid_request", "this is not a cursor of this list", { field: "cursor" });
+    throw new ProblemError("invalid_request", "this is not a cursor for this list", { field: "cursor" });
   if (pair.data[0] !== fingerprint(question))
     throw new ProblemError("invalid_request", "this cursor belongs to a list with other parameters", {
       field: "cursor",
@@ -43,7 +43,7 @@ function fingerprint(question: unknown): string {
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text, (_, value) => {
-      if (typeof value === "string" && !isStorableText(value)) throw new SyntaxError("no cursor holds such a text");
+      if (typeof value === "string" && !isStorableText(value)) throw new SyntaxError("no cursor can contain this text");
       return value;
     });
   } catch {

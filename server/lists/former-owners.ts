@@ -77,7 +77,7 @@ export function checkOwnerFilters(tree: Tree, reader: Reader, node: NodeAddress,
     // What begins so may be anybody.
     if (operator === "prefix" ? mayKnow(dimension, nameOfOthers) : values.every((id) => mayKnow(dimension, id)))
       continue;
-    throw new ProblemError("forbidden", `who stood above ${node} before is not for its later owners`, {
+    throw new ProblemError("forbidden", `who was above ${node} before is not visible to its later owners`, {
       field: `filter[${dimension}]`,
     });
   }

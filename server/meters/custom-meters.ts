@@ -163,7 +163,7 @@ export class CustomMeters {
   async create(name: string, node: NodeAddress, definition: MeterDefinition, by: Author): Promise<void> {
     const isRelated = (other: NodeAddress) => this.#tree.isWithin(other, node) || this.#tree.isWithin(node, other);
     if (meterByName(name) || this.ownersOf(name).some(isRelated))
-      throw new ProblemError("conflict", `there is a meter named ${name} already`, { field: "meter" });
+      throw new ProblemError("conflict", `there is already a meter named ${name}`, { field: "meter" });
     this.#check(name, definition, node);
     await this.#add(name, node, 1, definition, undefined, by);
   }
@@ -179,7 +179,7 @@ export class CustomMeters {
     check(newest);
     this.#check(name, definition, node);
     if (newest.version >= maxVersions)
-      throw new ProblemError("conflict", `the meter has ${maxVersions} versions, as many as it may have`);
+      throw new ProblemError("conflict", `the meter has ${maxVersions} versions, the most allowed`);
     // Where two saw the same version, the unique number of the next refuses one of them.
     await this.#add(name, node, newest.version + 1, definition, newest.definition, by);
   }
@@ -196,7 +196,7 @@ export class CustomMeters {
     const newest = this.#inUse(name, node);
     check(newest);
     const user = this.#madeOf(name, node);
-    if (user) throw new ProblemError("conflict", `the meter ${user.meter} is made of it`);
+    if (user) throw new ProblemError("conflict", `the meter ${user.meter} depends on it`);
     await this.#postgres.transaction(async (tx) => {
       const ofThis = and(eq(customMeters.node, node), eq(customMeters.meter, name));
       const versions = await tx
@@ -206,7 +206,7 @@ export class CustomMeters {
         .orderBy(desc(customMeters.version))
         .for("update");
       if (versions[0]?.version !== newest.version || versions[0].retiredAt)
-        throw new ProblemError("conflict", "somebody else was faster; look at it again");
+        throw new ProblemError("conflict", "somebody else changed it at the same time; read it again");
       await this.#checkUnplanned(tx, name, node);
       await tx.update(customMeters).set({ retiredAt: new Date() }).where(ofThis);
       await tx.execute(sql`SELECT pg_notify(${channel}, ${writeNotice({ meter: name, node })})`);
@@ -230,13 +230,13 @@ export class CustomMeters {
     const plan = named.find((one) => this.#answeringThen(name, one.node, Date.now())?.[0].node === node);
     if (!plan) return;
     // One that moved away from below the node is another's now.
-    const what = this.#tree.isWithin(plan.node, node) ? `the plan ${JSON.stringify(plan.name)}` : "a plan of another";
+    const what = this.#tree.isWithin(plan.node, node) ? `the plan ${JSON.stringify(plan.name)}` : "another node's plan";
     throw new ProblemError("conflict", `${what}, which is in use, is measured by it`);
   }
 
   #inUse(name: string, node: NodeAddress): MeterVersion {
     const [newest] = this.versionsOf(name, node) ?? [];
-    if (!newest || newest.retiredAt) throw new ProblemError("not_found", `there is no meter ${name} that users made`);
+    if (!newest || newest.retiredAt) throw new ProblemError("not_found", `there is no custom meter named ${name}`);
     return newest;
   }
 
@@ -262,7 +262,8 @@ export class CustomMeters {
       if (version === 1) await checkLimit(tx, this.#tree, node, limit);
       await checkMeterBytes(tx, this.#tree, node, definition);
       const made = await tx.insert(customMeters).values(row).onConflictDoNothing().returning();
-      if (made.length === 0) throw new ProblemError("conflict", "somebody else was faster; look at it again");
+      if (made.length === 0)
+        throw new ProblemError("conflict", "somebody else changed it at the same time; read it again");
       const cause = `meter:${node}:${meter}:${version}`;
       const fromMs = row.effectiveFrom?.getTime() ?? Date.parse(limits.oldestTime);
       await announcePastChanges(tx, cause, [{ node, meter, fromMs, toMs: null }]);
@@ -301,33 +302,33 @@ export class CustomMeters {
     const refuse = (field: string, message: string) => new ProblemError("invalid_request", message, { field });
     if (formula !== undefined) {
       const names = namesIn(formula);
-      if (names.length === 0) throw refuse("formula", "names no meter");
+      if (names.length === 0) throw refuse("formula", "must name at least one meter");
       if (operationsIn(parseFormula(formula)) > maxOperations)
-        throw refuse("formula", `has more than ${maxOperations} operations`);
+        throw refuse("formula", `can have at most ${maxOperations} operations`);
       for (const name of names) {
-        if (name === meter) throw refuse("formula", `names ${name} itself`);
+        if (name === meter) throw refuse("formula", `cannot name ${name} itself`);
         if (!this.find(name, node, Number.MAX_SAFE_INTEGER)) throw refuse("formula", `there is no meter named ${name}`);
         const versions = this.#answering(name, node) ?? [];
         if (answeringVersions(versions).some(({ definition }) => definition.formula !== undefined))
-          throw refuse("formula", `${name} is a formula itself`);
+          throw refuse("formula", `${name} is itself a formula`);
       }
       const user = this.#madeOf(meter, node);
-      if (user) throw refuse("formula", `the meter ${user.meter} is made of it, and no formula is made of formulas`);
+      if (user) throw refuse("formula", `the meter ${user.meter} depends on it, and a formula cannot use formulas`);
     }
     if (!events) return;
     if (events.aggregation === "unique" && events.unique_of === undefined)
-      throw refuse("events.unique_of", "is needed to count distinct values");
+      throw refuse("events.unique_of", "is required to count distinct values");
     if (events.aggregation !== "unique" && events.unique_of !== undefined)
-      throw refuse("events.unique_of", "is for the aggregation unique alone");
+      throw refuse("events.unique_of", "can only be set with the aggregation unique");
     if (events.aggregation !== "level" && (events.lowered_by.length > 0 || events.each))
-      throw refuse(events.each ? "events.each" : "events.lowered_by", "is for the aggregation level alone");
+      throw refuse(events.each ? "events.each" : "events.lowered_by", "can only be set with the aggregation level");
     const known = new Set<string>([...commonDimensions, ...events.dimensions]);
     const named = [
       ...events.filters.map((filter) => filter.dimension),
       ...(events.unique_of ? [events.unique_of] : []),
     ];
     const unknown = named.find((dimension) => !known.has(dimension));
-    if (unknown !== undefined) throw refuse("events.dimensions", `must name ${unknown}, which the meter uses`);
+    if (unknown !== undefined) throw refuse("events.dimensions", `must include ${unknown}, which the meter uses`);
   }
 
   #meterOf({ meter, version, definition }: MeterVersion, asked: Asked): Meter {

@@ -18,7 +18,7 @@ export function describeMeter(meter: Meter, node: NodeAddress | null): MeterSumm
     rule: ruleText(rule),
     types: [...new Set(typesBehind(rule))],
     freshness:
-      "As of the watermark that every answer carries: as a rule within a second of the event. Late and corrected events move figures of their own time.",
+      "Current as of the watermark in every answer: usually within a second of the event. Late and corrected events change the values of their own time.",
     version: custom?.version ?? null,
     node,
   };
@@ -27,17 +27,17 @@ export function describeMeter(meter: Meter, node: NodeAddress | null): MeterSumm
 function ruleText(rule: MeterRule): string {
   switch (rule.kind) {
     case "minutes":
-      return `Time integral of the level ${rule.level}, from integer milliseconds, split exactly at the edges of a window and rounded once to 6 decimals. Totals are the sum.`;
+      return `Time integral of the level ${rule.level}, from integer milliseconds, split exactly at window edges and rounded once to 6 decimals. Totals are the sum.`;
     case "peak":
-      return `The highest value of the level ${rule.level} over the union of the subtree, with its first instant; an end at an instant frees before a start at it. Totals are the peak of the whole range, never a sum.`;
+      return `The highest value of the level ${rule.level} over the union of the subtree, with its first instant; an end at an instant frees its place before a start at it. Totals are the peak of the whole range, never a sum.`;
     case "level":
-      return `The level ${rule.level} when the window ends, or now. The total is that at the end of the range.`;
+      return `The level ${rule.level} at the end of the window, or now. The total is the value at the end of the range.`;
     case "starts":
       return rule.level === "sessions"
-        ? "Sessions whose first participant came within the window. Totals are the sum."
+        ? "Sessions whose first participant joined within the window. Totals are the sum."
         : `Intervals of the level ${rule.level} that start within the window. Totals are the sum.`;
     case "session_peak":
-      return "The highest number of participants at one instant inside one session, with the session and the first instant. Totals are the highest of the range.";
+      return "The highest number of participants at one instant within one session, with the session and the first instant. Totals are the highest in the range.";
     case "distinct":
       return `Distinct ${rule.thing}s with an interval of ${rule.levels.join(", ")} that overlaps the window${rule.events ? ", or with any other event in it" : ""}. Exact at any size. Totals are counted over the whole range, never a sum of windows.`;
     case "count":
@@ -47,11 +47,11 @@ function ruleText(rule: MeterRule): string {
     case "events":
       return eventsText(rule);
     case "turnaround":
-      return "The average of the jobs whose latest completion lies within the window, in seconds from the first request, or the first start where no request is known, rounded to 9 decimals. Totals are the average over the whole range; null where no job was completed.";
+      return "The average for jobs whose latest completion is within the window, in seconds from the first request, or from the first start if no request is known, rounded to 9 decimals. Totals are the average over the whole range; null if no job was completed.";
     case "value_level":
-      return `What ${rule.raises.join(", ")} raise and ${rule.lowers.join(", ") || "nothing"} lowers, ${rule.by === "event" ? "each event by one" : `by ${rule.property ?? "`value`"}`}: when the window ends, with the average over its time and the peak. The total is that at the end of the range.`;
+      return `Raised by ${rule.raises.join(", ")} and lowered by ${rule.lowers.join(", ") || "nothing"}, ${rule.by === "event" ? "each event by one" : `by ${rule.property ?? "`value`"}`}: the value at the end of the window, with the average over time and the peak. The total is the value at the end of the range.`;
     case "derived":
-      return "A formula over the figures of other meters, per window and over their totals, computed exactly and rounded once to 9 decimals; null where it divides by 0.";
+      return "A formula of other meters, per window and over their totals, computed exactly and rounded once to 9 decimals; null if it divides by 0.";
   }
 }
 
@@ -67,8 +67,8 @@ function eventsText({ aggregation, property, weight, uniqueOf }: Extract<MeterRu
     case "average":
       return `The average of ${number}${weight === undefined ? "" : ", each weighted by `value`"}, rounded to 9 decimals. Totals are the average over the whole range.`;
     case "max":
-      return `The highest ${number}, with its first instant. Totals are the highest of the range.`;
+      return `The highest ${number}, with its first instant. Totals are the highest in the range.`;
     case "latest":
-      return `${number} of the latest event. The total is the latest of the range.`;
+      return `${number} of the latest event. The total is the latest in the range.`;
   }
 }

@@ -88,7 +88,7 @@ export async function askReport(asking: Asking): Promise<AskedReport> {
 }
 
 const tooLarge = () =>
-  new ReportTooLargeError(`it would have more than ${maxReportRows} rows: ask for a shorter range or a smaller node`);
+  new ReportTooLargeError(`it would have more than ${maxReportRows} rows; choose a shorter range or a smaller node`);
 
 /** A reader with rights at this very node, and no others. */
 function readerAt(node: NodeAddress, actions: readonly Action[]): Pick<Actor, "grants"> {
@@ -265,7 +265,9 @@ async function askAudit({ source, question, signal }: Asking): Promise<AskedRepo
     }
     if (entries.length > maxReportRows) throw tooLarge();
     if (characters > maxAuditCharacters)
-      throw new ReportTooLargeError("the changes in it come to too much: ask for a shorter range or a smaller node");
+      throw new ReportTooLargeError(
+        "there are too many changes in this range; choose a shorter range or a smaller node",
+      );
     before = page.next;
   }
   return { meters: [], sections: auditSections(entries) };

@@ -30,9 +30,9 @@ const refuse = (field: string, message: string) =>
 export function checkOptions(kind: ReportKind, options: ReportOptions): void {
   for (const [name, value] of Object.entries(options))
     if (value !== undefined && !optionsOfKind[kind].includes(name as keyof ReportOptions))
-      throw refuse(name, `a report of the kind ${kind} has no such option`);
-  if (kind === "custom" && options.meters === undefined) throw refuse("meters", "a custom report names its meters");
-  if (kind === "custom" && options.window === undefined) throw refuse("window", "a custom report names its windows");
+      throw refuse(name, `a report of the kind ${kind} does not have this option`);
+  if (kind === "custom" && options.meters === undefined) throw refuse("meters", "a custom report needs meters");
+  if (kind === "custom" && options.window === undefined) throw refuse("window", "a custom report needs a window");
 }
 
 /** Throws `invalid_request` where one is not known at the node. */
@@ -63,7 +63,7 @@ export function customQuestion(
   const meters = metersOfReport(source, { node, toMs }, options.meters ?? []);
   const shared = sharedDimensions(meters);
   if (groupBy !== undefined && !shared.has(groupBy))
-    throw refuse("group_by", `${groupBy} is not a dimension of every asked meter`);
+    throw refuse("group_by", `${groupBy} is not a dimension of every requested meter`);
   const asked: UsageQuestion = {
     meters,
     node,

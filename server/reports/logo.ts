@@ -18,7 +18,7 @@ export async function checkLogo(url: string, tenant: string): Promise<void> {
   const logo = logoOf(url);
   if (logo.content.length > maxLogoBytes) throw refuse(`the logo is larger than ${maxLogoBytes / 1_000} kB`);
   const size = logo.format === "png" ? sizeOfPng(logo.content) : sizeOfJpeg(logo.content);
-  if (!size) throw refuse("the logo is not the PNG or JPEG that it says to be");
+  if (!size) throw refuse("the logo is not a valid PNG or JPEG");
   // A small file can unfold into gigabytes.
   if (size.width > maxPixels || size.height > maxPixels || size.width === 0 || size.height === 0)
     throw refuse(`the logo is more than ${maxPixels} pixels wide or high`);

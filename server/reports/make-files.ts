@@ -75,7 +75,7 @@ async function storeWithin(
   const left = maxBytes - (await keptBytes(db, source.tree, tenant));
   const refusal = () => {
     const about = { run: run.id, tenant, maxBytes };
-    log.warn(about, "a tenant keeps as much of report files as it may: see TIDEMARK_REPORTS_MAX_BYTES");
+    log.warn(about, "the storage for report files is full; see TIDEMARK_REPORTS_MAX_BYTES");
     return keepsTooMuch();
   };
   await storeFile(db, { run: run.id, ...file }, position, upTo(left, content, refusal));

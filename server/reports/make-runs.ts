@@ -176,7 +176,7 @@ class LeasingReportMaker implements ReportMaker {
     }
     const isExplained = error instanceof ReportTooLargeError || error instanceof ProblemError;
     if (!isExplained) log.warn({ err: error, run: run.id }, "a report could not be made");
-    const reason = isExplained ? error.message : isAway ? "a store was away" : "it could not be made";
+    const reason = isExplained ? error.message : isAway ? "a database was unavailable" : "it could not be created";
     if (await endRun(db, run.id, lease, { state: "failed", error: reason })) await removeFiles(db, run.id);
   }
 
@@ -185,7 +185,7 @@ class LeasingReportMaker implements ReportMaker {
     // What is being claimed counts as under way.
     await this.#claiming?.catch(() => undefined);
     const under = [...this.#running.values()];
-    for (const { ending } of under) ending.abort(new StoppedError("the process stops"));
+    for (const { ending } of under) ending.abort(new StoppedError("the process is stopping"));
     await Promise.all(under.map(({ done }) => done));
   }
 }

@@ -34,7 +34,7 @@ export async function putReport(
 ): Promise<Outcome> {
   const data = message.data as PutMessage;
   const run = await readRun(db, data.run);
-  if (!run || to === null) return never("the files of the report are no longer kept");
+  if (!run || to === null) return never("the report's files are no longer kept");
   try {
     for (const file of await listFiles(db, [run.id])) {
       if (file.format === "document") continue;

@@ -71,8 +71,8 @@ export async function keptBytes(db: Queries, tree: Pick<NodeTree, "ancestors">, 
 
 /** Names nothing above whoever reads it: neither the tenant nor how the installation is set. */
 export function keepsTooMuch(): ProblemError {
-  const why = "as much of report files is kept already as may be";
-  return new ProblemError("conflict", `${why}. Runs that expire make room`);
+  const why = "the storage for report files is full";
+  return new ProblemError("conflict", `${why}. Space is freed as runs expire`);
 }
 
 /** The same pieces; throws what `refusal` makes where they have more bytes than `most`. */

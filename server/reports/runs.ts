@@ -96,7 +96,9 @@ export async function createRunInTurn(
     const tenant = tenantOf(wanted.node, tree);
     const sum = (runs: typeof unfinished) => runs.reduce((total, one) => total + one.runs, 0);
     const refuse = (most: number, whose: string) => {
-      throw new ProblemError("too_fast", `${most} runs of this ${whose} are not over yet`, { retryAfterSeconds: 5 });
+      throw new ProblemError("too_fast", `${most} runs of this ${whose} are not finished yet; wait for one to finish`, {
+        retryAfterSeconds: 5,
+      });
     };
     const ofCaller = unfinished.filter(({ caller }) => caller === wanted.requestedBy.id);
     if (sum(ofCaller) >= maxUnfinished) refuse(maxUnfinished, "caller");
@@ -254,7 +256,7 @@ export async function releaseAbandoned(db: Queries, nowMs: number): Promise<void
   const abandoned = and(eq(reportRuns.state, "running"), lt(reportRuns.leasedUntil, new Date(nowMs)));
   const givenUp = await db
     .update(reportRuns)
-    .set({ state: "failed", error: "the processes that made it ended", ...unleased })
+    .set({ state: "failed", error: "the processes that were creating it stopped", ...unleased })
     .where(and(abandoned, sql`${reportRuns.attempts} >= ${maxAttempts}`))
     .returning({ id: reportRuns.id });
   for (const { id } of givenUp) await removeFiles(db, id);

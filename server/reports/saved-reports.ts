@@ -183,7 +183,7 @@ export async function createReport(
 }
 
 const nameTaken = ({ node, name }: { node: string; name: string }) =>
-  new ProblemError("conflict", `${node} has a report ${JSON.stringify(name)}`, { field: "name" });
+  new ProblemError("conflict", `${node} already has a report ${JSON.stringify(name)}`, { field: "name" });
 
 const editable: Editable<ReportRecord> = {
   lock: (tx, id) => lockedRow(tx, reports, id, "report"),

@@ -107,7 +107,7 @@ export const noSuchView = () => new ProblemError("not_found", "there is no such 
 const nameAlone = (tx: Queries, node: NodeAddress) => countAlone(tx, `names of views of ${node}`);
 
 const nameIsTaken = ({ node, name }: Pick<ViewRecord, "node" | "name">) =>
-  new ProblemError("conflict", `${node} has a view ${name}`, { field: "name" });
+  new ProblemError("conflict", `${node} already has a view ${name}`, { field: "name" });
 
 async function lockedView(tx: Queries, id: string): Promise<ViewRecord> {
   const [found] = await tx.select().from(views).where(eq(views.id, id)).for("update");

@@ -19,21 +19,21 @@ export function inWords({ every, at, tz, weekday, day, fiscal_start_month }: Sai
   const when = `at ${at} (${tz})`;
   switch (every) {
     case "day":
-      return `Every day ${when}, about the day before`;
+      return `Every day ${when}, for the day before`;
     case "week":
-      return `Every ${weekdayNames[weekday ?? "mon"]} ${when}, about the week before, Monday to Sunday`;
+      return `Every ${weekdayNames[weekday ?? "mon"]} ${when}, for the week before, Monday to Sunday`;
     case "month":
-      return `On ${dayInWords(day ?? 1)} of every month ${when}, about the month before`;
+      return `On ${dayInWords(day ?? 1)} of every month ${when}, for the month before`;
     case "quarter":
-      return `On ${dayInWords(day ?? 1)} of ${quarterMonths(fiscal_start_month ?? 1)} ${when}, about the quarter before`;
+      return `On ${dayInWords(day ?? 1)} of ${quarterMonths(fiscal_start_month ?? 1)} ${when}, for the quarter before`;
     case "cycle":
-      return `After every billing cycle, once its statement has closed, ${when}, about that cycle`;
+      return `After every billing cycle, once its statement has closed, ${when}, for that cycle`;
   }
 }
 
 function dayInWords(day: number): string {
   const ending = day > 10 && day < 14 ? "th" : (["th", "st", "nd", "rd"][day % 10] ?? "th");
-  return day > 28 ? `the ${day}${ending} (in a shorter month its last day)` : `the ${day}${ending}`;
+  return day > 28 ? `the ${day}${ending} (the last day in shorter months)` : `the ${day}${ending}`;
 }
 
 function quarterMonths(fiscalStartMonth: number): string {

@@ -56,7 +56,7 @@ function checkTiming(given: ChangeSchedule, every: ScheduleEvery): void {
   for (const [field, periods] of Object.entries(choices)) {
     const isGiven = (given[field as keyof typeof choices] ?? null) !== null;
     if (isGiven && !(periods as readonly string[]).includes(every))
-      throw new ProblemError("invalid_request", `${field} is for ${periods.join(" and ")}, not for ${every}`, {
+      throw new ProblemError("invalid_request", `${field} applies to ${periods.join(" and ")}, not to ${every}`, {
         field,
       });
   }

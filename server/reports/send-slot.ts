@@ -80,7 +80,7 @@ export async function sendSlot(
     ...(!isEmpty && { figures: keyFigures(document) }),
     ...(chart && { chart }),
     url: `${publicUrl}/reports?run=${encodeURIComponent(run.id)}`,
-    button: "Open the report",
+    button: "View report",
   };
   const { branding } = await reportSettingsAt(tx, tree, schedule.node);
   const isForSomebody = addresses.length + channels.length > 0;
@@ -262,7 +262,7 @@ function linesOf(
   const clock = (ms: number) => cellText(formatInstant(ms, document.tz), { type: "instant" });
   return [
     `${subjectOf(document, slot)} (${document.tz}).`,
-    ...(isEmpty ? ["There was nothing in this period."] : []),
+    ...(isEmpty ? ["There was no data in this period."] : []),
     ...(isLate
       ? [`This report is late: it was due ${clock(slot.dueAt.getTime())}, before all of its data had arrived.`]
       : []),

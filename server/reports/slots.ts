@@ -136,9 +136,13 @@ export async function createTest(
         ),
       );
     if ((counted?.count ?? 0) >= maxTests)
-      throw new ProblemError("too_fast", `${maxTests} tests of this schedule are not over yet`, {
-        retryAfterSeconds: 5,
-      });
+      throw new ProblemError(
+        "too_fast",
+        `${maxTests} tests of this schedule are not finished yet; wait for one to finish`,
+        {
+          retryAfterSeconds: 5,
+        },
+      );
     const { fromMs, toMs, tz } = periodBefore(await timingOf(tx, tree, schedule), nowMs);
     const id = newId("slt");
     const [made] = await tx

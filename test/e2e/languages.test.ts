@@ -51,7 +51,7 @@ test("whoever has chosen a language changes it back under their account", async 
   expect(await languageOf(page)).toEqual(["en", "ltr"]);
   await speak(page, "en-XA");
   await page.reload();
-  const choice = page.getByLabel(pseudoText("Language of the dashboard"));
+  const choice = page.getByLabel(pseudoText("Dashboard language"));
   expect(await choice.inputValue()).toBe("en-XA");
   await choice.selectOption("");
   await page.getByRole("heading", { level: 1, name: "Your account" }).waitFor();

@@ -293,7 +293,7 @@ test("a channel gets messages about its own node and those below, also when that
   moved.wake();
   const { attempts } = await world.once(id, isGivenUp);
   await moved.close();
-  expect(attempts[0]?.excerpt).toMatch(/does not stand below/);
+  expect(attempts[0]?.excerpt).toMatch(/is no longer below/);
   expect(received("/below")).toEqual([]);
   world.courier = new Courier(world.deps);
 });

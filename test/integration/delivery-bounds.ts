@@ -164,7 +164,7 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     await expect.poll(partsOfWaiting).toEqual([]);
     const mails = mailbox.mails.filter((mail) => mail.to?.[0]?.address === to);
     expect(mails).toHaveLength(5);
-    expect(mails.at(-1)?.subject).toBe("9 notices of alerts that waited");
+    expect(mails.at(-1)?.subject).toBe("9 alert messages that were held back");
     for (let n = 0; n < 9; n++) expect(mails.at(-1)?.text).toContain(`Line ${n}.`);
   });
 
@@ -316,9 +316,9 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     const given = async (channel: string) => (await written(channel)).map(({ alert }) => alert).sort();
     expect(await given(ofAll)).toEqual(rows.map(({ id }) => id).sort());
     expect(await given(ofAcme)).toHaveLength(8);
-    expect(await written(ownList)).toMatchObject([{ message: { subject: "8 alerts of the rule Many" } }]);
+    expect(await written(ownList)).toMatchObject([{ message: { subject: "8 alerts from the rule Many" } }]);
     const [listed] = await written(list);
-    expect(listed?.message.subject).toBe("24 alerts of the rule Many");
+    expect(listed?.message.subject).toBe("24 alerts from the rule Many");
     for (const { id } of rows) {
       const { body } = await accounts.ask("GET", `/v1/deliveries?alert=${id}&channel=${list}`, { key });
       expect(body.deliveries).toMatchObject([{ id: listed?.id }]);
@@ -348,7 +348,7 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     const lists = world()
       .receivedAt("/many-slack")
       .map(({ body }) => JSON.parse(body));
-    expect(lists.map(({ text }) => text)).toEqual(["8 alerts of the rule Many", "8 alerts of the rule Many"]);
+    expect(lists.map(({ text }) => text)).toEqual(["8 alerts from the rule Many", "8 alerts from the rule Many"]);
     for (const { blocks } of lists) expect(JSON.stringify(blocks)).not.toContain("Fires 1.");
     await world().courier.close();
     world().courier = new Courier(deps);

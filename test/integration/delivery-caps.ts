@@ -84,7 +84,7 @@ export function capsOfDeliveries(world: () => DeliveryWorld): void {
     const sms = (await world().make({ kind: "sms", name: "Tested", to: [number] })).body;
     const { body } = await world().ask("POST", `/v1/channels/${sms.id}/test`);
     expect((await world().once(body.delivery, ({ state }) => state === "given_up")).attempts).toMatchObject([
-      { excerpt: "too many tests went to the number within an hour" },
+      { excerpt: "too many tests were sent to this number within an hour" },
     ]);
   });
 

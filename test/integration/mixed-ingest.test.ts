@@ -171,7 +171,7 @@ test("while a node is away with what it acknowledged the watermark stands, and t
   );
   expect(standing.checks.watermark).toEqual({
     ok: false,
-    detail: expect.stringMatching(/stands still.*not heard of: b/),
+    detail: expect.stringMatching(/paused.*not heard of: b/),
   });
   expect(standing.checks.nodes?.ok).toBe(false);
   // A balancer goes on with who can take events.

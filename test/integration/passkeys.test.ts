@@ -189,7 +189,7 @@ test("a challenge is good once, for five minutes, for what it was given for, and
   const { body } = await add(person, twice);
   expect((await person.own("DELETE", `/v1/me/passkeys/${body.id}`, { password })).status).toBe(204);
   const again = await add(person, twice);
-  expect([again.status, again.body.detail]).toEqual([400, "was sent before"]);
+  expect([again.status, again.body.detail]).toEqual([400, "was already used"]);
 });
 
 test("a counter that does not grow betrays a copy and is refused; authenticators that do not count are taken", async () => {

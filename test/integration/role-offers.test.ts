@@ -267,7 +267,7 @@ describe("where links are mailed", () => {
     expect(shapeOf(made, "mia@example.com").shown).toBe(
       shapeOf(await offer(accounts, stranger, "new@example.com", viewerHere), "new@example.com").shown,
     );
-    expect(mailTo("mia@example.com")).toMatchObject({ subject: "A role for you in Tidemark" });
+    expect(mailTo("mia@example.com")).toMatchObject({ subject: "You have been offered a role in Tidemark" });
     expect((await own(accounts, holder.session, "GET", "/v1/me")).body.roles.length).toBe(1);
     expect((await setPassword(accounts, mailedToken("mia@example.com"))).status).toBe(409);
 
@@ -323,7 +323,7 @@ describe("where links are mailed", () => {
     expect((await accounts.ask("POST", `/v1/users/${id}/invitation`, { key: stranger })).status).toBe(403);
     const mailed = await accounts.ask("POST", `/v1/users/${id}/invitation`, { key: accounts.rootKey });
     expect(mailed.body).toEqual({ sent: true, url: null });
-    expect(mailTo("kim@example.com")).toMatchObject({ subject: "A new password for Tidemark" });
+    expect(mailTo("kim@example.com")).toMatchObject({ subject: "Reset your Tidemark password" });
     expect((await setPassword(accounts, mailedToken("kim@example.com"), "yet another password")).status).toBe(204);
     expect(await signIn(accounts, "kim@example.com", "yet another password")).not.toBe("");
   });

@@ -43,7 +43,7 @@ test("a process answers only what its roles are for", async () => {
   expect(await status(api.url, "/v1/events", "POST")).toBe(404);
   expect(await asked(api.url, "/v1/events", "POST")).toMatchObject({
     code: "not_found",
-    detail: "/v1/events is answered by processes with another role; this one has api alone (TIDEMARK_ROLES)",
+    detail: "/v1/events is served by processes with another role; this one only has api (TIDEMARK_ROLES)",
   });
   expect(await asked(api.url, "/v1/quarantine/q/replay", "POST")).toMatchObject({
     detail: expect.stringMatching(/role/),

@@ -203,7 +203,7 @@ test("without Redis it is said that pushes have stopped, and events are taken", 
     const { checks } = (await ask("GET", "/readyz")).body;
     return checks.redis.ok ? undefined : checks.redis;
   });
-  expect(said).toMatchObject({ detail: "cannot be reached", costs: expect.stringMatching(/not pushed/) });
+  expect(said).toMatchObject({ detail: "cannot be reached", costs: expect.stringMatching(/not shared/) });
   expect((await ask("GET", "/readyz?role=api")).status).toBe(503);
   expect((await send()).status).toBe(202);
 });
@@ -215,7 +215,7 @@ test("told to end, it says so to whoever routes to it, answers what still comes,
     const answer = await ask("GET", "/readyz");
     return answer.status === 503 ? answer : undefined;
   });
-  expect(stopping.body.checks.stopping).toEqual({ ok: false, detail: "the process is about to end" });
+  expect(stopping.body.checks.stopping).toEqual({ ok: false, detail: "the process is shutting down" });
   const taken = await send();
   expect([taken.status, taken.headers.get("connection")]).toEqual([202, "close"]);
   await ended;

@@ -45,7 +45,7 @@ export async function recordPayment(
       if (taken) return { row, isDuplicate: true };
     }
     if (row.claimant === row.node)
-      throw new ProblemError("conflict", `it is paid with the summary of ${row.node} that it is part of`);
+      throw new ProblemError("conflict", `this statement is paid with the summary of ${row.node} that it is part of`);
     const [last] = await tx
       .select()
       .from(statementPayments)

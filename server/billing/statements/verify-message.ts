@@ -42,7 +42,7 @@ export function signatureRefusal(message: SignedMessage, keys: readonly Buffer[]
     const expected = macOf(signature);
     for (const one of given) if (one.length === expected.length && timingSafeEqual(one, expected)) isGenuine = true;
   }
-  return isGenuine ? undefined : "no signature in webhook-signature is made with a secret that is in force";
+  return isGenuine ? undefined : "no signature in webhook-signature matches a secret that is in use";
 }
 
 const isVersion1 = (signature: string) => signature.startsWith("v1,");

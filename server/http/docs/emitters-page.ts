@@ -22,7 +22,7 @@ export function emittersPage(): Hono<HttpEnv> {
   ] as const)
     app.get(`/docs/emitters/${name}`, async (c) => {
       const bytes = await readFile(new URL(name, packageFolder)).catch(() => undefined);
-      if (!bytes) throw new ProblemError("not_found", "this service was started without being built: `npm run build`");
+      if (!bytes) throw new ProblemError("not_found", "this service was started without a build; run `npm run build`");
       return c.body(new Uint8Array(bytes), 200, { "content-type": type });
     });
   return app;
@@ -71,29 +71,25 @@ const sections = [
   {
     id: "curl",
     title: "Terminal",
-    about: "curl 7.76 or newer. It ends with 0 only when the event was taken.",
+    about: "curl 7.76 or newer. It exits with 0 only if the event was accepted.",
     code: curl,
   },
   {
     id: "typescript",
     title: "JavaScript and TypeScript",
-    about: `Node 18 or newer: <code>npm install $TIDEMARK_URL/docs/emitters/tidemark-emitter.tgz</code> installs a package without
-dependencies. It gathers events into requests, sends signs of life for participants, keeps events on disk with
-<code>spool: { directory }</code>, and says on stderr what was not taken. With <code>closeOnExit</code> the program ends with 1 when not everything was.`,
+    about: `Node 18 or newer: <code>npm install $TIDEMARK_URL/docs/emitters/tidemark-emitter.tgz</code> installs a package without dependencies. It batches events into requests, sends signs of life for participants, keeps events on disk with <code>spool: { directory }</code>, and reports on stderr what was not accepted. With <code>closeOnExit</code>, the program exits with 1 if any event was not accepted.`,
     code: typescript,
   },
   {
     id: "browser",
     title: "Browsers",
-    about: `From the same package. A page can be read by everybody who opens it: give it a key that may only send events, of one
-organization. What a page cannot send before it goes away is sent by the next one.`,
+    about: `From the same package. Anyone who opens a page can read it, so give it a key that can only send events, for one organization. Whatever a page cannot send before it closes, the next page sends.`,
     code: browser,
   },
   {
     id: "python",
     title: "Python",
-    about: `Python 3.9 or newer, its standard library only: <code>curl -O $TIDEMARK_URL/docs/emitters/tidemark_emitter.py</code> brings the one
-file, which does the same. Leaving the block raises an error when not everything was taken; <code>spool="/var/lib/mine/events"</code> keeps events on disk.`,
+    about: `Python 3.9 or newer, standard library only: <code>curl -O $TIDEMARK_URL/docs/emitters/tidemark_emitter.py</code> downloads a single file that does the same. Leaving the block raises an error if any event was not accepted; <code>spool="/var/lib/mine/events"</code> keeps events on disk.`,
     code: python,
   },
 ];

@@ -27,21 +27,21 @@ export function eventPages(): Hono<HttpEnv> {
 }
 
 const fieldMeanings: Readonly<Record<keyof UsageEvent, string>> = {
-  id: "Required. Given once, where the event happens, and the same whenever it is sent again: with `organization` it is the event's identity.",
-  type: "Required. One of those below, or one of your own: it is kept, and counted once a meter for it is made.",
-  organization: "Required. The id of the organization whose usage it is.",
-  time: "When it happened, RFC 3339, kept to the millisecond; else the time in an `id` that is a UUIDv7, else that of receipt.",
-  agent: "The agent of the organization that it belongs to.",
-  user: "Who it is about.",
-  session: "The session that it happened in.",
+  id: "Required. Set once, where the event happens, and kept the same whenever it is sent again: together with `organization`, it identifies the event.",
+  type: "Required. One of the types below, or one of your own: it is stored, and counted once you create a meter for it.",
+  organization: "Required. The ID of the organization whose usage this is.",
+  time: "When it happened, as RFC 3339, stored to the millisecond. Default: the time in `id` if that is a UUIDv7, otherwise the time of receipt.",
+  agent: "The organization's agent that it belongs to.",
+  user: "The user it is about.",
+  session: "The session it happened in.",
   room: "The room of the session.",
-  interval: "What pairs a start with its signs of life and its end.",
-  job: "What pairs the steps of a job.",
-  started_at: "When what ends here began, RFC 3339.",
-  value: "How much. Minutes for the types that say so below, such as calls, recordings and transcriptions.",
+  interval: "Pairs a start with its signs of life and its end.",
+  job: "Pairs the steps of a job.",
+  started_at: "When the thing that ends here began, as RFC 3339.",
+  value: "The amount. In minutes for the types that say so below, such as calls, recordings and transcriptions.",
   seconds:
-    "In place of `value` where that is minutes: how many seconds. Three calls of 20 seconds are exactly 1 minute.",
-  properties: `Up to ${limits.maxProperties} names with a text, a number or a boolean each; figures are grouped by those that the type names. Of a CloudEvent \`source\` and the other attributes that are kept are among them.`,
+    "Instead of `value` if that is in minutes: the number of seconds. Three calls of 20 seconds are exactly 1 minute.",
+  properties: `Up to ${limits.maxProperties} names, each with a string, a number or a boolean. Usage can be grouped by the ones that the type names. For a CloudEvent, these include \`source\` and the other attributes that are kept.`,
 };
 
 const hours = defaultAliveWithinMs / hourMs;
@@ -57,15 +57,15 @@ function vocabulary(described: readonly EventDescription[]): Html {
 `,
   )}</tbody>
 </table></div>
-<p>${withCode(`Texts have up to ${limits.maxStringLength} characters. A number is kept exactly as its text says; decimals beyond the ninth are rounded half to even, with the warning \`rounded\`. Times may lie back to ${limits.oldestTime.slice(0, 4)}, and at most 24 hours ahead. Any other field is an error, named in the verdict.`)}</p>
+<p>${withCode(`Strings have up to ${limits.maxStringLength} characters. A number is kept exactly as written; decimals after the ninth are rounded half to even, with the warning \`rounded\`. Times can go back to ${limits.oldestTime.slice(0, 4)}, and at most 24 hours ahead. Any other field is an error, named in the verdict.`)}</p>
 <h2 id="intervals">Intervals</h2>
 <p>Participants, recordings, calls that run and everything else with a start and an end are intervals. Minutes, peaks and live counters are made of them.</p>
 <dl>
-<dt>With <code>interval</code></dt><dd>${withCode("Give the start, the signs of life and the end of one thing the same `interval`, such as the id of the connection. It runs from its earliest start to its latest end, in whatever order and however often they arrive. One person on two devices is two intervals, and needs this.")}</dd>
-<dt>Without: pairing by session and user</dt><dd>${withCode("The starts and ends of a `user` in a `session` are sorted by time and paired: a start while one is open and an end while none is open change nothing, so leaving and coming back is two intervals.")}</dd>
-<dt><code>started_at</code></dt><dd>${withCode("An end that says when it began needs no start. An end with neither waits for its start, is counted nowhere meanwhile and listed by `GET /v1/orphans`.")}</dd>
-<dt>Signs of life, timeout and <code>alive_within</code></dt><dd>${withCode(`What has no end is open and counts up to now. Once nothing was heard for ${hours} hours it counts as ended at its last sign of life, which for a start alone is no time at all. The property \`alive_within\` sets that timeout in seconds: send \`alive_within: 120\` on the start and a sign of life each minute, and a program that crashes costs at most one minute. The latest event that gives one decides. A real end that arrives later corrects it.`)}</dd>
-<dt><code>session.ended</code></dt><dd>${withCode("Ends whatever is open in the session, of every kind. What had fallen silent before stays ended where it was.")}</dd>
+<dt>With <code>interval</code></dt><dd>${withCode("Give the start, the signs of life and the end of one thing the same `interval`, such as the ID of the connection. The interval runs from its earliest start to its latest end, in whatever order and however often they arrive. One person on two devices has two intervals, which needs this field.")}</dd>
+<dt>Without: pairing by session and user</dt><dd>${withCode("The starts and ends of a `user` in a `session` are sorted by time and paired. A start while one is already open changes nothing, nor does an end while none is open; leaving and coming back makes two intervals.")}</dd>
+<dt><code>started_at</code></dt><dd>${withCode("An end that says when the interval began needs no start. An end with neither waits for its start; until then it counts nowhere and is listed by `GET /v1/orphans`.")}</dd>
+<dt>Signs of life, timeout and <code>alive_within</code></dt><dd>${withCode(`An interval without an end is open and counts up to now. After ${hours} hours of silence, it counts as ended at its last sign of life; for a start alone, that is no time at all. The property \`alive_within\` sets this timeout in seconds: send \`alive_within: 120\` with the start and a sign of life every minute, and a program that crashes costs at most one minute. The latest event that sets it decides. A real end that arrives later corrects it.`)}</dd>
+<dt><code>session.ended</code></dt><dd>${withCode("Ends everything that is open in the session, of every kind. Intervals that had already gone silent stay ended where they were.")}</dd>
 <dt>Edges</dt><dd>An end at an instant makes room before a start at the same instant. Minutes are split exactly at the edges of windows. An end before its start counts as nothing and is listed.</dd>
 </dl>
 <h2 id="types">Types</h2>

@@ -30,7 +30,7 @@ function whole({ lead, steps, notes }: Guide): Html {
 <p>Say once where this service is, and with which <a href="/keys">API key</a> of a test node you ask: one that may send events, create organizations and read.</p>
 <pre class="code" tabindex="0"><code>export TIDEMARK_URL=http://localhost:8080
 export TIDEMARK_KEY=tmk_…</code></pre>
-<p>${withCode("Each command ends with 0 only when it did what it says: with 22 when the service refuses, with 7 when none is there. Run again, it counts nothing twice: `duplicates` says how many events were known.")}</p>
+<p>${withCode("Each command exits with 0 only if it succeeded: with 22 if the service refuses, and with 7 if there is no service. Running it again counts nothing twice: `duplicates` says how many events were already known.")}</p>
 ${steps.map(
   ({ title, text, code, answer }, place) => html`<section aria-labelledby="step-${place + 1}">
 <h2 id="step-${place + 1}">${place + 1}. ${title}</h2>

@@ -47,7 +47,7 @@ const liveSessions: Guide = {
   steps: [
     {
       title: "The first event",
-      text: "Ada joins a session. `id` and `time` are given once, where it happens; with `ack=stored` the answer comes when the event can be queried, with `strict=true` the command fails when it was rejected.",
+      text: "Ada joins a session. `id` and `time` are set once, where it happens. With `ack=stored`, the answer arrives once the event can be queried; with `strict=true`, the command fails if the event was rejected.",
       code: send(`{
     "id": "standup-1", "type": "participant.joined", "time": "2026-03-05T09:00:00Z",
     "organization": "guide-live", "session": "standup", "room": "daily", "user": "ada"
@@ -55,8 +55,8 @@ const liveSessions: Guide = {
       answer: taken(1),
     },
     {
-      title: "Come, go and come back",
-      text: "Bob joins, leaves and comes back. Without an `interval` the starts and ends of a user in a session are paired in order of time, so these are two intervals. `session.ended` ends whatever is still open: Ada, and Bob's second one.",
+      title: "Leave and come back",
+      text: "Bob joins, leaves and comes back. Without an `interval`, the starts and ends of a user in a session are paired in order of time, so these are two intervals. `session.ended` ends whatever is still open: Ada's interval, and Bob's second one.",
       code: send(`[
     { "id": "standup-2", "type": "participant.joined", "time": "2026-03-05T09:05:00Z",
       "organization": "guide-live", "session": "standup", "room": "daily", "user": "bob" },
@@ -70,8 +70,8 @@ const liveSessions: Guide = {
       answer: taken(4),
     },
     {
-      title: "A connection that vanishes",
-      text: "Cleo's phone joins and is never heard of again after its last sign of life. It promised one within 120 seconds (`alive_within`), so it counts as ended at that sign, after two minutes. Its `interval` is the id of the connection: the same person on another device would be another one.",
+      title: "A connection that disappears",
+      text: "Cleo's phone joins and, after one sign of life, is never heard of again. It promised a sign of life within 120 seconds (`alive_within`), so its interval counts as ended at that last sign, after two minutes. Its `interval` is the ID of the connection; the same person on another device would have another one.",
       code: send(`[
     { "id": "standup-6", "type": "participant.joined", "time": "2026-03-05T09:10:00Z",
       "organization": "guide-live", "session": "standup", "room": "daily", "user": "cleo",
@@ -84,7 +84,7 @@ const liveSessions: Guide = {
     },
     {
       title: "See it live",
-      text: "Somebody joins now: without a `time` it is the moment of receipt. The dashboard's live page counts up within a second, and so does this answer. End it with `session.ended`, or let it time out.",
+      text: "Somebody joins now: without a `time`, an event happened when it was received. The dashboard's live page counts up within a second, and so does this answer. End it with `session.ended`, or let it time out.",
       code: `now=$(date +%s)
 ${curl} "$TIDEMARK_URL/v1/events?strict=true&ack=stored" \\
 ${bearer} \\
@@ -95,8 +95,8 @@ ${ask("/v1/live?node=organization:guide-live")}`,
       answer: `${taken(1)}{"node":"organization:guide-live",…"levels":{"live_participants":1,"live_sessions":1,"active_recordings":0}…`,
     },
     {
-      title: "The right figure",
-      text: "Ada was there for 40 minutes, Bob for 15 and 15, Cleo for 2: 72 minutes of three people in one session, all three of them at once at 09:10.",
+      title: "The result",
+      text: "Ada was there for 40 minutes, Bob for 15 and 15, Cleo for 2: 72 minutes from three people in one session, all three of them at once at 09:10.",
       code: ask(
         "/v1/usage?meter=participation_minutes,max_concurrent_participants,active_participants,sessions&node=organization:guide-live&from=2026-03-05&to=2026-03-06&window=total",
         "text/csv",
@@ -107,7 +107,7 @@ ${ask("/v1/live?node=organization:guide-live")}`,
     },
   ],
   notes: [
-    "Recordings, captions, whiteboards, breakout rooms, broadcasts and what is consumed of them work alike: a start, an end, and signs of life where there are some. `interval` is the id of the recording or stream.",
+    "Recordings, captions, whiteboards, breakout rooms, broadcasts and their consumption work the same way: a start, an end, and optional signs of life. `interval` is the ID of the recording or stream.",
     "An emitter that sees only the end sends `participant.left` with `started_at`.",
   ],
 };
@@ -115,11 +115,11 @@ ${ask("/v1/live?node=organization:guide-live")}`,
 const jobs: Guide = {
   name: "jobs",
   title: "Jobs",
-  lead: "Count what is done in the background: transcriptions, their minutes, their accuracy, what failed and how long it took.",
+  lead: "Count background work: transcriptions, their minutes and accuracy, which failed, and how long each took.",
   steps: [
     {
       title: "The first event",
-      text: "A transcription is asked for. The same `job` on each of its steps is what makes them one job.",
+      text: "A transcription is requested. The same `job` on each of its steps makes them one job.",
       code: send(`{
     "id": "job-1-requested", "type": "transcription.requested", "time": "2026-03-05T09:00:00Z",
     "organization": "guide-jobs", "job": "job-1", "user": "ada"
@@ -127,8 +127,8 @@ const jobs: Guide = {
       answer: taken(1),
     },
     {
-      title: "It is done",
-      text: "The completion says how long the audio is, in `seconds` (or in minutes, as `value`), never how long the work took: that follows from the times.",
+      title: "The job completes",
+      text: "The completion gives the length of the audio, in `seconds` (or in minutes, as `value`), never how long the work took: that follows from the times.",
       code: send(`[
     { "id": "job-1-started", "type": "transcription.started", "time": "2026-03-05T09:00:20Z",
       "organization": "guide-jobs", "job": "job-1", "user": "ada" },
@@ -140,8 +140,8 @@ const jobs: Guide = {
       answer: taken(2),
     },
     {
-      title: "Another, and one that fails",
-      text: "Captions in real time, and a job that comes to nothing.",
+      title: "A second job, and one that fails",
+      text: "Real-time captions, and a job that fails.",
       code: send(`[
     { "id": "job-2-completed", "type": "transcription.completed", "time": "2026-03-05T10:00:00Z",
       "organization": "guide-jobs", "job": "job-2", "user": "bob", "seconds": "90.5",
@@ -156,12 +156,12 @@ const jobs: Guide = {
     },
     {
       title: "The jobs",
-      text: "The latest change first: the failed one after 90,000 ms, then the two that were completed.",
+      text: "Latest change first: the job that failed after 90,000 ms, then the two that completed.",
       code: ask("/v1/jobs?node=organization:guide-jobs&from=2026-03-05&to=2026-03-06"),
       answer: `{"node":"organization:guide-jobs",…"job":"job-3","status":"failed"…"duration_ms":90000…"job":"job-2","status":"completed"…"job":"job-1","status":"completed"…"duration_ms":240000,"minutes":"12.566666667"…`,
     },
     {
-      title: "The right figure",
+      title: "The result",
       text: "754 and 90.5 seconds are exactly 14.075 minutes in two documents. The accuracy is weighted by their lengths. The one job whose request is known took 260 seconds.",
       code: ask(
         "/v1/usage?meter=transcribed_minutes,documents,transcription_accuracy,failed_jobs,job_turnaround&node=organization:guide-jobs&from=2026-03-05&to=2026-03-06&window=total",
@@ -173,19 +173,19 @@ const jobs: Guide = {
     },
   ],
   notes: [
-    "`group_by=language`, `model`, `kind`, `format` or `mode` divides the figures, `filter[language]=en` narrows them.",
-    "A completion that is sent again with the same `id` counts once. With another `id` it is another document.",
+    "`group_by=language`, `model`, `kind`, `format` or `mode` breaks the usage down; `filter[language]=en` narrows it.",
+    "A completion sent again with the same `id` counts once. With another `id`, it is another document.",
   ],
 };
 
 const calls: Guide = {
   name: "calls",
   title: "Calls",
-  lead: "Count the minutes of calls exactly, and how many ran at one time.",
+  lead: "Count call minutes exactly, and how many calls ran at the same time.",
   steps: [
     {
       title: "The first event",
-      text: "A call of 20 seconds is over. Send `seconds` as they are: they are kept, and divided by 60 once, where a figure is written. `started_at` lets it count among the calls that ran at one time.",
+      text: "A call of 20 seconds has ended. Send `seconds` as measured: they are stored exactly, and divided by 60 only once, when a value is returned. `started_at` lets the call count towards calls running at the same time.",
       code: send(`{
     "id": "call-1", "type": "call.completed", "time": "2026-03-05T09:00:20Z",
     "organization": "guide-calls", "agent": "a1", "user": "ada",
@@ -195,7 +195,7 @@ const calls: Guide = {
     },
     {
       title: "Two more",
-      text: "The second one runs while the first does, the third begins when the second ends: an end makes room before a start at the same instant.",
+      text: "The second call runs during the first; the third starts when the second ends. An end frees its place before a start at the same instant.",
       code: send(`[
     { "id": "call-2", "type": "call.completed", "time": "2026-03-05T09:00:30Z",
       "organization": "guide-calls", "agent": "a1", "user": "bob",
@@ -207,8 +207,8 @@ const calls: Guide = {
       answer: taken(2),
     },
     {
-      title: "A call that is seen while it runs",
-      text: "Its start is told when it begins, which is what live calls are counted by. The same `interval` on all three makes them one call; only `call.completed` carries its length.",
+      title: "Follow a call while it runs",
+      text: "Its start is sent as it happens, so that it counts as a live call. The same `interval` on all three events makes them one call; only `call.completed` carries its length.",
       code: send(`[
     { "id": "call-4-started", "type": "call.started", "time": "2026-03-05T10:00:00Z",
       "organization": "guide-calls", "agent": "a1", "user": "ada", "interval": "call-4" },
@@ -221,8 +221,8 @@ const calls: Guide = {
       answer: taken(3),
     },
     {
-      title: "The right figure",
-      text: "Three calls of 20 seconds are exactly 1 minute, and 2 more. At most two calls ran at one time.",
+      title: "The result",
+      text: "Three calls of 20 seconds are exactly 1 minute, plus 2 more. At most two calls ran at the same time.",
       code: ask(
         "/v1/usage?meter=call_minutes,max_concurrent_calls&node=organization:guide-calls&from=2026-03-05&to=2026-03-06&window=total",
         "text/csv",
@@ -233,8 +233,8 @@ const calls: Guide = {
     },
   ],
   notes: [
-    "`group_by=agent` divides the minutes by agent.",
-    "A negative length is rejected. A completed call without `seconds` or `value` is taken with the warning `missing_value`: it adds no minutes.",
+    "`group_by=agent` breaks the minutes down by agent.",
+    "A negative length is rejected. A completed call without `seconds` or `value` is accepted with the warning `missing_value`: it adds no minutes.",
   ],
 };
 
@@ -246,25 +246,25 @@ const faulty = `[
 
 const testing: Guide = {
   name: "testing",
-  title: "Testing what sends",
-  lead: "See what would become of events before they count, and let tests fail on the ones that would be lost.",
+  title: "Testing your integration",
+  lead: "See what would happen to events before they count, and make tests fail for those that would be lost.",
   steps: [
     {
-      title: "Ask without sending: dry_run",
-      text: "With `dry_run=true` every event is checked as usual and none is taken: nothing is stored, made or remembered. The second one would be rejected, the third taken with a warning.",
+      title: "Check without sending: dry_run",
+      text: "With `dry_run=true`, every event is checked as usual and none is accepted: nothing is stored, created or remembered. The second one would be rejected, the third accepted with a warning.",
       code: send(faulty, "dry_run=true"),
       answer: `{"accepted":2,"duplicates":0,"rejected":[{"index":1,"id":"bad","code":"invalid_field","field":"seconds","message":"…"}],"warnings":[{"index":2,"id":"doubtful","code":"missing_value",…}],"watermark":"…","dry_run":true}`,
     },
     {
       title: "Fail on a rejection: strict",
-      text: "A request whose events were rejected is answered 202 all the same, for the others were taken. With `strict=true` it is answered 422, with the same verdict, so that a client that looks at the status alone fails; this command ends with 22. Together with `dry_run=true` it is a check for CI.",
+      text: "A request with rejected events still gets 202, because the other events were accepted. With `strict=true` it gets 422 with the same verdict, so that a client that only looks at the status fails; this command exits with 22. Together with `dry_run=true`, it is a check for CI.",
       code: send(faulty, "dry_run=true&strict=true"),
       answer: `{…"status":422,"code":"events_rejected",…"rejected":[{"index":1,"id":"bad",…}]…`,
       exitCode: 22,
     },
     {
       title: "Nothing was counted",
-      text: "The organization is not even known: this is what the whole of it has used.",
+      text: "The organization does not even exist: this is the usage of everything below the root.",
       code: ask(
         "/v1/usage?meter=call_minutes&from=2026-03-05&to=2026-03-06&window=total&filter%5Borganization%5D=guide-testing",
         "text/csv",
@@ -275,8 +275,8 @@ const testing: Guide = {
     },
   ],
   notes: [
-    "A test that wants to see figures sends to an organization of its own, with `ack=stored`: the answer comes once they can be queried.",
-    "What was rejected is kept for 90 days with its reason, in the dashboard's page *Ingest* and in `GET /v1/quarantine`, and can be mended and sent again.",
+    "A test that needs to read usage sends to an organization of its own with `ack=stored`: the answer arrives once the events can be queried.",
+    "Rejected events are kept for 90 days with their reason. On the dashboard's *Ingest* page and with `GET /v1/quarantine`, you can fix them and send them again.",
   ],
 };
 

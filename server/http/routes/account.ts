@@ -40,9 +40,9 @@ const listMySessionsRoute = createRoute({
   path: "/v1/me/sessions",
   operationId: "listMySessions",
   tags: ["Account"],
-  summary: "List where one is signed in",
+  summary: "List your sessions",
   middleware: ofUser,
-  responses: { 200: jsonAnswer("The newest first", mySessionListSchema), ...problemResponses(401, 403, 503) },
+  responses: { 200: jsonAnswer("Newest first", mySessionListSchema), ...problemResponses(401, 403, 503) },
 });
 
 const endMySessionRoute = createRoute({
@@ -50,8 +50,8 @@ const endMySessionRoute = createRoute({
   path: "/v1/me/sessions/{id}",
   operationId: "endMySession",
   tags: ["Account"],
-  summary: "Sign out elsewhere",
-  description: "The session is refused within five seconds everywhere, and its live connections are closed.",
+  summary: "Revoke one of your sessions",
+  description: "The session is refused everywhere within five seconds, and its live connections are closed.",
   middleware: ofUser,
   request: { params: idParams },
   responses: { 204: { description: "Ended" }, ...problemResponses(401, 403, 404, 422, 503) },
@@ -62,8 +62,8 @@ const changePasswordRoute = createRoute({
   path: "/v1/me/password",
   operationId: "changePassword",
   tags: ["Account"],
-  summary: "Change one's password",
-  description: "All sessions end, this one too.",
+  summary: "Change your password",
+  description: "Ends all sessions, including this one.",
   middleware: ofUser,
   request: { body: jsonBody(changePasswordSchema) },
   responses: { 204: { description: "Changed" }, ...problemResponses(400, 401, 403, 422, 429, 503) },
@@ -74,8 +74,8 @@ const beginTotpRoute = createRoute({
   path: "/v1/me/totp",
   operationId: "beginTotp",
   tags: ["Account"],
-  summary: "Begin to set up a second factor",
-  description: "The secret comes in force with PUT and a code that is made of it.",
+  summary: "Start setting up a second factor",
+  description: "The secret takes effect with PUT and a code generated from it.",
   middleware: ofUser,
   request: { body: jsonBody(confirmPasswordSchema) },
   responses: {
@@ -93,7 +93,7 @@ const confirmTotpRoute = createRoute({
   middleware: ofUser,
   request: { body: jsonBody(totpCodeSchema) },
   responses: {
-    200: jsonAnswer("Codes for the day the app is lost", recoveryCodesSchema),
+    200: jsonAnswer("Recovery codes, for when the app is lost", recoveryCodesSchema),
     ...problemResponses(400, 401, 403, 422, 429, 503),
   },
 });
@@ -114,12 +114,12 @@ const requestPasswordResetRoute = createRoute({
   path: "/v1/password-resets",
   operationId: "requestPasswordReset",
   tags: ["Account"],
-  summary: "Request a password reset by mail",
-  description: "Answered alike whether or not there is such an account.",
+  summary: "Request a password reset by email",
+  description: "The answer is the same whether or not the account exists.",
   security: [],
   request: { body: jsonBody(requestResetSchema) },
   responses: {
-    202: { description: "If there is such an account, a mail is under way" },
+    202: { description: "If the account exists, an email is on its way" },
     ...problemResponses(400, 403, 503),
   },
 });
@@ -130,7 +130,7 @@ const setPasswordRoute = createRoute({
   operationId: "setPassword",
   tags: ["Account"],
   summary: "Set a password with the token of an invitation or a reset",
-  description: "The token is used up; all sessions of the user end.",
+  description: "Uses up the token and ends all sessions of the user.",
   security: [],
   request: { body: jsonBody(setPasswordSchema) },
   responses: { 204: { description: "Set" }, ...problemResponses(400, 403, 404, 409, 429, 503) },
@@ -170,7 +170,7 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
   app.openapi(beginTotpRoute, async (c) => {
     await checkPassword(c, users, c.req.valid("json").password, "password");
     const begun = await beginTotp(postgres, c.get("actor").id);
-    if (!begun) throw new ProblemError("conflict", "a second factor is in force already");
+    if (!begun) throw new ProblemError("conflict", "a second factor is already active");
     c.header("cache-control", "no-store");
     return c.json(begun, 200);
   });
@@ -178,8 +178,9 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
   app.openapi(confirmTotpRoute, async (c) => {
     const { code } = c.req.valid("json");
     const codes = await users.confirmSecondFactor(c.get("actor").id, code, authorOf(c));
-    if (codes === "too_fast") throw new ProblemError("too_fast", "too many attempts", { retryAfterSeconds: 900 });
-    if (!codes) throw new ProblemError("invalid_request", "is not the code of now", { field: "code" });
+    if (codes === "too_fast")
+      throw new ProblemError("too_fast", "too many attempts; wait, then try again", { retryAfterSeconds: 900 });
+    if (!codes) throw new ProblemError("invalid_request", "is not the current code", { field: "code" });
     c.header("cache-control", "no-store");
     return c.json({ recovery_codes: codes }, 200);
   });
@@ -215,12 +216,17 @@ function addPasswordLinks(app: OpenAPIHono<HttpEnv>, deps: AccountRoutesDeps): v
     const { token, password } = c.req.valid("json");
     const set = await users.setPassword(token, password, c.get("client")().address ?? null);
     if (set === "gone")
-      throw new ProblemError("not_found", "the link was used, has ended or was replaced by a newer one", {
-        field: "token",
-      });
-    if (set === "too_fast") throw new ProblemError("too_fast", "too many attempts", { retryAfterSeconds: 900 });
+      throw new ProblemError(
+        "not_found",
+        "this link was used, has expired, or was replaced by a newer one; request a new one",
+        {
+          field: "token",
+        },
+      );
+    if (set === "too_fast")
+      throw new ProblemError("too_fast", "too many attempts; wait, then try again", { retryAfterSeconds: 900 });
     if (set === "in_use")
-      throw new ProblemError("conflict", "the address has an account already: sign in to accept the roles", {
+      throw new ProblemError("conflict", "this address already has an account; sign in to accept the roles", {
         field: "token",
       });
     signInSessions.forget();

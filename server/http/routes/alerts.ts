@@ -88,10 +88,10 @@ const acknowledgeAlertRoute = createRoute({
   tags: ["Alerts"],
   summary: "Acknowledge an alert",
   description:
-    "Its message is not repeated from then on; its resolution is still sent. The first person to acknowledge it stays on record. An alert of a rule of a node above is for its people to see to.",
+    "Its message is not repeated from then on, but its resolution is still sent. The first person to acknowledge it stays on record. An alert from a rule of a node above can only be acknowledged by people of that node.",
   middleware: requireScope("rules:write"),
   request: { params: idParams },
-  responses: { 200: oneAlert("The alert now"), ...problemResponses(401, 403, 404, 412, 503) },
+  responses: { 200: oneAlert("The updated alert"), ...problemResponses(401, 403, 404, 412, 503) },
 });
 
 const snoozeAlertRoute = createRoute({
@@ -101,10 +101,10 @@ const snoozeAlertRoute = createRoute({
   tags: ["Alerts"],
   summary: "Snooze an alert",
   description:
-    "If it still holds then, its message is sent then. An alert of a rule of a node above is for its people to see to.",
+    "If it is still firing at that time, its message is sent then. An alert from a rule of a node above can only be snoozed by people of that node.",
   middleware: requireScope("rules:write"),
   request: { params: idParams, body: jsonBody(snoozeAlertSchema) },
-  responses: { 200: oneAlert("The alert now"), ...problemResponses(400, 401, 403, 404, 412, 503) },
+  responses: { 200: oneAlert("The updated alert"), ...problemResponses(400, 401, 403, 404, 412, 503) },
 });
 
 const listNotificationsRoute = createRoute({
@@ -113,7 +113,7 @@ const listNotificationsRoute = createRoute({
   operationId: "listNotifications",
   tags: ["Alerts"],
   summary: "List the caller's notifications, newest first",
-  description: "A person's; keys have none. Pushed as `notification:new` on the socket.",
+  description: "For people; keys have none. Also pushed as `notification:new` on the socket.",
   middleware: requireScope("read"),
   request: { query: notificationQuerySchema },
   responses: { 200: jsonAnswer("The notifications", notificationListSchema), ...problemResponses(400, 401, 403, 503) },
@@ -128,7 +128,7 @@ const readNotificationsRoute = createRoute({
   middleware: requireScope("read"),
   request: { body: jsonBody(readNotificationsSchema) },
   responses: {
-    200: jsonAnswer("How many are left unread", readNotificationsAnswerSchema),
+    200: jsonAnswer("How many are still unread", readNotificationsAnswerSchema),
     ...problemResponses(400, 401, 403, 503),
   },
 });
@@ -156,7 +156,11 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
     const found = await seenAlert({ postgres, tree }, actor, id);
     const top = (await nodesOfRules(db, [found.ruleId])).get(found.ruleId);
     if (top !== undefined && !isWithinReach(actor, tree, top))
-      throw new ProblemError("forbidden", "the rule is of a node above: its people see to its alerts", { field: "id" });
+      throw new ProblemError(
+        "forbidden",
+        "the rule belongs to a node above, so only its people can handle this alert",
+        { field: "id" },
+      );
     return found;
   }
 
@@ -197,7 +201,7 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
   app.openapi(snoozeAlertRoute, async (c) => {
     const until = new Date(c.req.valid("json").until);
     if (until.getTime() <= now() || until.getTime() > now() + maxSnoozeMs)
-      throw new ProblemError("invalid_request", "must lie ahead, and at most a year", { field: "until" });
+      throw new ProblemError("invalid_request", "must be in the future, and at most a year ahead", { field: "until" });
     const { id } = await ownAlert(c.get("actor"), c.req.valid("param").id);
     const changed = await snoozeAlert(postgres, id, until, { by: authorOf(c), check: await ifMatch(c) });
     return c.json(await answered(c, changed), 200);

@@ -41,10 +41,10 @@ const listAnnotationsRoute = createRoute({
   path: "/v1/annotations",
   operationId: "listAnnotations",
   tags: ["Usage"],
-  summary: "List annotations of a node, the latest instant first",
+  summary: "List annotations of a node, latest instant first",
   description: [
-    "Notes at instants of the node's usage. Whoever may read the node's usage sees them; people of nodes below it do not,",
-    "and those of nodes below have to be asked for. Above a node that moves, each is seen by those that stood there when it was written.",
+    "Notes at instants of the node's usage. Anyone who can read the node's usage sees them; people of nodes below do not,",
+    "and notes of nodes below have to be requested separately. Above a node that moves, a note is seen by the nodes that were there when it was written.",
   ].join(" "),
   middleware: requireScope("read"),
   request: { query: annotationQuerySchema },
@@ -85,11 +85,11 @@ const updateAnnotationRoute = createRoute({
   operationId: "updateAnnotation",
   tags: ["Usage"],
   summary: "Update an annotation",
-  description: "It stays that of its author; the audit has who changed it.",
+  description: "The author stays the same; the audit log shows who edited it.",
   middleware: requireScope("reports:write"),
   request: { params: idParams, body: jsonBody(changeAnnotationSchema) },
   responses: {
-    200: jsonAnswer("The annotation now", annotationSchema),
+    200: jsonAnswer("The updated annotation", annotationSchema),
     ...problemResponses(400, 401, 403, 404, 412, 503),
   },
 });
@@ -102,7 +102,7 @@ const deleteAnnotationRoute = createRoute({
   summary: "Delete an annotation",
   middleware: requireScope("reports:write"),
   request: { params: idParams },
-  responses: { 204: { description: "It is gone" }, ...problemResponses(401, 403, 404, 412, 503) },
+  responses: { 204: { description: "Deleted" }, ...problemResponses(401, 403, 404, 412, 503) },
 });
 
 export function annotationsRoutes({ postgres, tree }: { postgres: Postgres; tree: NodeTree }): OpenAPIHono<HttpEnv> {
@@ -160,7 +160,7 @@ export function annotationsRoutes({ postgres, tree }: { postgres: Postgres; tree
   async function own(actor: Actor, id: string): Promise<AnnotationRecord> {
     const found = await seen(actor, id);
     if (!isWithinReach(actor, tree, found.node))
-      throw new ProblemError("forbidden", "its node stands elsewhere now", { field: "id" });
+      throw new ProblemError("forbidden", "its node has moved to another place in the tree", { field: "id" });
     return found;
   }
   return app;

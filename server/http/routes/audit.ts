@@ -34,7 +34,7 @@ const listAuditEntriesRoute = createRoute({
   tags: ["Audit"],
   summary: "List audit entries, newest first",
   description:
-    "Prices only where the reader sees them, nodes only within the reader's subtree; of large snapshots parts, and a hash of what is left out. A page as JSON, which may have fewer than `limit`; with `Accept: text/csv`, `application/x-ndjson`, or the media types of Excel and Parquet everything that matches, without `limit`.",
+    "Shows prices only to readers who can see them, and nodes only within the reader's subtree; for large snapshots, parts and a hash of the rest. A page as JSON, which can have fewer than `limit` entries. With `Accept: text/csv`, `application/x-ndjson`, or the Excel or Parquet media types, everything that matches, regardless of `limit`.",
   middleware: requireScope("audit:read"),
   request: { query: auditQuerySchema },
   responses: {

@@ -73,7 +73,7 @@ const createChannelRoute = createRoute({
   tags: ["Alerts"],
   summary: "Create a channel",
   description:
-    "The answer to a webhook holds its `secret`, this once: its messages are signed by Standard Webhooks. A URL must be of a public address, unless the operator allows it.",
+    "For a webhook, the answer contains its `secret`, shown only once: its messages are signed as Standard Webhooks defines. A URL must have a public address, unless the operator allows others.",
   middleware: requireScope("rules:write"),
   request: { body: jsonBody(createChannelSchema) },
   responses: {
@@ -99,11 +99,11 @@ const updateChannelRoute = createRoute({
   operationId: "updateChannel",
   tags: ["Alerts"],
   summary: "Update a channel",
-  description: "Its kind and node stay. `enabled: true` switches one on again that the service switched off.",
+  description: "Its kind and node cannot change. `enabled: true` enables a channel again that the service disabled.",
   middleware: requireScope("rules:write"),
   request: { params: idParams, body: jsonBody(changeChannelSchema) },
   responses: {
-    200: jsonAnswer("The channel now", channelSchema),
+    200: jsonAnswer("The updated channel", channelSchema),
     ...problemResponses(400, 401, 403, 404, 409, 412, 503),
   },
 });
@@ -114,10 +114,10 @@ const deleteChannelRoute = createRoute({
   operationId: "deleteChannel",
   tags: ["Alerts"],
   summary: "Delete a channel",
-  description: "Its deliveries stay in the log; those that wait are not sent any more.",
+  description: "Its deliveries stay in the log; those still waiting are not sent.",
   middleware: requireScope("rules:write"),
   request: { params: idParams },
-  responses: { 204: { description: "It is gone" }, ...problemResponses(401, 403, 404, 412, 503) },
+  responses: { 204: { description: "Deleted" }, ...problemResponses(401, 403, 404, 412, 503) },
 });
 
 const rotateChannelSecretRoute = createRoute({
@@ -126,11 +126,12 @@ const rotateChannelSecretRoute = createRoute({
   operationId: "rotateChannelSecret",
   tags: ["Alerts"],
   summary: "Rotate a webhook's secret",
-  description: "The answer holds it, this once. For 24 hours messages carry a signature with the secret before, too.",
+  description:
+    "The answer contains the new secret, shown only once. For 24 hours, messages are also signed with the previous one.",
   middleware: requireScope("rules:write"),
   request: { params: idParams },
   responses: {
-    200: jsonAnswer("The channel, with its new secret", createdChannelSchema),
+    200: jsonAnswer("The channel with its new secret", createdChannelSchema),
     ...problemResponses(400, 401, 403, 404, 409, 412, 503),
   },
 });
@@ -141,10 +142,13 @@ const testChannelRoute = createRoute({
   operationId: "testChannel",
   tags: ["Alerts"],
   summary: "Send a test message to a channel",
-  description: "A `channel.test` to each of its addresses, in the shape of an alert.",
+  description: "Sends `channel.test` to each of its addresses, in the form of an alert.",
   middleware: requireScope("rules:write"),
   request: { params: idParams },
-  responses: { 202: jsonAnswer("It is being sent", testedChannelSchema), ...problemResponses(401, 403, 404, 409, 503) },
+  responses: {
+    202: jsonAnswer("The test is being sent", testedChannelSchema),
+    ...problemResponses(401, 403, 404, 409, 503),
+  },
 });
 
 export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {

@@ -41,11 +41,11 @@ const getChargesRoute = createRoute({
   tags: ["Billing"],
   summary: "Get the charges of a billing cycle so far",
   description:
-    "By the usage as it is known now. Where the plan changed within a cycle, each part of it is charged as that part of a whole cycle at the same pace: fixed fee, included amount and bounds of tiers shrink with it. Of a node that moved, the parts of the cycle in which it stood below the caller.",
+    "Based on usage known so far. If the plan changed within a cycle, each part is charged as that part of a whole cycle at the same pace: fixed fee, included amount and tier limits are scaled down with it. For a node that moved, covers the parts of the cycle in which it was below the caller.",
   middleware: requireScope("prices:read"),
   request: { query: chargesQuerySchema },
   responses: {
-    200: listed("The charges, their lines", chargesSchema, chargeRowSchema),
+    200: listed("The charges with their lines", chargesSchema, chargeRowSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -63,7 +63,7 @@ export function chargesRoutes(source: ChargesRoutesDeps): OpenAPIHono<HttpEnv> {
     return await answerList(c, chargeTable, {}, async () => {
       const isSeenOnRecord = seesOnRecord(actor, levels);
       const charges = await readCharges(asked, { node, cyclesAgo: cycle, levels, isSeenOnRecord }, now());
-      if (!charges) throw new ProblemError("not_found", `${node} has no subscription in that cycle`, { field: "node" });
+      if (!charges) throw new ProblemError("not_found", `${node} has no subscription in this cycle`, { field: "node" });
       return charges;
     });
   });

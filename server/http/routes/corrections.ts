@@ -37,8 +37,8 @@ interface CorrectionsRoutesDeps {
 
 const idParam = z.object({ id: textSchema(limits.maxStringLength) });
 const corrected = {
-  200: jsonAnswer("The correction, visible in queries", correctionSchema),
-  202: jsonAnswer("The correction is on record and will be applied", correctionSchema),
+  200: jsonAnswer("The correction, already visible in queries", correctionSchema),
+  202: jsonAnswer("The correction is recorded and will be applied", correctionSchema),
   ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
 };
 
@@ -47,7 +47,7 @@ const getEventRoute = createRoute({
   path: "/v1/events/{id}",
   operationId: "getEvent",
   tags: ["Events"],
-  summary: "Get an event, as it counts now, with everything that was done to it",
+  summary: "Get an event as it counts now, with all its corrections",
   middleware: requireScope("read"),
   request: { params: idParam, query: eventQuerySchema },
   responses: { 200: jsonAnswer("The event", eventHistorySchema), ...problemResponses(400, 401, 403, 404, 503) },
@@ -60,7 +60,7 @@ const voidEventRoute = createRoute({
   tags: ["Events"],
   summary: "Void an event",
   description:
-    "The event may be of any age; the caller must have had the organization for all the time that it changes, and whoever had it then sees it in the audit. It stays on record with the reason. Its id cannot be used again. Voiding again changes nothing and answers the first voiding, by `somebody else` and without a reason where the organization was not the caller's then.",
+    "The event can be of any age. The caller must have had access to the organization for the whole time affected, and whoever had it then sees the change in their audit log. The event stays on record with the reason, and its ID cannot be used again. Voiding it again changes nothing and returns the first voiding, made by `somebody else` and without a reason if the organization was not the caller's at the time.",
   middleware: requireScope("events:correct"),
   request: { params: idParam, body: jsonBody(voidEventSchema) },
   responses: corrected,
@@ -73,7 +73,7 @@ const amendEventRoute = createRoute({
   tags: ["Events"],
   summary: "Amend an event",
   description:
-    "The event may be of any age; the caller must have had the organization for all the time that it changes, and the rules of accepting events apply. What it was stays on record. It may move in time, and to another organization of the caller's.",
+    "The event can be of any age. The caller must have had access to the organization for the whole time affected, and the same checks apply as for new events. The original stays on record. The event can move in time, and to another of the caller's organizations.",
   middleware: requireScope("events:correct"),
   request: { params: idParam, body: jsonBody(amendEventSchema) },
   responses: corrected,
@@ -102,7 +102,7 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
         void resolveNode(actor, tree, nodeAddress("organization", organization), "changes.organization"),
       mayChange: ({ organization, fromMs, toMs }) => {
         if (!stoodWithin(tree, actor.reach, nodeAddress("organization", organization), fromMs, toMs))
-          throw new ProblemError("forbidden", "figures of that time are those of nodes which are not the caller's", {
+          throw new ProblemError("forbidden", "usage at that time belongs to nodes that are not the caller's", {
             field: changes?.time === undefined ? "id" : "changes.time",
           });
       },
@@ -145,7 +145,7 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
 function timeOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const ms = parseInstant(text);
-  if (Number.isNaN(ms)) throw new ProblemError("invalid_request", "is no instant of any calendar", { field: "time" });
+  if (Number.isNaN(ms)) throw new ProblemError("invalid_request", "is not a valid instant", { field: "time" });
   return ms;
 }
 

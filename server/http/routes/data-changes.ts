@@ -29,10 +29,10 @@ const getDataChangesRoute = createRoute({
   path: "/v1/data-changes",
   operationId: "getDataChanges",
   tags: ["Usage"],
-  summary: "Get the days whose figures changed afterwards",
+  summary: "Get the days whose usage changed afterwards",
   description: [
-    "Corrections of events, by the day that the events had before, and events that came a day or more after their time, by",
-    "the day on which they came. `GET /v1/explain` has the corrections themselves.",
+    "Corrections of events, by the day of the event before the correction, and events that arrived a day or more after their time, by",
+    "the day they arrived. `GET /v1/explain` lists the corrections themselves.",
   ].join(" "),
   middleware: requireScope("read"),
   request: { query: dataChangesQuerySchema },
@@ -49,7 +49,7 @@ export function dataChangesRoutes({ clickhouse, postgres, tree }: DataChangesRou
     const given = readTimeRange(query, nowMs);
     const toMs = given.toMs ?? nowMs;
     const fromMs = given.fromMs ?? toMs - usualRangeMs;
-    if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
+    if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must be before to", { field: "from" });
     const days = await daysOf(fromMs, toMs, tz);
     const isCounted = toMs - fromMs <= maxLateDays * dayMs;
     const [corrected, late] = await Promise.all([

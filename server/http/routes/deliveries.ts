@@ -69,11 +69,11 @@ const resendDeliveryRoute = createRoute({
   tags: ["Alerts"],
   summary: "Resend a delivery",
   description:
-    "Now, under the same id, with all its attempts before it: to a receiver that lost it, or that is there again. To one address or number ten times an hour at most for all below one node right below the root.",
+    "Sends it now under the same ID, keeping all earlier attempts: for a receiver that lost it or is available again. At most ten times an hour to one address or number, across everything below one node directly below the root.",
   middleware: requireScope("rules:write"),
   request: { params: idParams },
   responses: {
-    202: { description: "It is being sent", content: one },
+    202: { description: "It is being sent again", content: one },
     ...problemResponses(401, 403, 404, 409, 429, 503),
   },
 });
@@ -151,7 +151,7 @@ export function deliveriesRoutes({
     const row = await own(db, c.get("actor"), c.req.valid("param").id);
     const channel = row.channel === null ? undefined : await readChannel(db, row.channel);
     if (row.channel !== null && !channel?.enabled)
-      throw new ProblemError("conflict", "its channel is removed or switched off", { field: "id" });
+      throw new ProblemError("conflict", "its channel was deleted or is disabled", { field: "id" });
     await countReceiver(mailLimits, tree, c.get("actor"), row);
     await postgres.transaction(async (tx) => {
       await resend(tx, row.id);
@@ -173,8 +173,12 @@ async function countReceiver(
 ): Promise<void> {
   if (to === null || (kind !== "email" && kind !== "sms")) return;
   if (await mailLimits.mayList({ id, tenant: tenantOf(node, tree) }, to.toLowerCase())) return;
-  throw new ProblemError("too_fast", "too much was sent again to the address, or by the caller, within an hour", {
-    field: "id",
-    retryAfterSeconds: 3_600,
-  });
+  throw new ProblemError(
+    "too_fast",
+    "too much was sent again to this address, or by this caller, within an hour; try again later",
+    {
+      field: "id",
+      retryAfterSeconds: 3_600,
+    },
+  );
 }

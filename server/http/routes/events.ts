@@ -44,16 +44,18 @@ const querySchema = z.strictObject({
   ack: z
     .enum(["durable", "stored"])
     .default("durable")
-    .describe("`durable`: 202 once on disk; `stored`: 200 once every event of the request is visible in queries"),
-  atomic: z.enum(["true", "false"]).default("false").describe("Takes all events or, when one is rejected, none (422)"),
+    .describe(
+      "`durable`: 202 once the events are on disk; `stored`: 200 once every event of the request can be queried",
+    ),
+  atomic: z.enum(["true", "false"]).default("false").describe("Accepts all events or, if any is rejected, none (422)"),
   strict: z
     .enum(["true", "false"])
     .default("false")
-    .describe("Answers 422 when an event was rejected, with the verdict as usual: the others are taken"),
+    .describe("Answers 422 if any event was rejected, with the usual verdict; the others are accepted"),
   dry_run: z
     .enum(["true", "false"])
     .default("false")
-    .describe("Checks all events and takes none: nothing is stored, made or remembered (200)"),
+    .describe("Checks all events and accepts none: nothing is stored, created or remembered (200)"),
 });
 
 const cloudEventSchema = z
@@ -63,10 +65,10 @@ const cloudEventSchema = z
     source: z.string(),
     type: z.string(),
     time: z.string().optional(),
-    subject: z.string().optional().describe("The organization, unless `data.organization` names it"),
+    subject: z.string().optional().describe("The organization, unless `data.organization` is set"),
     data: usageEventSchema.omit({ id: true, type: true, time: true }).partial().optional(),
   })
-  .describe("CloudEvents 1.0; attributes with flat values are kept as properties, `source` too");
+  .describe("CloudEvents 1.0; attributes with flat values are kept as properties, including `source`");
 
 const rejectedBatchSchema = problemSchema.extend(verdictSchema.shape);
 
@@ -80,21 +82,21 @@ const operation = {
   description: [
     "One event, an array, lines, or CloudEvents 1.0 (also in binary mode, with `ce-` headers), each plain or with",
     "`Content-Encoding: gzip`, `br` or `deflate`.",
-    `At most ${limits.maxEventsPerRequest} events or ${limits.maxInflatedBytes} bytes inflated a request.`,
-    "Each event gets its own verdict. Send again, with the same ids, whatever was answered 429 or 503 or not at all:",
-    "an event counts once however often it is sent.",
+    `At most ${limits.maxEventsPerRequest} events or ${limits.maxInflatedBytes} bytes after decompression per request.`,
+    "Each event gets its own verdict. If you get 429, 503 or no answer at all, send the same events again with the same IDs:",
+    "an event counts once, however often it is sent.",
   ].join(" "),
   middleware: requireScope("ingest"),
   request: { query: querySchema },
   responses: {
     200: jsonAnswer(
-      "The verdict, with `ack=stored`: all that was accepted can be queried; with `dry_run=true`: nothing was taken",
+      "The verdict. With `ack=stored`, everything accepted can be queried; with `dry_run=true`, nothing was accepted",
       verdictSchema,
     ),
-    202: jsonAnswer("The verdict; all that was accepted is on disk", verdictSchema),
+    202: jsonAnswer("The verdict; everything accepted is on disk", verdictSchema),
     422: {
       description:
-        "An event was rejected. With `atomic=true` nothing was taken (`batch_rejected`), with `strict=true` the others were (`events_rejected`)",
+        "An event was rejected. With `atomic=true`, nothing was accepted (`batch_rejected`); with `strict=true`, the others were (`events_rejected`)",
       content: { "application/problem+json": { schema: rejectedBatchSchema } },
     },
     ...refusals,
@@ -105,7 +107,7 @@ const route = createRoute({ ...operation, hide: true });
 
 const bodies = {
   "application/json": { schema: z.union([usageEventSchema, z.array(usageEventSchema)]) },
-  "application/x-ndjson": { schema: z.string().describe("One event a line") },
+  "application/x-ndjson": { schema: z.string().describe("One event per line") },
   "application/cloudevents+json": { schema: cloudEventSchema },
   "application/cloudevents-batch+json": { schema: z.array(cloudEventSchema) },
 };
@@ -149,16 +151,16 @@ export function eventsRoutes(deps: EventsRoutesDeps): OpenAPIHono<HttpEnv> {
 
 const nothingTaken = {
   code: "batch_rejected",
-  detail: "nothing was taken because at least one event of this atomic request was rejected",
+  detail: "nothing was accepted because at least one event of this atomic request was rejected",
 } as const;
 const someRejected = {
   code: "events_rejected",
-  detail: "at least one event was rejected, see `rejected`; what is not named there was taken",
+  detail: "at least one event was rejected, see `rejected`; all others were accepted",
 } as const;
 
 const someWouldBeRejected = {
   code: "events_rejected",
-  detail: "at least one event would be rejected, see `rejected`; nothing was taken, because this was a dry run",
+  detail: "at least one event would be rejected, see `rejected`; nothing was accepted, because this was a dry run",
 } as const;
 
 async function acceptOrRefuse(
@@ -200,7 +202,9 @@ async function whenStored(deps: EventsRoutesDeps, { position, elsewhereMs }: Acc
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), deps.storedTimeoutMs ?? 30_000);
   const isLate = new Promise<never>((_, reject) => {
-    late.signal.addEventListener("abort", () => reject(new Error("not stored in time")));
+    late.signal.addEventListener("abort", () =>
+      reject(new Error("the events were not stored in time; send them again with the same IDs")),
+    );
   });
   isLate.catch(() => undefined);
   try {
@@ -210,7 +214,7 @@ async function whenStored(deps: EventsRoutesDeps, { position, elsewhereMs }: Acc
         await delay(watermarkEveryMs, undefined, { signal: late.signal });
   } catch {
     const detail =
-      "the events are on disk and will be stored, but they cannot be queried yet; they must not be sent again under other ids";
+      "the events are on disk and will be stored, but cannot be queried yet; do not send them again with other IDs";
     throw new ProblemError("store_unavailable", detail, { retryAfterSeconds: 5 });
   } finally {
     clearTimeout(timer);

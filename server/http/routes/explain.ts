@@ -44,12 +44,12 @@ const explainUsageRoute = createRoute({
   path: "/v1/explain",
   operationId: "explainUsage",
   tags: ["Usage"],
-  summary: "Explain a figure",
-  description: `For one cell of an answer of /v1/usage: its window as from and to, the same node and filters; a group is a filter for its key. ${filterGrammar}`,
+  summary: "Explain a value",
+  description: `For one cell of an answer from /v1/usage: its window as from and to, with the same node and filters; for a group, add a filter for its key. ${filterGrammar}`,
   middleware: requireScope("read"),
   request: { query: explainQuerySchema },
   responses: {
-    200: jsonAnswer("The figure and what is behind it", explainAnswerSchema),
+    200: jsonAnswer("The value and what is behind it", explainAnswerSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });

@@ -43,11 +43,11 @@ const getIngestHealthRoute = createRoute({
   path: "/v1/ingest-health",
   operationId: "getIngestHealth",
   tags: ["Events"],
-  summary: "Get the outcomes of the events that were sent",
+  summary: "Get what happened to the events that were sent",
   description: [
-    "Every event that a request held is accepted, a duplicate or rejected, counted in the minute in which it was received,",
-    "for the organization that it named. Events that named none which the key may see are counted at the key's own node.",
-    "Counted by whole minutes: `from` and `to` are widened to them. Requests refused as a whole are in `/metrics`.",
+    "Every event in a request is either accepted, a duplicate or rejected. It is counted in the minute it was received,",
+    "for the organization it named. Events that named none the key can see are counted at the key's own node.",
+    "Counts are by whole minutes: `from` and `to` are widened to them. Requests refused as a whole are counted in `/metrics`.",
   ].join(" "),
   middleware: requireScope("read"),
   request: { query: ingestHealthQuerySchema },
@@ -73,7 +73,7 @@ export function ingestHealthRoutes({
     const given = readTimeRange(query, nowMs);
     const toMs = given.toMs ?? nowMs;
     const fromMs = given.fromMs ?? toMs - usualRangeMs[window];
-    if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
+    if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must be before to", { field: "from" });
     const asOf = watermark();
     const { reach } = c.get("actor");
     // Keys of who stood above the node before are not its later owners' to know.

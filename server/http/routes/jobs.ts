@@ -37,8 +37,8 @@ const listJobsRoute = createRoute({
   tags: ["Records"],
   summary: "List jobs, latest change first",
   description: [
-    "A job's state is what its latest event says, at one instant the more final one, in whatever order they arrived.",
-    "All pages of a list show jobs as they were when its first page was made.",
+    "A job has the state of its latest event, or of the more final one if several have the same time, in whatever order they arrived.",
+    "All pages of a list show jobs as they were when the first page was read.",
     `${filterGrammar} Dimensions: ${[...jobDimensions].join(", ")}.`,
   ].join(" "),
   middleware: requireScope("read"),

@@ -34,8 +34,8 @@ const listKeysRoute = createRoute({
   path: "/v1/keys",
   operationId: "listKeys",
   tags: ["Keys"],
-  summary: "List API keys, revoked ones included",
-  description: "The oldest first.",
+  summary: "List API keys, including revoked ones",
+  description: "Oldest first.",
   middleware: requireScope("keys:write"),
   request: { query: pagedQuerySchema },
   responses: { 200: listed("All keys", keyListSchema, keySchema), ...problemResponses(400, 401, 403, 503) },
@@ -47,7 +47,7 @@ const createKeyRoute = createRoute({
   operationId: "createKey",
   tags: ["Keys"],
   summary: "Create an API key",
-  description: "The answer holds the key itself, this once.",
+  description: "The answer contains the key itself, shown only once.",
   middleware: requireScope("keys:write"),
   request: { body: jsonBody(createKeySchema) },
   responses: { 201: jsonAnswer("The new key", createdKeySchema), ...problemResponses(400, 401, 403, 404, 409, 503) },
@@ -60,7 +60,7 @@ const rotateKeyRoute = createRoute({
   tags: ["Keys"],
   summary: "Rotate an API key",
   description:
-    "Both are good for the time of the overlap; then the old one ends. The answer holds the new key, this once.",
+    "Both keys work during the overlap; then the old one expires. The answer contains the new key, shown only once.",
   middleware: requireScope("keys:write"),
   request: { params: idParams, body: jsonBody(rotateKeySchema) },
   responses: {
@@ -76,7 +76,7 @@ const revokeKeyRoute = createRoute({
   tags: ["Keys"],
   summary: "Revoke an API key",
   description:
-    "It is refused within five seconds everywhere, and its live connections are closed. Again changes nothing.",
+    "The key is refused everywhere within five seconds, and its live connections are closed. Revoking it again changes nothing.",
   middleware: requireScope("keys:write"),
   request: { params: idParams },
   responses: { 200: jsonAnswer("The revoked key", keySchema), ...problemResponses(401, 403, 404, 412, 503) },
@@ -137,7 +137,8 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
       },
       { by: authorOf(c), check: await ifMatch(c) },
     );
-    if (!rotated) throw new ProblemError("conflict", "the key has ended: make a new one", { field: "id" });
+    if (!rotated)
+      throw new ProblemError("conflict", "the key has expired or was revoked; create a new one", { field: "id" });
     c.header("cache-control", "no-store");
     return await answerTagged(c, stateOfKey(rotated.record), { ...describe(rotated.record), key: rotated.key }, 201);
   });
@@ -160,18 +161,18 @@ function rightsWithin(actor: Actor, node: NodeAddress, tree: NodeTree, wanted: C
     throw new ProblemError("forbidden", `the caller does not have the scope \`${missing}\``, { field: "scopes" });
   const maySeePrices = can(actor, "prices:read", node, tree);
   if (wanted.see_prices && !maySeePrices)
-    throw new ProblemError("forbidden", "the caller may not see prices", { field: "see_prices" });
+    throw new ProblemError("forbidden", "the caller cannot see prices", { field: "see_prices" });
   const seePrices = wanted.see_prices ?? (maySeePrices && scopes.includes("admin"));
   if (!canAll(actor, actionsOfKey(scopes, seePrices), node, tree))
-    throw new ProblemError("forbidden", "the key would have more rights than the caller", { field: "scopes" });
+    throw new ProblemError("forbidden", "the key would have more permissions than the caller", { field: "scopes" });
   if (wanted.create_organizations && !actor.createOrganizations)
-    throw new ProblemError("forbidden", "the caller may not create organizations", { field: "create_organizations" });
+    throw new ProblemError("forbidden", "the caller cannot create organizations", { field: "create_organizations" });
   const latest = actor.expiresAtMs;
   const expiresAtMs = wanted.expires_at === undefined ? latest : Date.parse(wanted.expires_at);
   if (expiresAtMs !== undefined && latest !== undefined && expiresAtMs > latest)
-    throw new ProblemError("forbidden", "the key would outlive the one that makes it", { field: "expires_at" });
+    throw new ProblemError("forbidden", "the key would outlive the one that creates it", { field: "expires_at" });
   if (expiresAtMs !== undefined && expiresAtMs <= Date.now())
-    throw new ProblemError("invalid_request", "must lie ahead", { field: "expires_at" });
+    throw new ProblemError("invalid_request", "must be in the future", { field: "expires_at" });
   return {
     scopes,
     seePrices,

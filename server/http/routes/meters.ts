@@ -31,7 +31,7 @@ const nameParam = z.object({ meter: z.string().max(64) });
 const ownerQuery = z.strictObject({
   node: nodeAddressSchema
     .optional()
-    .describe("Whose meter it is; needed where several nodes below have one by that name"),
+    .describe("The node it belongs to; required if several nodes below have a meter with this name"),
 });
 
 const meterTable = listTable("meters", meterSchema);
@@ -46,7 +46,7 @@ const listMetersRoute = createRoute({
   request: { query: z.strictObject({ node: nodeAddressSchema.optional().describe("Defaults to the caller's node") }) },
   responses: {
     200: listed(
-      "Built-in meters, and those that users made for this node or one above it",
+      "Built-in meters, and those that users created for this node or one above it",
       meterListSchema,
       meterSchema,
     ),
@@ -61,7 +61,7 @@ const createMeterRoute = createRoute({
   tags: ["Meters"],
   summary: "Create a meter",
   description:
-    "Counts event types of any name, or is a formula over other meters. It is answered from the events themselves, so it knows the whole past at once.",
+    "Counts events of any types, or is a formula of other meters. It is calculated from the events themselves, so it covers the whole past right away.",
   middleware: requireScope("meters:write"),
   request: { body: jsonBody(createMeterSchema) },
   responses: {
@@ -86,13 +86,13 @@ const updateMeterRoute = createRoute({
   path: "/v1/meters/{meter}",
   operationId: "updateMeter",
   tags: ["Meters"],
-  summary: "Update a meter: give it a new version",
+  summary: "Add a version to a meter",
   description:
-    "The versions before stay: `meter=name@1` asks for that one. A question is answered by the newest version that is effective before its range ends.",
+    "Earlier versions are kept: `meter=name@1` requests that one. A query uses the newest version that takes effect before its range ends.",
   middleware: requireScope("meters:write"),
   request: { params: nameParam, query: ownerQuery, body: jsonBody(changeMeterSchema) },
   responses: {
-    200: jsonAnswer("The meter", customMeterSchema),
+    200: jsonAnswer("The updated meter", customMeterSchema),
     ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
   },
 });
@@ -104,7 +104,7 @@ const deleteMeterRoute = createRoute({
   tags: ["Meters"],
   summary: "Retire a meter",
   description:
-    "No question is answered by it any more; its name stays taken. Its events stay. Refused while another meter is made of it, or a plan that somebody is subscribed to, or is to be charged by yet, is measured by it.",
+    "It can no longer be queried, and its name cannot be used again. Its events are kept. Refused while another meter depends on it, or a plan measured by it has subscribers or is still to be charged.",
   middleware: requireScope("meters:write"),
   request: { params: nameParam, query: ownerQuery },
   responses: {
@@ -146,9 +146,9 @@ export function metersRoutes({
       .ownersOf(meter)
       .filter((owner) => (asked === undefined ? isWithinReach(actor, tree, owner) : owner === asked));
     const [owner] = owners;
-    if (owner === undefined) throw new ProblemError("not_found", "there is no such meter that users made");
+    if (owner === undefined) throw new ProblemError("not_found", "there is no custom meter with this name");
     if (owners.length > 1)
-      throw new ProblemError("invalid_request", "several nodes have a meter by that name: say which", {
+      throw new ProblemError("invalid_request", "several nodes have a meter with this name; set `node`", {
         field: "node",
       });
     return owner;
@@ -160,7 +160,7 @@ export function metersRoutes({
     status: S,
   ) {
     const [newest] = versions ?? [];
-    if (!newest) throw new ProblemError("not_found", "there is no such meter that users made");
+    if (!newest) throw new ProblemError("not_found", "there is no custom meter with this name");
     return await answerTagged(c, stateOf(newest), describe(versions, wasWithin(tree, c.get("actor").reach)), status);
   }
 
@@ -195,7 +195,7 @@ async function editOf(c: Context<HttpEnv>) {
 
 function describe(versions: readonly MeterVersion[] | undefined, wasWithin: WasWithin): CustomMeterAnswer {
   const [newest] = versions ?? [];
-  if (!versions || !newest) throw new ProblemError("not_found", "there is no such meter that users made");
+  if (!versions || !newest) throw new ProblemError("not_found", "there is no custom meter with this name");
   return {
     meter: newest.meter,
     node: newest.node,

@@ -29,7 +29,7 @@ export function metricsRoutes({ telemetry, publicUrl }: MetricsRoutesDeps): Open
       tags: ["Operations"],
       summary: "Get metrics for Prometheus",
       description:
-        "Without credentials from the same machine, while the settings name neither a proxy on it nor a public place; else with a key or session that may read `all`.",
+        "Without credentials from the same machine, unless the settings name a proxy on it or a public address; otherwise with a key or session that can read `all`.",
       middleware: isPublic ? readerOfAll : fromHereOrReader,
       responses: {
         200: { description: "The text exposition format", content: { "text/plain": { schema: z.string() } } },
@@ -50,7 +50,7 @@ const readsAll = requireScope("read");
 const readerOfAll = createMiddleware<HttpEnv>((c, next) =>
   readsAll(c, async () => {
     if (!c.get("actor").reach.includes("all"))
-      throw new ProblemError("forbidden", "these figures are of all nodes together: only `all` may read them");
+      throw new ProblemError("forbidden", "these metrics cover all nodes: only callers who can read `all` have access");
     await next();
   }),
 );

@@ -49,7 +49,7 @@ const createModelRoute = createRoute({
   operationId: "createModel",
   tags: ["Plans"],
   summary: "Register a speech model",
-  description: "Usage of it, of before too, is shown under its name wherever it is grouped by model.",
+  description: "Wherever usage is grouped by model, it appears under this name, including earlier usage.",
   middleware: requireScope("meters:write"),
   request: { body: jsonBody(createModelSchema) },
   responses: { 201: jsonAnswer("The new model", modelSchema), ...problemResponses(400, 401, 403, 404, 409, 503) },
@@ -74,7 +74,7 @@ const updateModelRoute = createRoute({
   summary: "Update a speech model",
   middleware: requireScope("meters:write"),
   request: { params: idParams, body: jsonBody(changeModelSchema) },
-  responses: { 200: jsonAnswer("The model now", modelSchema), ...problemResponses(400, 401, 403, 404, 412, 503) },
+  responses: { 200: jsonAnswer("The updated model", modelSchema), ...problemResponses(400, 401, 403, 404, 412, 503) },
 });
 
 const deleteModelRoute = createRoute({
@@ -83,10 +83,10 @@ const deleteModelRoute = createRoute({
   operationId: "deleteModel",
   tags: ["Plans"],
   summary: "Delete a speech model",
-  description: "Its usage stays, and is shown under the id that events carry.",
+  description: "Its usage is kept and appears under the ID used in events.",
   middleware: requireScope("meters:write"),
   request: { params: idParams },
-  responses: { 204: { description: "It is gone" }, ...problemResponses(401, 403, 404, 412, 503) },
+  responses: { 204: { description: "Deleted" }, ...problemResponses(401, 403, 404, 412, 503) },
 });
 
 export function modelsRoutes({ postgres, tree }: { postgres: Postgres; tree: NodeTree }): OpenAPIHono<HttpEnv> {
@@ -106,7 +106,7 @@ export function modelsRoutes({ postgres, tree }: { postgres: Postgres; tree: Nod
     const actor = c.get("actor");
     const node = resolveNode(actor, tree, requested);
     if (node.startsWith("agent:"))
-      throw new ProblemError("invalid_request", "an agent has no models of its own", { field: "node" });
+      throw new ProblemError("invalid_request", "an agent cannot have models of its own", { field: "node" });
     const made = await createModel(postgres, tree, { ...wanted, node }, authorOf(c));
     return await answerTagged(c, stateOfModel(made), describe(made, actor, tree), 201);
   });

@@ -54,7 +54,7 @@ const listNodesRoute = createRoute({
   operationId: "listNodes",
   tags: ["Nodes"],
   summary: "List nodes",
-  description: "In the order of their addresses. Agents are not listed.",
+  description: "Ordered by address. Agents are not listed.",
   middleware: requireScope("read"),
   request: { query: nodeQuerySchema },
   responses: { 200: listed("The nodes", nodeListSchema, nodeSchema), ...problemResponses(400, 401, 403, 404, 503) },
@@ -78,18 +78,18 @@ const updateNodeRoute = createRoute({
   tags: ["Nodes"],
   summary: "Update or move a node",
   description: [
-    "Everything but the name and the branding needs the right above the node too: a reseller brands itself, and who stands",
-    "above says how long its reports are kept. A move takes all below it along. Usage until",
-    "`effective_from` stays with the old parent and usage from then on belongs to the new one, in every meter, to the",
-    "millisecond, sessions that run at that instant among it. A move that lies back takes stored usage along within",
-    "seconds, and replaces moves of the node that took effect since; it needs the right at what lost and gains the usage of",
-    "then, as the tree was then, and each of them has it in its audit.",
+    "Everything except the name and the branding needs permission on the node above too: a reseller sets its own branding, while",
+    "the node above sets how long its reports are kept. A move includes everything below the node. Usage before",
+    "`effective_from` stays with the old parent, and usage from then on belongs to the new one: in every meter, to the",
+    "millisecond, including sessions in progress at that instant. A move in the past also moves stored usage within",
+    "seconds and replaces moves of the node that took effect since. It needs permission on the nodes that lose and gain that",
+    "usage, as the tree was then, and each of them sees it in its audit log.",
   ].join(" "),
   middleware: requireScope("nodes:write"),
   [maxBodyBytes]: maxEditBytes,
   request: { params: z.object({ node: nodeAddressSchema }), body: jsonBody(changeNodeSchema) },
   responses: {
-    200: jsonAnswer("The node now", nodeDetailSchema),
+    200: jsonAnswer("The updated node", nodeDetailSchema),
     ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
   },
 });
@@ -100,11 +100,11 @@ const createNodeRoute = createRoute({
   operationId: "createNode",
   tags: ["Nodes"],
   summary: "Create a node",
-  description: "The same node posted again is answered 200 and changes nothing.",
+  description: "Posting the same node again gets 200 and changes nothing.",
   middleware: requireScope("nodes:write"),
   request: { body: jsonBody(createNodeSchema) },
   responses: {
-    200: jsonAnswer("It was there already", nodeSchema),
+    200: jsonAnswer("It already existed", nodeSchema),
     201: jsonAnswer("The new node", nodeSchema),
     ...problemResponses(400, 401, 403, 404, 409, 503),
   },
@@ -117,9 +117,9 @@ const importNodesRoute = createRoute({
   tags: ["Nodes"],
   summary: "Import nodes from CSV",
   description: [
-    `CSV with a header: kind, id, name, parent, external_id, status, and \`fields.NAME\` for custom fields; at most`,
-    `${maxImportedNodes} lines. Parents may be in the table, in any order. All lines are taken or none; with`,
-    "`dry_run=true` none, and the answer says what would happen. The same table again changes nothing.",
+    `CSV with a header row: kind, id, name, parent, external_id, status, and \`fields.NAME\` for custom fields; at most`,
+    `${maxImportedNodes} lines. Parents can be in the same file, in any order. Either all lines are imported or none; with`,
+    "\\`dry_run=true\\`, none are, and the answer says what would happen. Importing the same file again changes nothing.",
   ].join(" "),
   middleware: requireScope("nodes:write"),
   [maxBodyBytes]: maxTableBytes,
@@ -128,9 +128,9 @@ const importNodesRoute = createRoute({
     body: { required: true, content: { "text/csv": { schema: z.string() } } },
   },
   responses: {
-    200: jsonAnswer("What was done", importAnswerSchema),
+    200: jsonAnswer("What was imported", importAnswerSchema),
     422: {
-      description: "Lines are wrong; none was taken",
+      description: "Some lines have errors; nothing was imported",
       content: { "application/problem+json": { schema: refusedImportSchema } },
     },
     ...problemResponses(400, 401, 403, 413, 503),
@@ -179,11 +179,11 @@ export function nodesRoutes({ tree, postgres }: { tree: NodeTree; postgres: Post
     const actor = c.get("actor");
     const parent = parentOf(actor, tree, requestedParent);
     if (!mayStandBelow(kind, parent.kind))
-      throw new ProblemError("invalid_request", `a ${kind} cannot stand below a ${parent.kind}`, { field: "parent" });
+      throw new ProblemError("invalid_request", `a ${kind} cannot be below a ${parent.kind}`, { field: "parent" });
     const given = { parent: parent.node, name, externalId: external_id, status, fields };
     const { node, isNew } = await tree.createNode({ ...given, kind, id, name: name ?? id }, authorOf(c));
     // A node elsewhere in the tree and one that differs get the same answer, which reveals nothing about either.
-    if (!isSameNode(node, given)) throw new ProblemError("conflict", `${node.node} is taken`, { field: "id" });
+    if (!isSameNode(node, given)) throw new ProblemError("conflict", `${node.node} already exists`, { field: "id" });
     return c.json(describe(node, actor, tree), isNew ? 201 : 200);
   });
 
@@ -201,7 +201,7 @@ export function nodesRoutes({ tree, postgres }: { tree: NodeTree; postgres: Post
         title: STATUS_CODES[422] ?? "",
         status: 422,
         code: "batch_rejected",
-        detail: "nothing was imported because at least one line is wrong",
+        detail: "nothing was imported because at least one line has an error",
         request_id: c.get("requestId"),
         dry_run: isDryRun,
         created: 0,
@@ -221,7 +221,7 @@ async function readTable(c: Context<HttpEnv>): Promise<string> {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(await readBody(c));
   } catch {
-    throw new ProblemError("unreadable_body", "the table is not UTF-8");
+    throw new ProblemError("unreadable_body", "the file is not valid UTF-8");
   }
 }
 
@@ -235,15 +235,15 @@ function readChange(actor: Actor, tree: NodeTree, node: NodeAddress, wanted: Cha
   const { name, external_id, status, fields, parent, effective_from } = wanted;
   const record = tree.get(node);
   if (!record || record.kind === "agent")
-    throw new ProblemError("invalid_request", "an agent has nothing to edit", { field: "node" });
+    throw new ProblemError("invalid_request", "an agent has nothing that can be edited", { field: "node" });
   const fromAbove = ["external_id", "status", "fields", "parent", "report_days"] as const;
   const field = fromAbove.find((one) => wanted[one] !== undefined);
   if (field && !(actor.reach.includes("all") || (record.parent && isWithinReach(actor, tree, record.parent))))
-    throw new ProblemError("forbidden", `\`${field}\` is changed from above the node`, { field });
+    throw new ProblemError("forbidden", `\`${field}\` can only be changed from above the node`, { field });
   if (record.kind === "all" && status !== undefined)
     throw new ProblemError("invalid_request", "the root is always active", { field: "status" });
   if (effective_from !== undefined && parent === undefined)
-    throw new ProblemError("invalid_request", "belongs to a move: name a parent", { field: "effective_from" });
+    throw new ProblemError("invalid_request", "only applies to a move: set `parent` too", { field: "effective_from" });
   const effectiveFromMs = effective_from === undefined ? undefined : Date.parse(effective_from);
   const { branding, report_days: keptDays } = wanted;
   const isGiven = branding !== undefined || keptDays !== undefined;
@@ -253,7 +253,7 @@ function readChange(actor: Actor, tree: NodeTree, node: NodeAddress, wanted: Cha
   if (parent === undefined) return { name, externalId: external_id, status, fields, reports };
   const above = parentOf(actor, tree, parent);
   if (record.kind === "all" || !mayStandBelow(record.kind, above.kind))
-    throw new ProblemError("invalid_request", `a ${record.kind} cannot stand below a ${above.kind}`, {
+    throw new ProblemError("invalid_request", `a ${record.kind} cannot be below a ${above.kind}`, {
       field: "parent",
     });
   return { name, externalId: external_id, status, fields, reports, parent: above.node, effectiveFromMs };

@@ -25,7 +25,7 @@ const getPreferencesRoute = createRoute({
   path,
   operationId: "getNotificationPreferences",
   tags: ["Account"],
-  summary: "Get what one is notified of, and how",
+  summary: "Get your notification preferences",
   middleware: ofUser,
   responses: { 200: jsonAnswer("The preferences", notificationPreferencesSchema), ...problemResponses(401, 403, 503) },
 });
@@ -35,13 +35,13 @@ const changePreferencesRoute = createRoute({
   path,
   operationId: "changeNotificationPreferences",
   tags: ["Account"],
-  summary: "Choose what one is notified of, and how",
+  summary: "Update your notification preferences",
   description:
-    "Channels are sent what their rules say all the same. Choosing mail where there was none takes back that one unsubscribed from it.",
+    "Channels still get what their rules say. Choosing email where it was off resumes it after unsubscribing.",
   middleware: ofUser,
   request: { body: jsonBody(changeNotificationPreferencesSchema) },
   responses: {
-    200: jsonAnswer("The preferences now", notificationPreferencesSchema),
+    200: jsonAnswer("The updated preferences", notificationPreferencesSchema),
     ...problemResponses(400, 401, 403, 412, 503),
   },
 });

@@ -22,9 +22,9 @@ const listMyOffersRoute = createRoute({
   path: "/v1/me/offers",
   operationId: "listMyOffers",
   tags: ["Account"],
-  summary: "List the roles that one is offered",
+  summary: "List the roles offered to you",
   middleware: ofUser,
-  responses: { 200: jsonAnswer("The newest first", roleOfferListSchema), ...problemResponses(401, 403, 503) },
+  responses: { 200: jsonAnswer("Newest first", roleOfferListSchema), ...problemResponses(401, 403, 503) },
 });
 
 const acceptOfferRoute = createRoute({
@@ -35,7 +35,7 @@ const acceptOfferRoute = createRoute({
   summary: "Accept offered roles",
   middleware: ofUser,
   request: { params: idParams, body: jsonBody(acceptOfferSchema) },
-  responses: { 204: { description: "They are the user's" }, ...problemResponses(400, 401, 403, 404, 422, 503) },
+  responses: { 204: { description: "The roles were accepted" }, ...problemResponses(400, 401, 403, 404, 422, 503) },
 });
 
 const declineOfferRoute = createRoute({
@@ -61,9 +61,13 @@ export function offersRoutes({ postgres, signInSessions, now = Date.now }: Offer
     const accepted = await acceptOffer(postgres, { ...answer, token: c.req.valid("json").token });
     if (accepted === undefined) throw noSuchOffer();
     if (accepted === "link_needed")
-      throw new ProblemError("forbidden", "open the link of the offer: nothing tells yet that the address is yours", {
-        field: "token",
-      });
+      throw new ProblemError(
+        "forbidden",
+        "open the link in the invitation email: nothing proves yet that this address is yours",
+        {
+          field: "token",
+        },
+      );
     signInSessions.forget();
     return c.body(null, 204);
   });

@@ -49,9 +49,9 @@ const beginOidcSignInRoute = createRoute({
   operationId: "beginOidcSignIn",
   tags: ["Account"],
   summary: "Sign in with the identity provider",
-  description: "For browsers: answers a redirect to the provider.",
+  description: "For browsers: redirects to the provider.",
   security: [],
-  responses: { 302: { description: "To the provider" }, ...problemResponses(404, 503) },
+  responses: { 302: { description: "Redirects to the provider" }, ...problemResponses(404, 503) },
 });
 
 const finishOidcSignInRoute = createRoute({
@@ -61,14 +61,14 @@ const finishOidcSignInRoute = createRoute({
   tags: ["Account"],
   summary: "Return from the identity provider",
   description: [
-    "Signs in the user whose e-mail address the provider vouches for, and goes on to the dashboard; with",
-    "`?sign_in=unknown` where there is none, with `?sign_in=failed` where the provider did not say who it is.",
-    "A second factor is the provider's matter.",
+    "Signs in the user whose email address the provider confirms, and redirects to the dashboard; with",
+    "`?sign_in=unknown` if there is no such user, with `?sign_in=failed` if the provider did not identify anyone.",
+    "A second factor is left to the provider.",
   ].join(" "),
   security: [],
   // Providers add parameters of their own; those that count are read from the URL.
   request: { query: z.looseObject({}) },
-  responses: { 302: { description: "To the dashboard" }, ...problemResponses(404, 503) },
+  responses: { 302: { description: "Redirects to the dashboard" }, ...problemResponses(404, 503) },
 });
 
 export function oidcRoutes({
@@ -108,7 +108,7 @@ export function oidcRoutes({
     const failed = (reason: "failed" | "unknown") => c.redirect(`${publicUrl}/?sign_in=${reason}`, 302);
     if (!pending) return failed("failed");
     const email = await oidc.finish(new URL(callbackUrl + new URL(c.req.url).search), pending).catch((error) => {
-      log.warn({ err: error }, "what came back from the identity provider signs nobody in");
+      log.warn({ err: error }, "the identity provider's answer does not sign anyone in");
       return "";
     });
     if (email === "") return failed("failed");
@@ -120,7 +120,7 @@ export function oidcRoutes({
   return app;
 }
 
-const noProvider = () => new ProblemError("not_found", "there is no identity provider to sign in with");
+const noProvider = () => new ProblemError("not_found", "no identity provider is set up");
 
 function readPending(cookie: string | undefined): PendingSignIn | undefined {
   try {

@@ -159,7 +159,7 @@ const listCells = ({ meter, unit }: Meter): CellsOf<Organization> => ({
 
 /** For the description of a route whose figures are cached. */
 export const cachedFigures =
-  "Where there is so much usage that reading it takes longer than a moment, figures may be up to ten minutes old, and newer ones are read meanwhile: `watermark` says up to when they know everything. `Cache-Control: no-cache` waits for all that is stored.";
+  "If there is so much usage that reading it takes more than a moment, the data can be up to ten minutes old while newer data is read: `watermark` says up to when it is complete. `Cache-Control: no-cache` waits for everything stored.";
 
 /** Whether a caller does not take a cached answer (RFC 9111, 5.2.1.4). */
 export function asksToRevalidate(cacheControl: string | undefined): boolean {
@@ -189,7 +189,7 @@ const listOrganizationsRoute = createRoute({
   tags: ["Usage"],
   summary: "List organizations with plan, users, usage and status",
   description: [
-    "Searched, filtered, sorted and paged by the server. With `Accept: text/csv`, `application/x-ndjson`, or the media types of Excel and Parquet all that match, without `limit`.",
+    "Search, filters, sorting and paging are done by the server. With `Accept: text/csv`, `application/x-ndjson`, or the Excel or Parquet media types, everything that matches, regardless of `limit`.",
     cachedFigures,
   ].join(" "),
   middleware: requireScope("read"),

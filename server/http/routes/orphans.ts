@@ -37,8 +37,8 @@ const listOrphansRoute = createRoute({
   path: "/v1/orphans",
   operationId: "listOrphans",
   tags: ["Records"],
-  summary: "List intervals that count nowhere, or not as they were sent",
-  description: `By their last sign of life, newest first, as they are now: an orphan whose start arrives is gone. ${filterGrammar} Dimensions: ${[...orphanDimensions].join(", ")}.`,
+  summary: "List intervals that are not counted, or not as they were sent",
+  description: `By their last sign of life, newest first, as they are now: an orphan disappears when its start arrives. ${filterGrammar} Dimensions: ${[...orphanDimensions].join(", ")}.`,
   middleware: requireScope("read"),
   request: { query: orphansQuerySchema },
   responses: {
@@ -82,7 +82,7 @@ function kindsOf(names: string): Orphan["kind"][] {
   return names.split(",").map((name) => {
     const kind = orphanKinds.find((one) => one === name);
     if (!kind)
-      throw new ProblemError("invalid_request", `a kind is one of ${orphanKinds.join(", ")}`, { field: "kind" });
+      throw new ProblemError("invalid_request", `kind must be one of ${orphanKinds.join(", ")}`, { field: "kind" });
     return kind;
   });
 }

@@ -79,12 +79,12 @@ const getOverviewRoute = createRoute({
   path: "/v1/overview",
   operationId: "getOverview",
   tags: ["Usage"],
-  summary: "Get a node's month: totals, growth, forecast, ranks, adoption, revenue",
-  description: `While the month runs it is compared with the same elapsed part of others. ${cachedFigures}`,
+  summary: "Get a node's month: totals, growth, forecast, rankings, adoption, revenue",
+  description: `During the month, it is compared with the same elapsed part of other months. ${cachedFigures}`,
   middleware: requireScope("read"),
   request: { query: overviewQuerySchema },
   responses: {
-    200: listed("The overview, its lists", overviewSchema, overviewRowSchema),
+    200: listed("The overview, as lists", overviewSchema, overviewRowSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });

@@ -47,9 +47,9 @@ const listPasskeysRoute = createRoute({
   path: "/v1/me/passkeys",
   operationId: "listPasskeys",
   tags: ["Account"],
-  summary: "List one's passkeys",
+  summary: "List your passkeys",
   middleware: ofUser,
-  responses: { 200: jsonAnswer("The oldest first", passkeyListSchema), ...problemResponses(401, 403, 404, 503) },
+  responses: { 200: jsonAnswer("Oldest first", passkeyListSchema), ...problemResponses(401, 403, 404, 503) },
 });
 
 const beginPasskeyRoute = createRoute({
@@ -57,8 +57,8 @@ const beginPasskeyRoute = createRoute({
   path: "/v1/me/passkeys/options",
   operationId: "beginPasskey",
   tags: ["Account"],
-  summary: "Begin to add or confirm with a passkey",
-  description: "For `navigator.credentials.create`; what comes of it goes to POST /v1/me/passkeys within five minutes.",
+  summary: "Start adding a passkey, or confirming with one",
+  description: "For `navigator.credentials.create`; send its result to POST /v1/me/passkeys within five minutes.",
   middleware: ofUser,
   request: { body: jsonBody(beginPasskeySchema) },
   responses: {
@@ -74,7 +74,7 @@ const addPasskeyRoute = createRoute({
   tags: ["Account"],
   summary: "Add a passkey",
   description:
-    "From then on it signs in by itself, without a password and without a code of the second factor. The user is notified by mail.",
+    "From then on it signs in by itself, without a password or a second-factor code. The user is notified by email.",
   middleware: ofUser,
   request: { body: jsonBody(newPasskeySchema) },
   responses: { 201: jsonAnswer("The passkey", passkeySchema), ...problemResponses(400, 401, 403, 404, 409, 422, 503) },
@@ -89,7 +89,7 @@ const renamePasskeyRoute = createRoute({
   middleware: ofUser,
   request: { params: idParams, body: jsonBody(renamePasskeySchema) },
   responses: {
-    200: jsonAnswer("The passkey now", passkeySchema),
+    200: jsonAnswer("The updated passkey", passkeySchema),
     ...problemResponses(400, 401, 403, 404, 412, 422, 503),
   },
 });
@@ -101,7 +101,7 @@ const removePasskeyRoute = createRoute({
   tags: ["Account"],
   summary: "Remove a passkey",
   description:
-    "It signs nobody in any more; sessions that it began go on. The last way to sign in is not removed unasked.",
+    "It no longer signs anyone in; sessions it started continue. The last way to sign in is only removed on request.",
   middleware: ofUser,
   request: { params: idParams, body: jsonBody(removePasskeySchema) },
   responses: { 204: { description: "Removed" }, ...problemResponses(400, 401, 403, 404, 409, 412, 422, 429, 503) },
@@ -112,9 +112,8 @@ const beginPasskeySignInRoute = createRoute({
   path: "/v1/session/passkey/options",
   operationId: "beginPasskeySignIn",
   tags: ["Account"],
-  summary: "Begin to sign in with a passkey",
-  description:
-    "For `navigator.credentials.get`; what comes of it goes to POST /v1/session/passkey within five minutes.",
+  summary: "Start signing in with a passkey",
+  description: "For `navigator.credentials.get`; send its result to POST /v1/session/passkey within five minutes.",
   security: [],
   responses: { 200: jsonAnswer("The options", passkeyRequestOptionsSchema), ...problemResponses(403, 404, 503) },
 });
@@ -125,7 +124,7 @@ const signInWithPasskeyRoute = createRoute({
   operationId: "signInWithPasskey",
   tags: ["Account"],
   summary: "Sign in with a passkey",
-  description: "Sets the session cookie. A passkey is both factors: no password and no code is asked for.",
+  description: "Sets the session cookie. A passkey counts as both factors: no password and no code is needed.",
   security: [],
   request: { body: jsonBody(signInWithPasskeySchema) },
   responses: { 200: jsonAnswer("Signed in", meSchema), ...problemResponses(400, 401, 403, 404, 503) },
@@ -137,7 +136,10 @@ export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
 
   function available(): Passkeys {
     if (deps.passkeys) return deps.passkeys;
-    throw new ProblemError("not_found", "browsers have passkeys for https:// with a name, see TIDEMARK_PUBLIC_URL");
+    throw new ProblemError(
+      "not_found",
+      "browsers only allow passkeys at an https:// address with a domain name; see TIDEMARK_PUBLIC_URL",
+    );
   }
 
   app.openapi(listPasskeysRoute, async (c) =>
@@ -176,10 +178,10 @@ export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
     await checkPerson(c, users, password, now());
     const lastRefusal =
       providerName === undefined
-        ? "it is the only way into this account: be invited again to choose a password first"
+        ? "it is the only way into this account; ask to be invited again to set a password first"
         : even_if_last
           ? undefined
-          : `without it only ${providerName} signs in to this account: send \`even_if_last\` to go on`;
+          : `without it, only ${providerName} can sign in to this account; send \`even_if_last\` to continue`;
     const which = { userId: c.get("actor").id, id: c.req.valid("param").id, lastRefusal };
     const check = await ifMatch(c);
     const edit = { by: authorOf(c), check: (current: PasskeyRecord) => check(stateOf(current)) };
@@ -197,7 +199,10 @@ export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
     refuseForeignOrigin(c.req.raw, false);
     const userId = await available().signIn(c.req.valid("json"));
     if (userId === undefined)
-      throw new ProblemError("unauthenticated", "this passkey signs nobody in, or its answer is old or was used");
+      throw new ProblemError(
+        "unauthenticated",
+        "this passkey does not sign anyone in, or its answer has expired or was already used",
+      );
     return c.json(await signIn(c, { signInSessions, users }, userId), 200);
   });
   return app;

@@ -49,11 +49,11 @@ const recordPaymentRoute = createRoute({
   tags: ["Billing"],
   summary: "Record the payment of a statement",
   description:
-    "By who may write payments above the node that pays. open → paid, failed, void; paid → refunded, failed, open; failed → paid, open, void; void → open. All that was said is kept.",
+    "For callers who can write payments above the node that pays. open → paid, failed, void; paid → refunded, failed, open; failed → paid, open, void; void → open. Every change is kept.",
   middleware: requireScope("payments:write"),
   request: { params: idParams, body: jsonBody(setPaymentSchema) },
   responses: {
-    200: jsonAnswer("The statement now", statementDetailSchema),
+    200: jsonAnswer("The updated statement", statementDetailSchema),
     ...problemResponses(400, 401, 403, 404, 409, 412, 503),
   },
 });
@@ -78,7 +78,7 @@ export function paymentsRoutes({
       if (!row.path.some((node) => reach.includes(node)))
         throw new ProblemError("not_found", "there is no such statement");
       if (!row.path.slice(1).some((node) => reach.includes(node)))
-        throw new ProblemError("forbidden", "who pays does not say what is paid");
+        throw new ProblemError("forbidden", "the payer cannot set whether it has paid");
       matches(paymentState(row));
     };
     const { row } = await recordPayment(
@@ -99,13 +99,13 @@ export function paymentsRoutes({
       tags: ["Billing"],
       summary: "Receive a payment provider's webhook",
       description:
-        "Signed as Standard Webhooks has it, with a secret of TIDEMARK_PAYMENT_SECRETS: HMAC-SHA256 over `id.timestamp.body`, at most 5 minutes old. A message is taken once by its id; one that tells of an earlier time than what is known changes nothing, one of a time that lies ahead is refused; one that cannot follow yet is answered 409, to be sent again.",
+        "Signed as Standard Webhooks defines, with a secret from TIDEMARK_PAYMENT_SECRETS: HMAC-SHA256 over `id.timestamp.body`, at most 5 minutes old. Each message ID is processed once. A message about an earlier time than the last one changes nothing; one from the future is refused; one whose status cannot follow yet gets 409, so that it is sent again.",
       security: [],
       middleware: genuine(paymentKeys, now),
       [maxBodyBytes]: maxMessageBytes,
       request: { headers: messageHeaders, body: jsonBody(paymentMessageSchema) },
       responses: {
-        200: jsonAnswer("It was taken", paymentReceiptSchema),
+        200: jsonAnswer("The message was processed", paymentReceiptSchema),
         ...problemResponses(400, 401, 404, 409, 413, 503),
       },
     }),
@@ -132,7 +132,7 @@ export function paymentsRoutes({
   return app;
 }
 
-const liesAhead = (field: string) => new ProblemError("invalid_request", "must not lie ahead", { field });
+const liesAhead = (field: string) => new ProblemError("invalid_request", "must not be in the future", { field });
 
 /** The text is read before anything parses it: what is signed is its bytes. */
 function genuine(paymentKeys: readonly Buffer[], now: () => number) {
@@ -143,7 +143,10 @@ function genuine(paymentKeys: readonly Buffer[], now: () => number) {
       signature: c.req.header("webhook-signature") ?? "",
       body: (await readBody(c, maxMessageBytes)).toString("utf8"),
     };
-    const refusal = paymentKeys.length === 0 ? "no secret is set" : signatureRefusal(message, paymentKeys, now());
+    const refusal =
+      paymentKeys.length === 0
+        ? "no secret is set in TIDEMARK_PAYMENT_SECRETS"
+        : signatureRefusal(message, paymentKeys, now());
     if (refusal !== undefined) throw new ProblemError("unauthenticated", refusal);
     await next();
   });

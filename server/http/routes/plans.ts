@@ -53,7 +53,7 @@ const listPlansRoute = createRoute({
   tags: ["Plans"],
   summary: "List plans",
   description:
-    "The oldest first. Prices are left out where the caller may not see them, drafts where the plan is another's. A page may have fewer than `limit` before the last.",
+    "Oldest first. Prices are left out if the caller cannot see them, and drafts if the plan belongs to another node. A page can have fewer than `limit` plans before the last one.",
   middleware: requireScope("read"),
   request: { query: pagedQuerySchema },
   responses: { 200: listed("All plans", planListSchema, planSchema), ...problemResponses(400, 401, 403, 503) },
@@ -89,11 +89,12 @@ const updatePlanRoute = createRoute({
   operationId: "updatePlan",
   tags: ["Plans"],
   summary: "Update a plan",
-  description: "Terms go to the draft, which is begun where all versions are published: a published one never changes.",
+  description:
+    "Changed terms go to the draft, which is created if all versions are published: a published version never changes.",
   middleware: requireScope("plans:write"),
   [maxBodyBytes]: maxTermsBytes,
   request: { params: idParams, body: jsonBody(changePlanSchema) },
-  responses: { 200: jsonAnswer("The plan now", planSchema), ...problemResponses(400, 401, 403, 404, 412, 503) },
+  responses: { 200: jsonAnswer("The updated plan", planSchema), ...problemResponses(400, 401, 403, 404, 412, 503) },
 });
 
 const publishPlanRoute = createRoute({
@@ -102,10 +103,10 @@ const publishPlanRoute = createRoute({
   operationId: "publishPlan",
   tags: ["Plans"],
   summary: "Publish a plan's draft",
-  description: "Subscriptions stay with the version that they have until they are changed.",
+  description: "Existing subscriptions stay on their version until they are changed.",
   middleware: requireScope("plans:write"),
   request: { params: idParams },
-  responses: { 200: jsonAnswer("The plan now", planSchema), ...problemResponses(401, 403, 404, 409, 412, 503) },
+  responses: { 200: jsonAnswer("The updated plan", planSchema), ...problemResponses(401, 403, 404, 409, 412, 503) },
 });
 
 export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenAPIHono<HttpEnv> {
@@ -130,7 +131,7 @@ export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenA
     const actor = c.get("actor");
     const node = resolveNode(actor, tree, requested);
     if (node.startsWith("agent:"))
-      throw new ProblemError("invalid_request", "an agent has no plans of its own", { field: "node" });
+      throw new ProblemError("invalid_request", "an agent cannot have plans of its own", { field: "node" });
     checkTerms(terms, node, meterOf);
     const plan = await createPlan(postgres, tree, { node, name, offered, terms }, authorOf(c));
     return await answerTagged(c, stateOfPlan(plan), describePlan(plan, actor, tree), 201);
@@ -217,6 +218,6 @@ export function checkTerms(terms: PlanTerms, node: NodeAddress, meterOf: UsageSo
     const index = features.findIndex(({ prices }) => prices[level] !== undefined);
     if (index < 0 && fixed_fee[level] === undefined) continue;
     const field = index < 0 ? `fixed_fee.${level}` : `features.${index}.prices.${level}`;
-    throw new ProblemError("invalid_request", `a plan of ${node} does not say what a ${level} pays`, { field });
+    throw new ProblemError("invalid_request", `a plan of ${node} cannot set what a ${level} pays`, { field });
   }
 }

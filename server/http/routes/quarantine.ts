@@ -62,7 +62,7 @@ const listQuarantineRoute = createRoute({
   operationId: "listQuarantine",
   tags: ["Events"],
   summary: "List rejected events",
-  description: `Those of the node's organizations, and with the caller's own node those without an organization that the caller itself has sent; at the root all of them. ${filterGrammar} Dimensions: ${[...quarantineDimensions].join(", ")}. Events are kept for 90 days.`,
+  description: `Events of the node's organizations and, at the caller's own node, events without an organization that the caller sent; at the root, all of them. ${filterGrammar} Dimensions: ${[...quarantineDimensions].join(", ")}. Events are kept for 90 days.`,
   middleware: requireScope("read"),
   request: { query: quarantineQuerySchema },
   responses: {
@@ -123,10 +123,10 @@ interface QuarantineReplayRoutesDeps
 }
 
 const replayed = [
-  "Events are sent with the caller's own rights, through the same checks as all others, and keep the time of their first",
-  "receipt where they carry none. Sending them again is always safe: what was taken before is a `duplicate` and counts",
-  "once. One that is rejected again goes on waiting, with its new reason. Another event in the place of one is sent by who may",
-  "send events; who may not, replays none into a time in which the organization was another's.",
+  "Events are sent with the caller's own permissions, go through the same checks as any other, and keep the time of their first",
+  "receipt if they have no time. Sending them again is always safe: events already accepted are `duplicate` and count",
+  "once. An event that is rejected again keeps waiting, with its new reason. Only callers who can send events can send a changed",
+  "event, or replay one into a time when the organization belonged to someone else.",
 ].join(" ");
 
 const replayQuarantineRoute = createRoute({
@@ -135,11 +135,11 @@ const replayQuarantineRoute = createRoute({
   operationId: "replayQuarantine",
   tags: ["Events"],
   summary: "Replay rejected events",
-  description: `By \`ids\`, or all that wait and match; then \`next_cursor\` leads to the rest. ${replayed}`,
+  description: `By \`ids\`, or all waiting events that match; then \`next_cursor\` leads to the rest. ${replayed}`,
   middleware: requireScope("events:correct"),
   request: { body: jsonBody(replayRequestSchema) },
   responses: {
-    200: jsonAnswer("What came of it", replayAnswerSchema),
+    200: jsonAnswer("The result", replayAnswerSchema),
     ...problemResponses(400, 401, 403, 404, 429, 503),
   },
 });
@@ -149,7 +149,7 @@ const replayQuarantinedEventRoute = createRoute({
   path: "/v1/quarantine/{id}/replay",
   operationId: "replayQuarantinedEvent",
   tags: ["Events"],
-  summary: "Replay a rejected event, corrected or as it is",
+  summary: "Replay a rejected event, changed or unchanged",
   description: replayed,
   middleware: requireScope("events:correct"),
   request: {
@@ -157,7 +157,7 @@ const replayQuarantinedEventRoute = createRoute({
     body: { required: false, content: { "application/json": { schema: replayOneRequestSchema } } },
   },
   responses: {
-    200: jsonAnswer("What came of it", replayedEventSchema),
+    200: jsonAnswer("The result", replayedEventSchema),
     ...problemResponses(400, 401, 403, 404, 429, 503),
   },
 });
@@ -182,7 +182,7 @@ export function quarantineReplayRoutes({
     const whole = (await c.get("identify")()) ?? actor;
     const sender = instead === undefined ? actor : narrowTo(whole, "ingest");
     if (!sender)
-      throw new ProblemError("forbidden", "another event in its place is sent by who may send events", {
+      throw new ProblemError("forbidden", "only callers who can send events can send a changed event", {
         field: "event",
       });
     const nodeOf = ({ event }: FoundQuarantined) =>
@@ -256,7 +256,7 @@ async function instead(c: Context<HttpEnv>): Promise<Record<string, unknown> | u
 }
 
 const missing = (field: string) =>
-  new ProblemError("not_found", "there is no such event in quarantine, or it is kept no longer", { field });
+  new ProblemError("not_found", "this event is not in quarantine, or is no longer kept", { field });
 
 function oneOf(dimension: string, values: readonly string[] | undefined): Filter[] {
   return values === undefined ? [] : [{ dimension, operator: "in", values: [...values] }];

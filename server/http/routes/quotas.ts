@@ -21,13 +21,13 @@ const getPeriodRoute = createRoute({
   path: "/v1/period",
   operationId: "getPeriod",
   tags: ["Subscriptions"],
-  summary: "Get the current billing cycle: quotas used, projected, and when they will be hit",
+  summary: "Get the current billing cycle: quota usage, projections, and when limits will be reached",
   description:
-    "An agent is asked about within its organization's subscription. Status: under 50 % `under`, from there `moderate`, from 80 % `high`, from 95 % `over`.",
+    "An agent is covered by its organization's subscription. Status: below 50% `under`, below 80% `moderate`, below 95% `high`, otherwise `over`.",
   middleware: requireScope("read"),
   request: { query: periodQuerySchema },
   responses: {
-    200: listed("The cycle, its quotas", periodSchema, quotaSchema),
+    200: listed("The cycle with its quotas", periodSchema, quotaSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -37,16 +37,16 @@ const checkEntitlementRoute = createRoute({
   path: "/v1/entitlements/{feature}",
   operationId: "checkEntitlement",
   tags: ["Subscriptions"],
-  summary: "Check whether a node may use more of a feature now",
+  summary: "Check whether a node can use more of a feature now",
   description:
-    "Answered from memory until something changes: what was answered as stored, and every change of a subscription, a plan or a status, is in the next answer; what grows with time alone, like the minutes of an open interval, is at most 30 seconds behind and mostly one. While usage cannot be read for longer, a feature that is blocked at its limit is refused with `usage_unknown`.",
+    "Answered from memory until something changes. Events acknowledged as stored, and every change of a subscription, plan or status, are in the next answer; what only grows with time, such as the minutes of an open interval, is at most 30 seconds behind and usually one. If usage cannot be read for longer, a feature that is blocked at its limit is refused with `usage_unknown`.",
   middleware: requireScope("read"),
   request: {
     params: z.object({ feature: z.string().max(64) }),
     query: z.strictObject({ node: nodeAddressSchema.optional() }),
   },
   responses: {
-    200: jsonAnswer("Whether it may, and why", entitlementSchema),
+    200: jsonAnswer("Whether it can, and why", entitlementSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });

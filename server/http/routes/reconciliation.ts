@@ -42,9 +42,9 @@ const listReconciliationsRoute = createRoute({
   path: "/v1/reconciliations",
   operationId: "listReconciliations",
   tags: ["Operations"],
-  summary: "List differences between storage and events, newest first",
+  summary: "List differences between stored data and events, newest first",
   description:
-    "Recent and random days are compared with the events all the time, and what differs is repaired. In a healthy service this list is empty.",
+    "Recent and random days are constantly compared with the events, and differences are repaired. In a healthy service this list is empty.",
   middleware: requireScope("admin"),
   request: { query: reconciliationsQuerySchema },
   responses: {
@@ -58,13 +58,13 @@ const createRebuildRoute = createRoute({
   path: "/v1/rebuilds",
   operationId: "createRebuild",
   tags: ["Operations"],
-  summary: "Rebuild a stage from the stage before, while the service runs",
+  summary: "Rebuild a stage from the stage before, while the service keeps running",
   description:
-    "Every day of every organization in question is compared, and what differs is written: no reader sees less meanwhile.",
+    "Every day of every organization in question is compared, and differences are written; readers never see less in the meantime.",
   middleware: requireScope("admin"),
   request: { body: jsonBody(rebuildRequestSchema) },
   responses: {
-    202: jsonAnswer("It begins within seconds", rebuildSchema),
+    202: jsonAnswer("The rebuild starts within seconds", rebuildSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -84,7 +84,7 @@ const getRebuildRoute = createRoute({
   path: "/v1/rebuilds/{id}",
   operationId: "getRebuild",
   tags: ["Operations"],
-  summary: "Get how far a rebuild has got",
+  summary: "Get the progress of a rebuild",
   middleware: requireScope("admin"),
   request: { params: z.object({ id: z.string().min(1).max(100) }) },
   responses: { 200: jsonAnswer("The rebuild", rebuildSchema), ...problemResponses(401, 403, 404, 503) },
@@ -124,7 +124,7 @@ export function reconciliationRoutes({
       "organization",
     );
     if (from !== undefined && to !== undefined && from >= to)
-      throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
+      throw new ProblemError("invalid_request", "from must be before to", { field: "from" });
     const rebuild = await requestRebuild({ postgres, tree }, { stage, organization, from, to }, authorOf(c));
     return c.json(describeRebuild(rebuild), 202);
   });

@@ -52,15 +52,15 @@ const listRecordsRoute = createRoute({
   summary: "List usage records, newest first",
   description: [
     `${filterGrammar} Dimensions: ${[...filterable].join(", ")}.`,
-    "All pages of a list show what could be queried when its first page was made: events that arrive later,",
-    "whatever their time, are in none of them, and no event is skipped or repeated; one that is amended meanwhile is listed as it is when its page is asked for, by its new time.",
-    "`Accept: text/csv`, `application/x-ndjson`, or the media types of Excel and Parquet, streams the whole range; then `limit` cuts only where it is given.",
+    "All pages of a list show what could be queried when its first page was read: events that arrive later,",
+    "whatever their time, are on none of them, and no event is skipped or repeated. An event amended in the meantime is listed with its new time, as it is when its page is read.",
+    "`Accept: text/csv`, `application/x-ndjson`, or the Excel or Parquet media types stream the whole range; `limit` then applies only if it is given.",
   ].join(" "),
   middleware: requireScope("read"),
   request: { query: recordsQuerySchema },
   responses: {
     200: {
-      description: "The events, as they were sent",
+      description: "The events as they were sent",
       content: {
         "application/json": { schema: recordListSchema },
         "text/csv": { schema: z.string() },

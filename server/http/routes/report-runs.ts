@@ -68,7 +68,7 @@ const createReportRunRoute = createRoute({
   operationId: "createReportRun",
   tags: ["Reports"],
   summary: "Run a report",
-  description: `\`billing\` and \`financial\` need the right to see prices at the node, \`audit\` the right to read its audit. At most ${maxUnfinished} runs of a caller wait or are made at once. A run fails, and says so, where its tenant would keep more files than it may.`,
+  description: `\`billing\` and \`financial\` need permission to see prices at the node, \`audit\` to read its audit log. At most ${maxUnfinished} runs of one caller can be waiting or in progress. A run fails, and says so, if its tenant would keep more files than allowed.`,
   middleware: requireScope("read"),
   request: { body: jsonBody(startRunSchema) },
   responses: { 202: jsonAnswer("The run", reportRunSchema), ...problemResponses(400, 401, 403, 404, 429, 503) },
@@ -104,7 +104,7 @@ const getReportRunPreviewRoute = createRoute({
   operationId: "getReportRunPreview",
   tags: ["Reports"],
   summary: "Get the document of a report run",
-  description: `As it was known then, of each section at most ${previewRows} rows, in whichever formats it was made.`,
+  description: `As of the time it was created, with at most ${previewRows} rows per section, whatever its file formats.`,
   middleware: requireScope("read"),
   request: { params: idParams },
   responses: { 200: jsonAnswer("The report", reportPreviewSchema), ...problemResponses(401, 403, 404, 409, 503) },
@@ -116,10 +116,10 @@ const cancelReportRunRoute = createRoute({
   operationId: "cancelReportRun",
   tags: ["Reports"],
   summary: "Cancel a report run",
-  description: "One's own, or with the right to write reports at its node any. A run that is over stays as it is.",
+  description: "Your own, or with permission to write reports at its node, any run. A finished run stays as it is.",
   middleware: requireScope("read"),
   request: { params: idParams },
-  responses: { 200: jsonAnswer("The run now", reportRunSchema), ...problemResponses(401, 403, 404, 503) },
+  responses: { 200: jsonAnswer("The updated run", reportRunSchema), ...problemResponses(401, 403, 404, 503) },
 });
 
 const compareReportRunRoute = createRoute({
@@ -127,8 +127,9 @@ const compareReportRunRoute = createRoute({
   path: "/v1/report-runs/{id}/differences",
   operationId: "compareReportRun",
   tags: ["Reports"],
-  summary: "Compare a report run with what is known now",
-  description: "Late events, corrections and moves change what a report would say; a run keeps what was known then.",
+  summary: "Compare a report run with current data",
+  description:
+    "Late events, corrections and moves change what a report would show; a run keeps the data as of the time it was created.",
   middleware: requireScope("read"),
   request: { params: idParams },
   responses: {
@@ -201,7 +202,7 @@ export function reportRunsRoutes(deps: ReportRunsRoutesDeps): OpenAPIHono<HttpEn
     const isOver = run.state !== "queued" && run.state !== "running";
     const isTheirs = run.requestedById === c.get("actor").id;
     if (!isOver && !isTheirs && !can(await wholeCaller(c), "reports:write", run.node, tree))
-      throw new ProblemError("forbidden", `the run is another's, which needs reports:write at ${run.node}`);
+      throw new ProblemError("forbidden", `this run belongs to someone else; it needs reports:write at ${run.node}`);
     await cancelRun(db, run.id);
     return c.json(await describe(c, (await readRun(db, run.id)) ?? run), 200);
   });
@@ -230,7 +231,7 @@ function addFiles(
       tags: ["Reports"],
       summary: "Download a file of a report run",
       description:
-        "With credentials, or by a link as the run's `files` have it, which works without until it expires. `section` for CSV and Parquet; `about` has node, range, zone, watermark and definitions.",
+        "With credentials, or with a link from the run's `files`, which works without them until it expires. `section` applies to CSV and Parquet; `about` contains node, range, time zone, watermark and definitions.",
       middleware: scopeOrLink(links, keptRun, now),
       request: {
         params: idParams.extend({ format: z.enum(reportFormats) }),
@@ -355,7 +356,7 @@ function scopeOrLink(links: FileLinks, keptRun: (id: string) => Promise<RunRecor
     const format = reportFormats.find((one) => one === c.req.param("format"));
     const file = { run: c.req.param("id") ?? "", format: format ?? "csv", section };
     if (!format || !(await links.isValid(file, { expires, signature }, now())))
-      throw new ProblemError("forbidden", "the link is not valid, or not any more", { field: "signature" });
+      throw new ProblemError("forbidden", "the link is invalid or has expired", { field: "signature" });
     const { id, node } = await keptRun(file.run);
     const inTurn = c.get("inTurn");
     if (inTurn) await inTurn({ id: `link ${id}`, node }, next);

@@ -74,8 +74,7 @@ const createReportRoute = createRoute({
   operationId: "createReport",
   tags: ["Reports"],
   summary: "Create a report",
-  description:
-    "`billing` and `financial` need the right to see prices at the node, `audit` the right to read its audit.",
+  description: "`billing` and `financial` need permission to see prices at the node, `audit` to read its audit log.",
   middleware: requireScope("reports:write"),
   request: { body: jsonBody(createReportSchema) },
   responses: { 201: jsonAnswer("The new report", reportSchema), ...problemResponses(400, 401, 403, 404, 409, 503) },
@@ -88,7 +87,7 @@ const previewReportRoute = createRoute({
   operationId: "previewReport",
   tags: ["Reports"],
   summary: "Preview a report",
-  description: `What a run would say now, of each section at most ${previewRows} rows. Nothing is kept of it.`,
+  description: `What a run would show now, with at most ${previewRows} rows per section. Nothing is stored.`,
   middleware: requireScope("read"),
   request: { body: jsonBody(previewReportSchema) },
   responses: {
@@ -114,11 +113,11 @@ const updateReportRoute = createRoute({
   operationId: "updateReport",
   tags: ["Reports"],
   summary: "Update a report",
-  description: "Runs of it that were made stay as they are.",
+  description: "Existing runs stay as they are.",
   middleware: requireScope("reports:write"),
   request: { params: idParams, body: jsonBody(changeReportSchema) },
   responses: {
-    200: jsonAnswer("The report now", reportSchema),
+    200: jsonAnswer("The updated report", reportSchema),
     ...problemResponses(400, 401, 403, 404, 409, 412, 503),
   },
 });
@@ -129,10 +128,10 @@ const deleteReportRoute = createRoute({
   operationId: "deleteReport",
   tags: ["Reports"],
   summary: "Delete a report",
-  description: "Its runs stay until they expire.",
+  description: "Its runs are kept until they expire.",
   middleware: requireScope("reports:write"),
   request: { params: idParams },
-  responses: { 204: { description: "It is gone" }, ...problemResponses(401, 403, 404, 412, 503) },
+  responses: { 204: { description: "Deleted" }, ...problemResponses(401, 403, 404, 412, 503) },
 });
 
 const getReportSchemaRoute = createRoute({
@@ -140,7 +139,7 @@ const getReportSchemaRoute = createRoute({
   path: "/v1/report-schema.json",
   operationId: "getReportSchema",
   tags: ["Reports"],
-  summary: "Get the JSON Schema of a report",
+  summary: "Get the JSON Schema of reports",
   security: [],
   responses: { 200: jsonAnswer("JSON Schema 2020-12", z.looseObject({})) },
 });

@@ -79,7 +79,7 @@ const createRuleRoute = createRoute({
   tags: ["Alerts"],
   summary: "Create an alert rule",
   description:
-    "`system` rules are made at `all` only, `billing` rules need the right to see prices. Alerts that hold when the rule is made are sent at once.",
+    "`system` rules can only be created at `all`; `billing` rules need permission to see prices. Alerts whose condition already holds are sent right away.",
   middleware: requireScope("rules:write"),
   request: { body: jsonBody(createRuleSchema) },
   responses: { 201: jsonAnswer("The new rule", ruleSchema), ...problemResponses(400, 401, 403, 404, 409, 503) },
@@ -103,10 +103,10 @@ const updateRuleRoute = createRoute({
   tags: ["Alerts"],
   summary: "Update an alert rule",
   description:
-    "With another condition, or switched on again, it starts afresh: alerts that hold then are sent once more. A threshold of a quota that stays is told once in its cycle all the same.",
+    "With another condition, or when it is enabled again, the rule starts over: alerts whose condition holds are sent once more. A quota threshold that stays the same is still sent only once per cycle.",
   middleware: requireScope("rules:write"),
   request: { params: idParams, body: jsonBody(changeRuleSchema) },
-  responses: { 200: jsonAnswer("The rule now", ruleSchema), ...problemResponses(400, 401, 403, 404, 412, 503) },
+  responses: { 200: jsonAnswer("The updated rule", ruleSchema), ...problemResponses(400, 401, 403, 404, 412, 503) },
 });
 
 const deleteRuleRoute = createRoute({
@@ -115,10 +115,10 @@ const deleteRuleRoute = createRoute({
   operationId: "deleteRule",
   tags: ["Alerts"],
   summary: "Delete an alert rule",
-  description: "Its alerts stay in the history, resolved. A rule that it took the place of holds there again.",
+  description: "Its alerts stay in the history as resolved. A rule it replaced applies again.",
   middleware: requireScope("rules:write"),
   request: { params: idParams },
-  responses: { 204: { description: "It is gone" }, ...problemResponses(401, 403, 404, 412, 503) },
+  responses: { 204: { description: "Deleted" }, ...problemResponses(401, 403, 404, 412, 503) },
 });
 
 const previewRuleRoute = createRoute({
@@ -128,7 +128,7 @@ const previewRuleRoute = createRoute({
   operationId: "previewRule",
   tags: ["Alerts"],
   summary: "Preview an alert rule on past usage",
-  description: `The rule on what really happened, as it is known now, at most ${previewLimits.maxDays} days and ${previewLimits.maxNodes} nodes. It notifies nobody. The past of the service itself, of customers and of bills is not kept, so rules about them have no preview.`,
+  description: `Applies the rule to what really happened, as known now, for at most ${previewLimits.maxDays} days and ${previewLimits.maxNodes} nodes. Nobody is notified. There is no stored history of the service itself, customers or billing, so rules about them have no preview.`,
   middleware: requireScope("read"),
   request: { body: jsonBody(previewRuleSchema) },
   responses: {
@@ -183,7 +183,7 @@ export function rulesRoutes(deps: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
     const rule = await ownRule(deps, actor, c.req.valid("param").id);
     const { repeat_hours, ...wanted } = c.req.valid("json");
     if (wanted.condition && wanted.condition.kind !== rule.kind)
-      throw new ProblemError("invalid_request", `the kind of a rule stays: it is ${rule.kind}`, {
+      throw new ProblemError("invalid_request", `the kind of a rule cannot be changed: this one is ${rule.kind}`, {
         field: "condition.kind",
       });
     refuseUnseenBilling(tree, actor, rule.node, rule.condition);
@@ -263,7 +263,7 @@ function refuseUnseenBilling(
   condition: Condition,
 ): void {
   if (condition.kind === "billing" && !can(actor, "prices:read", node, tree))
-    throw new ProblemError("forbidden", `rules about billing need the right to see prices at ${node}`, {
+    throw new ProblemError("forbidden", `rules about billing need permission to see prices at ${node}`, {
       field: "condition.kind",
     });
 }
@@ -274,7 +274,7 @@ function fitting(asked: PreviewAsked): ReturnType<typeof nodesThatFit> {
     return nodesThatFit(asked);
   } catch (error) {
     if (error instanceof TooManyFiguresError)
-      throw new ProblemError("invalid_request", `${error.message}: ask for a shorter span`, { field: "to" });
+      throw new ProblemError("invalid_request", `${error.message}: request a shorter range`, { field: "to" });
     throw error;
   }
 }
@@ -284,7 +284,7 @@ async function previewOf(...asked: Parameters<typeof previewAt>): Promise<Previe
     return await previewAt(...asked);
   } catch (error) {
     if (error instanceof TooManyReadingsError)
-      throw new ProblemError("invalid_request", `${error.message}: ask for a shorter span`, { field: "to" });
+      throw new ProblemError("invalid_request", `${error.message}: request a shorter range`, { field: "to" });
     throw error;
   }
 }

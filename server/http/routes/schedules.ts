@@ -64,7 +64,7 @@ const createScheduleRoute = createRoute({
   tags: ["Reports"],
   summary: "Create a report schedule",
   description:
-    "Each time covers the whole period before it and is sent once, after everything of the period can be queried; of a billing cycle after its statement has closed. What each person gets is decided when it is sent; addresses outside get what the author may see then. Addresses without an account that the caller sees are added so many times an hour; whoever unsubscribed from a schedule of the tenant gets nothing of another one until they agree themselves.",
+    "Each report covers the whole period before it and is sent once, after all data of the period can be queried; for a billing cycle, after its statement has closed. What each person receives is decided when it is sent; addresses without an account receive what the author can see at that time. The number of new addresses without an account is limited per hour. An address that unsubscribed from one schedule of the tenant gets nothing from another until its owner agrees.",
   middleware: requireScope("reports:write"),
   request: { body: jsonBody(createScheduleSchema) },
   responses: {
@@ -83,7 +83,7 @@ const previewScheduleRoute = createRoute({
   middleware: requireScope("read"),
   request: { body: jsonBody(previewScheduleSchema) },
   responses: {
-    200: jsonAnswer("In words, and next", schedulePreviewSchema),
+    200: jsonAnswer("The schedule in words, and its next times", schedulePreviewSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -105,11 +105,11 @@ const updateScheduleRoute = createRoute({
   operationId: "updateSchedule",
   tags: ["Reports"],
   summary: "Update a report schedule",
-  description: "Who edits it is its author from then on. A period that was sent is not sent again at another time.",
+  description: "The caller becomes its author. A period already sent is not sent again at another time.",
   middleware: requireScope("reports:write"),
   request: { params: idParams, body: jsonBody(changeScheduleSchema) },
   responses: {
-    200: jsonAnswer("The schedule now", scheduleSchema),
+    200: jsonAnswer("The updated schedule", scheduleSchema),
     ...problemResponses(400, 401, 403, 404, 412, 429, 503),
   },
 });
@@ -120,10 +120,10 @@ const deleteScheduleRoute = createRoute({
   operationId: "deleteSchedule",
   tags: ["Reports"],
   summary: "Delete a report schedule",
-  description: "With its slots; their runs stay until they expire.",
+  description: "Also deletes its slots; their runs are kept until they expire.",
   middleware: requireScope("reports:write"),
   request: { params: idParams },
-  responses: { 204: { description: "It is gone" }, ...problemResponses(401, 403, 404, 412, 503) },
+  responses: { 204: { description: "Deleted" }, ...problemResponses(401, 403, 404, 412, 503) },
 });
 
 const pausingRoute = (verb: "pause" | "resume", summary: string, description: string) =>
@@ -136,7 +136,10 @@ const pausingRoute = (verb: "pause" | "resume", summary: string, description: st
     description,
     middleware: requireScope("reports:write"),
     request: { params: idParams },
-    responses: { 200: jsonAnswer("The schedule now", scheduleSchema), ...problemResponses(401, 403, 404, 412, 503) },
+    responses: {
+      200: jsonAnswer("The updated schedule", scheduleSchema),
+      ...problemResponses(401, 403, 404, 412, 503),
+    },
   });
 
 const pauses = [
@@ -145,12 +148,16 @@ const pauses = [
     route: pausingRoute(
       "pause",
       "Pause a report schedule",
-      "What is due until it is resumed is not sent, then or later.",
+      "Anything due until it is resumed is not sent, not even later.",
     ),
   },
   {
     paused: false,
-    route: pausingRoute("resume", "Resume a report schedule", "It goes on with what is due from now on."),
+    route: pausingRoute(
+      "resume",
+      "It continues with what is due from now on.",
+      "It goes on with what is due from now on.",
+    ),
   },
 ];
 
@@ -159,12 +166,12 @@ const testScheduleRoute = createRoute({
   path: "/v1/schedules/{id}/test",
   operationId: "testSchedule",
   tags: ["Reports"],
-  summary: "Send a scheduled report to oneself now",
+  summary: "Send a scheduled report to yourself now",
   description:
-    "The last period that has ended, as far as it is known. A key has no address: for it the report is made, as `run` of the slot says, and not sent.",
+    "The last period that has ended, as far as its data is known. A key has no address: for a key, the report is created (see `run` of the slot) and not sent.",
   middleware: requireScope("reports:write"),
   request: { params: idParams },
-  responses: { 202: jsonAnswer("It is on its way", slotSchema), ...problemResponses(401, 403, 404, 429, 503) },
+  responses: { 202: jsonAnswer("The report is on its way", slotSchema), ...problemResponses(401, 403, 404, 429, 503) },
 });
 
 const listScheduleSlotsRoute = createRoute({
@@ -203,7 +210,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
     };
     checkSchedule(given, wanted, hasBucket);
     if (pastPeriods > 0 && given.when_missed === "skip")
-      throw new ProblemError("invalid_request", "past periods are not sent where missed ones are skipped", {
+      throw new ProblemError("invalid_request", "past periods cannot be sent if missed ones are skipped", {
         field: "past_periods",
       });
     await checkChannels(actor, given.channels, node);

@@ -57,7 +57,7 @@ const openSharedViewRoute = createRoute({
   tags: ["Usage"],
   summary: "Open a shared dashboard",
   description:
-    "With the token of a link or of an embedding, which is all it takes. Whether a token is unknown, expired or revoked, or its maker may not show the dashboard any more: the answer is the same.",
+    "Needs only the token of a link or an embedding. The answer is the same whether a token is unknown, expired or revoked, or the person who created it can no longer share the dashboard.",
   security: [],
   request: { body: jsonBody(openSharedViewSchema) },
   responses: { 200: jsonAnswer("The dashboard", sharedViewSchema), ...problemResponses(400, 404, 429, 503) },
@@ -69,11 +69,11 @@ const askSharedPanelRoute = createRoute({
   [changesNothing]: true,
   operationId: "askSharedPanel",
   tags: ["Usage"],
-  summary: "Get the figures of a panel of a shared dashboard",
-  description: `What the panel asks, of the node that the token is for: nothing else can be asked. An answer stands for ${sharedAnswerMs / 1_000} s for all who ask for it.`,
+  summary: "Get the data of a panel of a shared dashboard",
+  description: `The panel's query for the token's node; nothing else can be requested. An answer is reused for ${sharedAnswerMs / 1_000} s for everyone.`,
   security: [],
   request: { body: jsonBody(askSharedPanelSchema) },
-  responses: { 200: jsonAnswer("The figures", sharedPanelAnswerSchema), ...problemResponses(400, 404, 429, 503) },
+  responses: { 200: jsonAnswer("The data", sharedPanelAnswerSchema), ...problemResponses(400, 404, 429, 503) },
 });
 
 export function sharedViewsRoutes(deps: SharedViewsRoutesDeps): OpenAPIHono<HttpEnv> {
@@ -124,7 +124,7 @@ export function sharedViewsRoutes(deps: SharedViewsRoutesDeps): OpenAPIHono<Http
     const opened = await openSharedView(deps, token, now());
     if (!opened) {
       figures.countStranger(address);
-      throw new ProblemError("not_found", "there is nothing to see by this link: it has expired or was ended");
+      throw new ProblemError("not_found", "nothing can be seen with this link: it has expired or was revoked");
     }
     const { caller, node } = opened;
     figures.countRequest({ caller, tenant: tenantOf(node, tree) });
@@ -161,7 +161,7 @@ const withoutUndefined = (query: object) =>
 /** Throws `invalid_request` where the panel was stored with what no question may have, such as a filter that is too long. */
 function queryOf(question: UsageQuestion): UsageQuery {
   const { data } = usageQuerySchema.safeParse(withoutUndefined(usageQueryOf(question)));
-  if (!data) throw new ProblemError("invalid_request", "the panel asks what cannot be asked", { field: "panel" });
+  if (!data) throw new ProblemError("invalid_request", "the panel's query is not valid", { field: "panel" });
   return data;
 }
 

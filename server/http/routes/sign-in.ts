@@ -23,7 +23,7 @@ const signInRoute = createRoute({
   operationId: "signIn",
   tags: ["Account"],
   summary: "Sign in",
-  description: "Sets the session cookie. Too many failed attempts are answered 429 for a while.",
+  description: "Sets the session cookie. After too many failed attempts, answers 429 for a while.",
   security: [],
   request: { body: jsonBody(signInSchema) },
   responses: { 200: jsonAnswer("Signed in", meSchema), ...problemResponses(400, 401, 403, 429, 503) },
@@ -44,7 +44,7 @@ const getMeRoute = createRoute({
   path: "/v1/me",
   operationId: "getMe",
   tags: ["Account"],
-  summary: "Get who the caller is, and what they may do",
+  summary: "Get who the caller is and what they can do",
   middleware: requireActor,
   responses: { 200: jsonAnswer("The caller", meSchema), ...problemResponses(401, 503) },
 });
@@ -57,13 +57,13 @@ export function signInRoutes({ users, signInSessions }: SignInRoutesDeps): OpenA
     const asked = c.req.valid("json");
     const result = await users.signIn(asked, originOf(c));
     if (result.outcome === "too_fast")
-      throw new ProblemError("too_fast", "too many attempts to sign in; wait before the next", result);
+      throw new ProblemError("too_fast", "too many attempts to sign in; wait, then try again", result);
     if (result.outcome === "code_needed")
       throw new ProblemError("second_factor_required", "send `code` too", { field: "code" });
     if (result.outcome === "refused")
       throw new ProblemError(
         "unauthenticated",
-        `e-mail${asked.code === undefined ? " or password" : ", password or code"} is wrong`,
+        `email${asked.code === undefined ? " or password" : ", password or code"} is wrong`,
       );
     return c.json(await signIn(c, { signInSessions, users }, result.userId), 200);
   });

@@ -59,7 +59,7 @@ const listStatementsRoute = createRoute({
   tags: ["Billing"],
   summary: "List statements, newest first",
   description:
-    "A statement is of one node, one cycle, one currency and one place in the tree. It is closed 24 hours after its part of the cycle ended, and never changes after. A page as JSON; with `Accept: text/csv`, `application/x-ndjson`, or the media types of Excel and Parquet everything that matches, without `limit`.",
+    "A statement covers one node, one cycle, one currency and one place in the tree. It closes 24 hours after its part of the cycle ends, and never changes after that. A page as JSON. With `Accept: text/csv`, `application/x-ndjson`, or the Excel or Parquet media types, everything that matches, regardless of `limit`.",
   middleware: requireScope("read"),
   request: { query: statementQuerySchema },
   responses: {
@@ -78,7 +78,7 @@ const getStatementRoute = createRoute({
   tags: ["Billing"],
   summary: "Get a statement with its lines, adjustments and payments",
   description:
-    "What later events changed is in `adjustments`; it is charged with the node's next statement. With `Accept: text/csv` its lines.",
+    "Changes from later events are in `adjustments` and are charged on the node's next statement. With `Accept: text/csv`, its lines.",
   middleware: requireScope("read"),
   request: { params: idParams },
   responses: {

@@ -57,7 +57,7 @@ const listSubscriptionsRoute = createRoute({
   operationId: "listSubscriptions",
   tags: ["Subscriptions"],
   summary: "List subscriptions",
-  description: "In the order of their nodes; of one node the oldest first.",
+  description: "Ordered by node; for one node, oldest first.",
   middleware: requireScope("read"),
   request: { query: subscriptionQuerySchema },
   responses: {
@@ -73,7 +73,7 @@ const createSubscriptionRoute = createRoute({
   tags: ["Subscriptions"],
   summary: "Subscribe a node to a plan",
   description:
-    "By who may write plans above the node, and since the beginning of the subscription could all the time: the former reseller's charges are not another's to change.",
+    "For callers who can write plans above the node, and could since the subscription started: a former reseller's charges cannot be changed by others.",
   middleware: requireScope("plans:write"),
   request: { body: jsonBody(createSubscriptionSchema) },
   responses: {
@@ -99,11 +99,11 @@ const updateSubscriptionRoute = createRoute({
   operationId: "updateSubscription",
   tags: ["Subscriptions"],
   summary: "Change or cancel a subscription",
-  description: "Another plan or version takes effect at once or with the next cycle; what was in force before is kept.",
+  description: "Another plan or version takes effect immediately or with the next cycle; earlier terms are kept.",
   middleware: requireScope("plans:write"),
   request: { params: idParams, body: jsonBody(changeSubscriptionSchema) },
   responses: {
-    200: jsonAnswer("The subscription now", subscriptionDetailSchema),
+    200: jsonAnswer("The updated subscription", subscriptionDetailSchema),
     ...problemResponses(400, 401, 403, 404, 409, 412, 503),
   },
 });
@@ -163,7 +163,7 @@ export function subscriptionsRoutes(deps: SubscriptionsRoutesDeps): OpenAPIHono<
     const record = await own(actor, c.req.valid("param").id);
     const node = subscribable(actor, tree, record.node);
     if (wanted.plan === undefined && wanted.version !== undefined)
-      throw new ProblemError("invalid_request", "belongs to a plan: name it", { field: "version" });
+      throw new ProblemError("invalid_request", "needs `plan`", { field: "version" });
     const plan =
       wanted.plan === undefined ? undefined : await choosePlan(deps, actor, node, wanted.plan, wanted.version);
     const dates = { trialEndsAt: dateOf(wanted.trial_ends_at), expiresAt: dateOf(wanted.expires_at) };
@@ -239,7 +239,7 @@ const dateOf = (text: string | null | undefined) => (text === null || text === u
 
 function checkOrder(startsAt: Date, ends: Record<string, Date | null>): void {
   for (const [field, end] of Object.entries(ends))
-    if (end && end <= startsAt) throw new ProblemError("invalid_request", "must lie after the start", { field });
+    if (end && end <= startsAt) throw new ProblemError("invalid_request", "must be after the start", { field });
 }
 
 /** Throws `forbidden` unless the caller may write plans above the node. */
@@ -247,9 +247,9 @@ function subscribable(actor: Actor, tree: NodeTree, requested: NodeAddress): Nod
   const node = resolveNode(actor, tree, requested);
   const record = tree.get(node);
   if (!record || record.kind === "agent" || record.kind === "all")
-    throw new ProblemError("invalid_request", `${node} cannot be subscribed`, { field: "node" });
+    throw new ProblemError("invalid_request", `${node} cannot have a subscription`, { field: "node" });
   if (record.parent === null || !isWithinReach(actor, tree, record.parent))
-    throw new ProblemError("forbidden", "a subscription is made from above the node", { field: "node" });
+    throw new ProblemError("forbidden", "only nodes above can create its subscription", { field: "node" });
   return node;
 }
 
@@ -264,7 +264,9 @@ async function choosePlan(
   const plan = await readPlan(db, id);
   const isKnown = plan && (plan.offered || isWithinReach(actor, tree, plan.node));
   if (!isKnown || !tree.isWithin(node, plan.node))
-    throw new ProblemError("invalid_request", "there is no such plan for this node", { field: "plan" });
+    throw new ProblemError("invalid_request", "this plan does not exist or is not offered to this node", {
+      field: "plan",
+    });
   const newest = plan.versions.find(({ publishedAt }) => publishedAt !== null);
   if (!newest) throw new ProblemError("invalid_request", "the plan is not published", { field: "plan" });
   const chosen = plan.versions.find((one) => one.version === (version ?? newest.version));
@@ -276,7 +278,7 @@ async function choosePlan(
       meterOf,
     );
   if (retired)
-    throw new ProblemError("invalid_request", `the plan is measured by ${retired.meter}, which is no meter any more`, {
+    throw new ProblemError("invalid_request", `the plan is measured by ${retired.meter}, which has been retired`, {
       field: "plan",
     });
   return { planId: id, version: version ?? newest.version };

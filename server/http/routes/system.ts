@@ -46,14 +46,14 @@ const readinessSchema = z.object({
   roles: z
     .partialRecord(roleSchema, statusSchema)
     .optional()
-    .describe("What the process is for, and whether it can do it now"),
+    .describe("What the process depends on, and whether it works now"),
   checks: z.record(
     z.string(),
     z.object({
       ok: z.boolean(),
       detail: z.string(),
-      needed_by: z.array(roleSchema).optional().describe("The roles that cannot do without it"),
-      costs: z.string().optional().describe("What is amiss while it fails"),
+      needed_by: z.array(roleSchema).optional().describe("The roles that depend on it"),
+      costs: z.string().optional().describe("What does not work while it fails"),
     }),
   ),
 });
@@ -73,11 +73,11 @@ const getLivenessRoute = createRoute({
   path: "/livez",
   operationId: "getLiveness",
   tags: ["Operations"],
-  summary: "Check that the process runs",
+  summary: "Check that the process is running",
   security: [],
   responses: {
     200: {
-      description: "It does",
+      description: "It is",
       content: { "application/json": { schema: z.object({ status: z.literal("live") }) } },
     },
   },
@@ -102,10 +102,10 @@ export function systemRoutes({
       path: "/readyz",
       operationId: "getReadiness",
       tags: ["Operations"],
-      summary: "Check that the process can do what its roles are for",
+      summary: "Check that the process can fulfil its roles",
       description: [
-        "A process that takes events is ready while it can take them, whatever else fails; `role` asks for one role alone, such as",
-        "`/readyz?role=api` for a balancer of dashboards. From the moment that the process is told to end it is not ready.",
+        "A process that accepts events is ready while it can accept them, whatever else fails. `role` checks one role only, such as",
+        "`/readyz?role=api` for a load balancer in front of dashboards. Once the process is told to stop, it is not ready.",
       ].join(" "),
       security: [],
       request: { query: z.strictObject({ role: roleSchema.optional() }) },
@@ -134,7 +134,7 @@ export function systemRoutes({
         if (typeof check !== "object") return [name, result] as const;
         return [name, { ...result, needed_by: [...check.neededBy], costs: check.costs }] as const;
       });
-      if (isStopping()) checked.push(["stopping", { ok: false, detail: "the process is about to end" }]);
+      if (isStopping()) checked.push(["stopping", { ok: false, detail: "the process is shutting down" }]);
       const statusOf = (is: boolean) => (is ? ("ready" as const) : ("not_ready" as const));
       const body = {
         status: statusOf(isReady),

@@ -14,7 +14,7 @@ import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import type { HttpEnv } from "../http-env.ts";
 
-const tokenParams = z.object({ token: z.string().max(1_000).describe("The token in the mail") });
+const tokenParams = z.object({ token: z.string().max(1_000).describe("The token from the email") });
 const page = { "text/html": { schema: z.string() } };
 
 const showUnsubscribeRoute = createRoute({
@@ -22,8 +22,8 @@ const showUnsubscribeRoute = createRoute({
   path: "/v1/unsubscribe/{token}",
   operationId: "showUnsubscribe",
   tags: ["Alerts"],
-  summary: "Ask whether mails shall end",
-  description: "Changes nothing: mail programs follow links by themselves.",
+  summary: "Ask whether to unsubscribe",
+  description: "Changes nothing, because mail programs follow links by themselves.",
   // Mail programs and gateways add parameters to links, and whoever follows one must still be able to leave.
   request: { params: tokenParams, query: z.looseObject({}) },
   responses: { 200: { description: "A page with one button", content: page }, ...problemResponses(404, 503) },
@@ -34,11 +34,11 @@ const setUnsubscribedRoute = createRoute({
   path: "/v1/unsubscribe/{token}",
   operationId: "setUnsubscribed",
   tags: ["Alerts"],
-  summary: "End mails to an address, or let them come again",
-  description: "One click, by RFC 8058. Again changes nothing.",
+  summary: "Unsubscribe an address, or subscribe it again",
+  description: "One click, as RFC 8058 defines. Repeating it changes nothing.",
   request: {
     params: tokenParams,
-    query: z.strictObject({ again: z.literal("true").optional().describe("Lets the mails come again") }),
+    query: z.strictObject({ again: z.literal("true").optional().describe("Subscribes the address again") }),
   },
   responses: { 200: { description: "Done", content: page }, ...problemResponses(404, 503) },
 });
@@ -59,13 +59,13 @@ export function unsubscribeRoutes({
       throw error;
     });
     const found = (await links).read(token);
-    if (!found) throw new ProblemError("not_found", "this link is not one of ours, or was cut off");
+    if (!found) throw new ProblemError("not_found", "this link is not valid, or part of it is missing");
     return found;
   }
 
   app.openapi(showUnsubscribeRoute, async (c) => {
     const { address } = await subscriptionOf(c.req.valid("param").token);
-    return c.html(pageOf(`No more of these mails to ${address}?`, "", "No more of these mails"), 200);
+    return c.html(pageOf(`Unsubscribe ${address} from these emails?`, "", "Unsubscribe"), 200);
   });
 
   app.openapi(setUnsubscribedRoute, async (c) => {
@@ -73,10 +73,10 @@ export function unsubscribeRoutes({
     const { address } = subscription;
     if (c.req.valid("query").again) {
       await subscribeAgain(postgres, subscription);
-      return c.html(pageOf(`The mails come to ${address} again.`, "?", "No more of these mails"), 200);
+      return c.html(pageOf(`${address} will receive these emails again.`, "?", "Unsubscribe"), 200);
     }
     await unsubscribe(postgres, tree, subscription);
-    return c.html(pageOf(`No more of these mails come to ${address}.`, "?again=true", "Let them come again"), 200);
+    return c.html(pageOf(`${address} has been unsubscribed from these emails.`, "?again=true", "Subscribe again"), 200);
   });
   return app;
 }

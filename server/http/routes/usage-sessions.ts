@@ -48,7 +48,7 @@ const listSessionsRoute = createRoute({
   operationId: "listSessions",
   tags: ["Records"],
   summary: "List sessions, newest first",
-  description: `${filterGrammar} Dimensions: ${[...sessionDimensions].join(", ")}; \`user\` and \`agent\` hold for any interval of the session. An agent's node has its own intervals only.`,
+  description: `${filterGrammar} Dimensions: ${[...sessionDimensions].join(", ")}; \`user\` and \`agent\` match if any interval of the session has them. An agent's node has its own intervals only.`,
   middleware: requireScope("read"),
   request: { query: sessionsQuerySchema },
   responses: {
@@ -64,7 +64,7 @@ const getSessionRoute = createRoute({
   tags: ["Records"],
   summary: "Get a session with its intervals, page by page",
   description:
-    "Ids in the path are percent-encoded, a slash as `%2F`. A session of another node is answered as one that does not exist.",
+    "IDs in the path are percent-encoded, with a slash as `%2F`. A session of another node gets the same answer as one that does not exist.",
   middleware: requireScope("read"),
   request: {
     params: z.object({ organization: z.string().min(1).max(256), session: z.string().min(1).max(600) }),

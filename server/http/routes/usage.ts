@@ -37,12 +37,12 @@ const getUsageRoute = createRoute({
   operationId: "getUsage",
   tags: ["Usage"],
   summary: "Get the usage of a node by meter and window",
-  description: `${filterGrammar} When several nodes are asked for, the answer has \`nodes\`, each with its \`meters\`. With \`Accept: text/csv\` the answer is a table: of one node without groups a row for each window and a column for each meter, else a row for each window of each node, meter and group. With \`Accept: application/x-ndjson\` the first line is the answer without its series, each further line a window. The table is also answered as an Excel workbook and as Parquet, by their media types.`,
+  description: `${filterGrammar} If several nodes are requested, the answer has \`nodes\`, each with its \`meters\`. With \`Accept: text/csv\`, the answer is a table: for one node without groups, one row per window and one column per meter; otherwise, one row per window of each node, meter and group. With \`Accept: application/x-ndjson\`, the first line is the answer without its series, and each further line is a window. The table is also available as an Excel workbook and as Parquet, by their media types.`,
   middleware: requireScope("read"),
   request: { query: usageQuerySchema },
   responses: {
     200: {
-      description: "The figures",
+      description: "The usage",
       content: {
         "application/json": { schema: z.union([usageAnswerSchema, nodesUsageAnswerSchema]) },
         "text/csv": { schema: z.string() },
@@ -59,10 +59,10 @@ const getLiveRoute = createRoute({
   operationId: "getLive",
   tags: ["Live"],
   summary: "Get what is live in a node",
-  description: "The same is pushed over Socket.IO: `live:snapshot` after `live:watch`, then `live:changed`.",
+  description: "The same data is pushed over Socket.IO: `live:snapshot` after `live:watch`, then `live:changed`.",
   middleware: requireScope("read"),
   request: { query: liveQuerySchema },
-  responses: { 200: jsonAnswer("The levels now", liveAnswerSchema), ...problemResponses(400, 401, 403, 404, 503) },
+  responses: { 200: jsonAnswer("The current levels", liveAnswerSchema), ...problemResponses(400, 401, 403, 404, 503) },
 });
 
 export function usageRoutes({
@@ -141,7 +141,7 @@ function nodesOf(actor: Actor, tree: UsageRoutesDeps["tree"], text: string | und
     return data !== undefined && tree.get(data) !== undefined && isWithinReach(actor, tree, data);
   });
   if (wanted.length > maxNodes)
-    throw new ProblemError("invalid_request", `more than ${maxNodes} nodes`, { field: "node" });
+    throw new ProblemError("invalid_request", `at most ${maxNodes} nodes can be requested at once`, { field: "node" });
   return wanted.map((address) => {
     const parsed = nodeAddressSchema.safeParse(address);
     if (!parsed.success)

@@ -57,7 +57,7 @@ const listUsersRoute = createRoute({
   operationId: "listUsers",
   tags: ["Users"],
   summary: "List users",
-  description: "By e-mail address.",
+  description: "Ordered by email address.",
   middleware: requireScope("users:write"),
   request: { query: pagedQuerySchema },
   responses: { 200: listed("All of them", userListSchema, userSchema), ...problemResponses(400, 401, 403, 503) },
@@ -81,14 +81,14 @@ const inviteUserRoute = createRoute({
   tags: ["Users"],
   summary: "Invite a user",
   description: [
-    "They wait until its holder accepts, who is mailed. Answered alike whether there is an account with the address or",
-    "not: until somebody accepts, only the offer itself is shown. A person without an account chooses a password by the link.",
-    "Nobody gives a role that has a right which they do not have at its node themselves.",
+    "The roles wait until the address's owner, who gets an email, accepts them. The answer is the same whether or not the address has",
+    "an account: until somebody accepts, only the offer itself is visible. A person without an account chooses a password by the link.",
+    "Nobody can give a role with a permission that they do not have at its node themselves.",
   ].join(" "),
   middleware: requireScope("users:write"),
   request: { body: jsonBody(inviteUserSchema) },
   responses: {
-    201: jsonAnswer("The offer, and how its mail went", invitedUserSchema),
+    201: jsonAnswer("The offer, and whether its email was sent", invitedUserSchema),
     ...problemResponses(400, 401, 403, 404, 409, 422, 503),
   },
 });
@@ -98,12 +98,15 @@ const resendInvitationRoute = createRoute({
   path: "/v1/users/{id}/invitation",
   operationId: "resendInvitation",
   tags: ["Users"],
-  summary: "Resend an invitation, or mail a link to choose a new password",
+  summary: "Resend an invitation, or email a link to choose a new password",
   description:
-    "The link of before ends. Only for those who could give every role that the account has; for an account in use by mail alone.",
+    "The previous link stops working. Only for callers who could give every role the account has; for an account in use, by email only.",
   middleware: requireScope("users:write"),
   request: { params: idParams },
-  responses: { 200: jsonAnswer("How it went", invitationSchema), ...problemResponses(401, 403, 404, 409, 422, 503) },
+  responses: {
+    200: jsonAnswer("Whether it was sent", invitationSchema),
+    ...problemResponses(401, 403, 404, 409, 422, 503),
+  },
 });
 
 const updateUserRoute = createRoute({
@@ -112,11 +115,12 @@ const updateUserRoute = createRoute({
   operationId: "updateUser",
   tags: ["Users"],
   summary: "Update or disable a user",
-  description: "Name and `disabled` are of the whole account: they need the right at every node where it has a role.",
+  description:
+    "The name and `disabled` apply to the whole account, so they need permission at every node where it has a role.",
   middleware: requireScope("users:write"),
   request: { params: idParams, body: jsonBody(changeUserSchema) },
   responses: {
-    200: jsonAnswer("The user now", userSchema),
+    200: jsonAnswer("The updated user", userSchema),
     ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
   },
 });
@@ -127,7 +131,7 @@ const removeUserRoute = createRoute({
   operationId: "removeUser",
   tags: ["Users"],
   summary: "Remove a user's roles in the caller's subtree, or withdraw an offer",
-  description: "Who has no role left elsewhere is removed, and every session ends within five seconds.",
+  description: "A user with no roles left elsewhere is deleted, and all their sessions end within five seconds.",
   middleware: requireScope("users:write"),
   request: { params: idParams },
   responses: { 204: { description: "Removed" }, ...problemResponses(401, 403, 404, 409, 412, 422, 503) },

@@ -47,9 +47,9 @@ const createViewLinkRoute = createRoute({
   path: "/v1/views/{id}/links",
   operationId: "createViewLink",
   tags: ["Usage"],
-  summary: "Make a read-only link to a dashboard",
+  summary: "Create a read-only link to a dashboard",
   description:
-    "It opens without an account and shows what the dashboard shows, to whoever has it, until it expires or is revoked, and as long as its maker may share the dashboard: nothing outlives their role or key. The answer holds it, this once.",
+    "It works without an account and shows the dashboard to anyone who has it, until it expires or is revoked, and as long as its creator can share the dashboard: a link never outlives their role or key. The answer contains the link, shown only once.",
   middleware: requireScope("views:share"),
   request: { params: idParams, body: jsonBody(createViewLinkSchema) },
   responses: {
@@ -75,7 +75,7 @@ const revokeViewLinkRoute = createRoute({
   operationId: "revokeViewLink",
   tags: ["Usage"],
   summary: "Revoke a link to a dashboard",
-  description: "It opens nothing from now on, whoever made it. Again changes nothing.",
+  description: "It stops working right away, whoever created it. Revoking it again changes nothing.",
   middleware: requireScope("views:share"),
   request: { params: linkParams },
   responses: { 200: jsonAnswer("The revoked link", viewLinkSchema), ...problemResponses(401, 403, 404, 503) },
@@ -86,9 +86,9 @@ const createEmbedTokenRoute = createRoute({
   path: "/v1/views/{id}/embed-tokens",
   operationId: "createEmbedToken",
   tags: ["Usage"],
-  summary: "Get a token to embed a dashboard by",
+  summary: "Create a token to embed a dashboard",
   description:
-    "For a server with an API key, which hands it to the page that frames the dashboard: [how](/docs/embedding). It shows the dashboard for one node until it expires, and no longer than the key is in force and may read the dashboard's node. It is kept nowhere and does not stand in the audit.",
+    "For a server with an API key, which passes it to the page that frames the dashboard: [how](/docs/embedding). It shows the dashboard for one node until it expires, and no longer than the key works and can read the dashboard's node. It is not stored and does not appear in the audit log.",
   middleware: requireScope("read"),
   request: { params: idParams, body: jsonBody(createEmbedTokenSchema) },
   responses: { 201: jsonAnswer("The token", embedTokenSchema), ...problemResponses(400, 401, 403, 404, 503) },
@@ -128,7 +128,7 @@ export function viewLinksRoutes(deps: ViewLinksRoutesDeps): OpenAPIHono<HttpEnv>
     const view = await ownDashboard(c);
     const actor = c.get("actor");
     if (actor.kind !== "key")
-      throw new ProblemError("forbidden", "a token is for a server with an API key; people share links");
+      throw new ProblemError("forbidden", "tokens are for servers with an API key; people share links instead");
     const { node: wanted, expires_in_minutes: minutes, theme = null, origins } = c.req.valid("json");
     checkOrigins(origins, publicUrl);
     const node = shownNode(actor, tree, view, wanted);
@@ -146,7 +146,8 @@ export function viewLinksRoutes(deps: ViewLinksRoutesDeps): OpenAPIHono<HttpEnv>
   /** Throws `not_found` outside the caller's nodes, `conflict` where it is a question alone. */
   async function ownDashboard(c: Context<HttpEnv>): Promise<ViewRecord> {
     const view = withinReach(c.get("actor"), tree, await readView(postgres.db, c.req.param("id") ?? ""), "view");
-    if (view.panels === null) throw new ProblemError("conflict", "the view is no dashboard, which alone can be shared");
+    if (view.panels === null)
+      throw new ProblemError("conflict", "only dashboards can be shared, and this view is not one");
     return view;
   }
   return app;
@@ -161,7 +162,7 @@ function shownNode(
 ): NodeAddress {
   const node = resolveNode(actor, tree, wanted);
   if (!tree.isWithin(node, view.node))
-    throw new ProblemError("invalid_request", `must be ${view.node}, whose dashboard it is, or below it`, {
+    throw new ProblemError("invalid_request", `must be ${view.node}, which owns the dashboard, or a node below it`, {
       field: "node",
     });
   return node;
@@ -175,7 +176,7 @@ function checkOrigins(origins: readonly string[], publicUrl: string): void {
     return protocol === "https:" || isHere || publicUrl.startsWith("http:");
   };
   const place = origins.findIndex((origin) => !isOpen(origin));
-  if (place >= 0) throw new ProblemError("invalid_request", "must begin with https:", { field: `origins.${place}` });
+  if (place >= 0) throw new ProblemError("invalid_request", "must start with https:", { field: `origins.${place}` });
 }
 
 function describe(link: ViewLinkRecord, nowMs: number, isHeld: boolean): ViewLink {

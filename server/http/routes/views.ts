@@ -34,7 +34,7 @@ const listViewsRoute = createRoute({
   tags: ["Usage"],
   summary: "List saved views of a node",
   description:
-    "Questions of the usage page that its people keep under a name, and dashboards of several. Those of nodes below have to be asked for.",
+    "Queries of the usage page that its people saved under a name, and dashboards of several. Views of nodes below have to be requested separately.",
   middleware: requireScope("read"),
   request: { query: viewQuerySchema },
   responses: { 200: jsonAnswer("The views", viewListSchema), ...problemResponses(400, 401, 403, 404, 503) },
@@ -70,7 +70,10 @@ const updateViewRoute = createRoute({
   summary: "Update a saved view",
   middleware: requireScope("reports:write"),
   request: { params: idParams, body: jsonBody(changeViewSchema) },
-  responses: { 200: jsonAnswer("The view now", viewSchema), ...problemResponses(400, 401, 403, 404, 409, 412, 503) },
+  responses: {
+    200: jsonAnswer("The updated view", viewSchema),
+    ...problemResponses(400, 401, 403, 404, 409, 412, 503),
+  },
 });
 
 const deleteViewRoute = createRoute({
@@ -81,7 +84,7 @@ const deleteViewRoute = createRoute({
   summary: "Delete a saved view",
   middleware: requireScope("reports:write"),
   request: { params: idParams },
-  responses: { 204: { description: "It is gone" }, ...problemResponses(401, 403, 404, 412, 503) },
+  responses: { 204: { description: "Deleted" }, ...problemResponses(401, 403, 404, 412, 503) },
 });
 
 export function viewsRoutes({ postgres, tree }: { postgres: Postgres; tree: NodeTree }): OpenAPIHono<HttpEnv> {

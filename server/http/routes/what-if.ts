@@ -50,12 +50,12 @@ const simulatePlanRoute = createRoute({
   operationId: "simulatePlan",
   tags: ["Plans"],
   summary: "Simulate what a plan would have cost over past cycles",
-  description: `Changes nothing. A plan that exists, drafts included, or terms that are kept nowhere, on the usage of the cycles that are over: charges and margin at each level that the caller may see, beside what was charged; who would have been alerted or blocked, and when. Up to ${maxCycles} cycles of nodes at once.`,
+  description: `Changes nothing. Applies an existing plan, including drafts, or terms that are not stored, to the usage of past cycles: charges and margin at each level the caller can see, compared with what was charged; who would have been alerted or blocked, and when. Up to ${maxCycles} cycles of nodes at once.`,
   middleware: requireScope("prices:read"),
   [maxBodyBytes]: maxTermsBytes,
   request: { body: jsonBody(whatIfRequestSchema) },
   responses: {
-    200: listed("What the plan would have cost, each cycle of each node", whatIfSchema, whatIfRowSchema),
+    200: listed("What the plan would have cost, per cycle and node", whatIfSchema, whatIfRowSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -93,7 +93,7 @@ export function whatIfRoutes(source: WhatIfRoutesDeps): OpenAPIHono<HttpEnv> {
   function asSubscriber(node: string): NodeRecord {
     const record = tree.get(node);
     if (!record || record.kind === "agent" || record.kind === "all")
-      throw new ProblemError("invalid_request", `${node} cannot be subscribed`, { field: "node" });
+      throw new ProblemError("invalid_request", `${node} cannot have a subscription`, { field: "node" });
     return record;
   }
 
@@ -102,7 +102,7 @@ export function whatIfRoutes(source: WhatIfRoutesDeps): OpenAPIHono<HttpEnv> {
     if (found.length > most)
       throw new ProblemError(
         "invalid_request",
-        `there are more than ${most} organizations: ask for fewer cycles or a node below`,
+        `there are more than ${most} organizations; request fewer cycles or a node below`,
         {
           field: "node",
         },

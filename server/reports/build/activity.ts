@@ -25,11 +25,11 @@ export function activitySections({ meters, whole, days, splits, adoption }: Acti
       "adoption",
       "Features in use",
       [
-        column("feature", "Feature id"),
+        column("feature", "Feature ID"),
         column("title", "Feature"),
         column("organizations", "Organizations", "integer"),
-        column("share", "Of all organizations", "percent", "%"),
-        column("new", "For the first time", "integer"),
+        column("share", "Share of all organizations", "percent", "%"),
+        column("new", "First-time use", "integer"),
         column("ever", "Ever", "integer"),
       ],
       adoption.map((one): ReportCell[] => [
@@ -58,7 +58,7 @@ export function wideSeries(id: string, title: string, meters: readonly Meter[], 
   const columns = [
     column("start", "From", "instant"),
     column("end", "To", "instant"),
-    column("partial", "In part", "boolean"),
+    column("partial", "Partial", "boolean"),
     ...meters.map((meter) => meterColumn(meter.meter, meter.title, meter, decimals.has(meter.meter))),
   ];
   const rows = [...windows]

@@ -9,7 +9,7 @@ export function auditSections(entries: readonly AuditEntryAnswer[]): ReportSecti
   const columns = [
     column("sequence", "Number", "integer"),
     column("at", "At", "instant"),
-    column("actor_kind", "By a"),
+    column("actor_kind", "Type of actor"),
     column("actor", "By"),
     column("address", "From"),
     column("node", "Node"),

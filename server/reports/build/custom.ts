@@ -43,7 +43,7 @@ function groupColumns({ groupBy, nameOf }: Grouped): ReportColumn[] {
   const name = nameOf ? [column("name", "Name")] : [];
   const title = `${groupBy.charAt(0).toUpperCase()}${groupBy.slice(1)}`.replaceAll("_", " ");
   return [
-    column("meter", "Meter id"),
+    column("meter", "Meter ID"),
     column("title", "Meter"),
     column("key", title),
     ...name,

@@ -80,8 +80,8 @@ export function billingSections({ statements, running }: StatementsAnswers): Rep
   const sections = [
     section(
       "revenue",
-      "Revenue by who pays",
-      [column("level", "Who pays"), currency, column("statements", "Statements", "integer"), ...parts],
+      "Revenue by payer",
+      [column("level", "Payer"), currency, column("statements", "Statements", "integer"), ...parts],
       revenue.rows(),
     ),
     section(
@@ -100,14 +100,14 @@ export function billingSections({ statements, running }: StatementsAnswers): Rep
   ];
   if (!running) return sections;
   const columns = [
-    column("level", "Who pays"),
+    column("level", "Payer"),
     currency,
     money("subscription", "Subscription"),
     money("overage", "Overage"),
     money("total", "Total"),
   ];
   const rows = running.map((one): ReportCell[] => [one.level, one.currency, one.fixed_fees, one.overage, one.total]);
-  return [...sections, section("running", "Cycles that run, so far", columns, rows)];
+  return [...sections, section("running", "Current cycles, so far", columns, rows)];
 }
 
 function statementsSection(statements: readonly StatementDetail[]): ReportSection {
@@ -122,7 +122,7 @@ function statementsSection(statements: readonly StatementDetail[]): ReportSectio
     ...parts,
     money("income", "Income"),
     money("margin", "Margin"),
-    money("adjusted_total", "Total as known now"),
+    money("adjusted_total", "Total with later changes"),
     column("payment_status", "Payment"),
     column("payment_at", "Since", "instant"),
   ];

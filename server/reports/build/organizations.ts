@@ -17,7 +17,7 @@ export function organizationsSections({ meter, organizations }: OrganizationsAns
   const columns = [
     column("node", "Node"),
     column("name", "Name"),
-    column("external_id", "External id"),
+    column("external_id", "External ID"),
     column("parent", "Parent"),
     column("status", "Status"),
     column("plan", "Plan"),
@@ -26,7 +26,7 @@ export function organizationsSections({ meter, organizations }: OrganizationsAns
     column("users", "Users", "integer"),
     meterColumn("usage", meter.title, meter, isDecimal),
     column("quota_status", "Quota"),
-    column("quota_feature", "Limit id"),
+    column("quota_feature", "Limit ID"),
     column("quota_title", "Most used limit"),
     column("quota_percent", "Used", "percent", "%"),
     column("created_at", "Created", "instant"),

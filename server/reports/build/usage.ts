@@ -38,7 +38,7 @@ export function totals({
   year,
 }: Pick<UsageAnswers, "meters" | "previous"> & { year?: UsageAnswer }): ReportSection {
   const columns = [
-    column("meter", "Meter id"),
+    column("meter", "Meter ID"),
     column("title", "Meter"),
     column("unit", "Unit"),
     column("total", "Total", "decimal"),
@@ -47,9 +47,9 @@ export function totals({
     column("change_percent", "Change", "percent", "%"),
     ...(year
       ? [
-          column("year_total", "Year before", "decimal"),
-          column("year_change", "Change to year before", "decimal"),
-          column("year_change_percent", "Change to year before", "percent", "%"),
+          column("year_total", "A year earlier", "decimal"),
+          column("year_change", "Change from a year earlier", "decimal"),
+          column("year_change_percent", "Change from a year earlier", "percent", "%"),
         ]
       : []),
   ];
@@ -110,9 +110,9 @@ function growth(meter: Meter, { series }: MeterUsage): ReportSection {
     column("start", "From", "instant"),
     column("end", "To", "instant"),
     meterColumn("value", meter.title, meter, isDecimal),
-    meterColumn("change", "Change to the month before", meter, isDecimal),
+    meterColumn("change", "Change from the month before", meter, isDecimal),
     column("change_percent", "Growth", "percent", "%"),
-    column("partial", "In part", "boolean"),
+    column("partial", "Partial", "boolean"),
   ];
   const rows = series.map(({ start, end, value, partial }, index): ReportCell[] => {
     const { delta, percent } = compareFigures(value, series[index - 1]?.value ?? null);
@@ -141,7 +141,7 @@ function ranks(meter: Meter, { dimension, title, rows }: UsageAnswers["ranks"][n
     meterColumn("total", meter.title, meter, isDecimal),
     column("share", "Share", "percent", "%"),
     meterColumn("previous_total", "Compared period", meter, isDecimal),
-    column("previous_rank", "Rank then", "integer"),
+    column("previous_rank", "Rank in the compared period", "integer"),
   ];
   const cells = rows.map((row): ReportCell[] => [
     row.rank,

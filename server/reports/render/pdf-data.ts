@@ -61,7 +61,7 @@ export async function pdfData(document: ReportDocument, brand: Brand) {
     lines: [
       shown,
       `${period} (${tz})`,
-      `With everything received until ${clockOf(watermark, tz)}. Made on ${clockOf(made_at, tz)}.`,
+      `Includes everything received until ${clockOf(watermark, tz)}. Created on ${clockOf(made_at, tz)}.`,
     ].map(legible),
     definitions: definitions.map(({ meter, unit, how }) => ({
       meter: legible(meter),
@@ -132,7 +132,7 @@ async function dataOfSection(section: ReportSection, share: number, { legible, c
       totals.length === 0 ? [] : texts(totals).map((text, index) => (text === "" && index === 0 ? "Total" : text)),
     note:
       data.length < rows.length
-        ? `The first ${data.length} of ${rows.length} rows; CSV, Excel, JSON and Parquet have all.`
+        ? `The first ${data.length} of ${rows.length} rows; CSV, Excel, JSON and Parquet have all of them.`
         : null,
   };
 }

@@ -68,7 +68,7 @@ describe("notifications of one alert", () => {
     await world.evaluate("2026-03-11T00:00:01Z");
     expect((await world.notificationsOf(node, rule)).at(-1)).toBe("alert.resolved 2");
     const [resolved] = await world.alertsOf(node, rule);
-    expect(resolved?.explanation).toMatch(/^Chat posts came to 0 .* It held for 12 h 0 min\.$/);
+    expect(resolved?.explanation).toMatch(/^Chat posts: 0 .* It was firing for 12 h 0 min\.$/);
   });
 
   test("a quota has no reminders: it notifies once in its cycle", async () => {
@@ -125,7 +125,7 @@ describe("notifications of one alert", () => {
     expect(await world.notificationsOf(node, rule)).toEqual(["alert.firing 75", "alert.resolved 75"]);
     const [, resolved] = (await world.alertsOf(node, rule)).sort((a, b) => Number(a.threshold) - Number(b.threshold));
     expect(resolved?.explanation).toMatch(
-      /^Call minutes: 80 of 129.03 minutes used, 62 % of the limit; alert at 75 %. It held for 0 min\.$/,
+      /^Call minutes: 80 of 129.03 minutes used, 62% of the limit; alert at 75%. It was firing for 0 min\.$/,
     );
   });
 

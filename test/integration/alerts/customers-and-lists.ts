@@ -99,7 +99,7 @@ export function customersAndLists(worldOf: () => AlertsWorld): void {
       ]);
       await world.evaluate("2026-03-20T00:00:00Z");
       const reasons = (await world.alertsOf(node, rule)).map(({ explanation }) => explanation.slice(0, 22)).sort();
-      expect(reasons).toEqual(["No payment is known fo", "The payment failed for"]);
+      expect(reasons).toEqual(["No payment is recorded", "The payment failed for"]);
       for (const { id } of [failed, open]) expect(await pay(id, "paid")).toMatchObject({ status: 200 });
       await world.evaluate("2026-03-20T00:00:01Z");
       expect(await world.notificationsOf(node, rule)).toHaveLength(4);

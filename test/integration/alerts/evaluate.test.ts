@@ -241,7 +241,7 @@ describe("rules that people make", () => {
     await evaluate(Date.now() + 2_000);
     const explanations = (await alertsOf(node, rule)).map(({ explanation }) => explanation).sort();
     expect(explanations).toEqual([
-      "A subscription began.",
+      "A subscription started.",
       `The organization ${organization} was created.`,
       "The status is now trial; before, it was active.",
     ]);

@@ -87,7 +87,7 @@ test("each person is notified by bell and mail as they chose for the kind and se
   expect(await received(other)).toEqual([1, []]);
   const [mail] = await sentTo(mailed.email);
   expect(mail).toMatchObject({ node: "all", kind: "email", channel: null, list: `notifications ${mailed.id}` });
-  expect(mail?.message).toMatchObject({ button: "Open the alert" });
+  expect(mail?.message).toMatchObject({ button: "View alert" });
 });
 
 test("the digest of a day is sent once, at its time, by however many processes, and has each alert as it is then", async () => {

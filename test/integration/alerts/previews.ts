@@ -156,7 +156,7 @@ export function previews(worldOf: () => AlertsWorld): void {
       ]);
       const { notified, explained } = await previewed({ node, condition }, at(0), at(481));
       expect(notified).toEqual(live);
-      expect(explained.map((line) => line.split(" came on")[0])).toEqual([
+      expect(explained.map((line) => line.split(" arrived on")[0])).toEqual([
         "The last event by the key A key",
         "The last event",
       ]);

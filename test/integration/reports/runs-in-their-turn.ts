@@ -117,7 +117,11 @@ export function runsInTheirTurn(worldOf: () => ReportsWorld): void {
     };
     for (const room of [10, 1_500]) {
       const refused = await made(kept + room);
-      expect(refused).toMatchObject({ state: "failed", stored: 0, error: expect.stringContaining("Runs that expire") });
+      expect(refused).toMatchObject({
+        state: "failed",
+        stored: 0,
+        error: expect.stringContaining("Space is freed as runs expire"),
+      });
       expect(refused.error, "neither who is above its reader nor how the installation is set").not.toMatch(
         /:|TIDEMARK/,
       );

@@ -334,7 +334,7 @@ test("an empty report is sent with words that say so, or left out where the sche
     .select()
     .from(deliveries)
     .where(inArray(deliveries.id, slot?.deliveries ?? []));
-  expect(mail?.message.lines).toContain("There was nothing in this period.");
+  expect(mail?.message.lines).toContain("There was no data in this period.");
   expect(await slotsOf(left)).toMatchObject([{ state: "skipped", reason: "empty", deliveries: [] }]);
   for (const one of [sent, left]) await pause(one, startMs);
 });

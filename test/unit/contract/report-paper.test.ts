@@ -62,7 +62,7 @@ test("figures on paper have their thousands apart and the decimals of their unit
 });
 
 test("on paper a limit stands by its meter's title, and a statement by whose it is and for which time", () => {
-  const limits = [column("quota_feature", "Limit id"), column("quota_title", "Most used limit")];
+  const limits = [column("quota_feature", "Limit ID"), column("quota_title", "Most used limit")];
   const shown = paperColumns({ columns: limits, rows: [["max_concurrent_participants", "Concurrent participants"]] });
   expect(shown.map(({ title }) => title)).toEqual(["Most used limit"]);
   const statement = ["id", "kind", "name", "from", "to"].map((key) => column(key, key));

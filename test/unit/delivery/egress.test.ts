@@ -149,7 +149,9 @@ test.each([
 ])("a name that resolves to %s is refused, and nothing is reached", async (addresses) => {
   listening();
   const egress = createEgress({ allow: nothingAllowed, resolve: async () => addresses });
-  await expect(egress.post(post("http://rebinding.example.com:8080/"))).rejects.toThrow(/not of a public address/);
+  await expect(egress.post(post("http://rebinding.example.com:8080/"))).rejects.toThrow(
+    /does not have a public address/,
+  );
   expect(reached).toEqual([]);
 });
 

@@ -20,11 +20,11 @@ const without = (heading: MessageHeading, names: string[], more?: number) =>
 test.each([
   [
     { of: "rule", opening: "Resolved: ", rule: "Minutes" },
-    "Resolved: 2 alerts of the rule Minutes",
+    "Resolved: 2 alerts from the rule Minutes",
     ["b fires.", "And 1 more."],
   ],
   [{ of: "digest" }, "Your digest: 2 alerts, 2 firing now", []],
-  [{ of: "waited" }, "6 notices of alerts that waited", ["b fires.", "The page has the rest."]],
+  [{ of: "waited" }, "6 alert messages that were held back", ["b fires.", "See the dashboard for the rest."]],
 ] as const)(
   "what a receiver may not see is left out of a message of several and not counted: %j",
   (heading, subject, lines) => {
@@ -38,7 +38,7 @@ test.each([
 
 test("one that is left reads as one, a message that is seen whole stays as it was written, and of nothing there is none", () => {
   const rule = { of: "rule", opening: "", rule: "Minutes" } as const;
-  expect(without(rule, ["a", "c"])?.subject).toBe("1 alert of the rule Minutes");
+  expect(without(rule, ["a", "c"])?.subject).toBe("1 alert from the rule Minutes");
   const whole = { ...frame, ...combinedMessage(rule, parts) };
   expect(narrowed(whole, () => true)).toBe(whole);
   expect(without(rule, ["a", "b", "c"])).toBeUndefined();
