@@ -23,7 +23,8 @@ SELECT
     max(agent) AS agent,
     max(partner) AS partner,
     max(reseller) AS reseller,
-    max(if(level_events.dims = '{}', '', level_events.dims)) AS dims,
+    -- The earliest, as the largest: migrations/0023_first_dimensions.sql.
+    max(if(is_paired OR level_events.dims = '{}', (toInt64(0), ''), (9223372036854775807 - time_ms, toString(level_events.dims)))) AS first_dims,
     groupUniqArrayArray(if(is_paired AND level_events.dims != '{}', [(time_ms, toString(level_events.dims))], [])) AS dims_at
 FROM level_events
 GROUP BY organization, session, level, interval, member

@@ -4,5 +4,6 @@
     max(i.alive_within).1 AS alive_within_at_ms, max(i.alive_within).2 AS alive_within_ms,
     latest_of(groupUniqArrayArray(i.start_times)) AS start_times, latest_of(if(is_thinned, thinned_alives, all_alives)) AS alive_times, is_thinned AS alives_thinned,
     latest_of(groupUniqArrayArray(i.end_times)) AS end_times,
-    max(i.user) AS user, max(i.room) AS room, max(i.agent) AS agent, max(i.partner) AS partner, max(i.reseller) AS reseller, max(i.dims) AS dims,
+    max(i.user) AS user, max(i.room) AS room, max(i.agent) AS agent, max(i.partner) AS partner, max(i.reseller) AS reseller,
+    max(i.first_dims).2 AS dims, if(max(i.first_dims).1 = 0, 0, 9223372036854775807 - max(i.first_dims).1) AS dims_at_ms,
     if(length(groupUniqArrayArray(i.dims_at)) > {max_signs:UInt32}, arraySlice(arrayReverseSort(groupUniqArrayArray(i.dims_at)), 1, {max_signs:UInt32}), groupUniqArrayArray(i.dims_at)) AS dims_at

@@ -30,7 +30,7 @@ export interface IntervalRecord {
   endTimes: readonly number[];
   user: string;
   agent: string;
-  /** Canonical JSON of its dimensions, '' for none. */
+  /** Of a named interval, those of the earliest event that gave any: canonical JSON, '' for none. */
   dims: string;
   /** For paired intervals: (ms, dims) of every sign that named some, in order of time. */
   dimsAt: readonly TimedDims[];

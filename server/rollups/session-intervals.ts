@@ -17,6 +17,8 @@ export interface KnownInterval extends IntervalRecord {
   startTimes: number[];
   aliveTimes: number[];
   endTimes: number[];
+  /** When the event was that `dims` are of; 0: none gave any, or before times were kept. */
+  dimsAtMs: number;
   dimsAt: (readonly [number, string])[];
 }
 
@@ -57,6 +59,7 @@ export const intervalColumns = {
   partner: "text",
   reseller: "text",
   dims: "text",
+  dims_at_ms: "number",
   dims_at: "timedTexts",
 } as const;
 
@@ -134,6 +137,7 @@ function* intervalsOf({ rows, columns }: IntervalsFound): Generator<[SessionPath
         user: at(columns.user, row),
         agent: at(columns.agent, row),
         dims: at(columns.dims, row),
+        dimsAtMs: at(columns.dims_at_ms, row),
         dimsAt: at(columns.dims_at, row).sort(([a], [b]) => a - b),
       },
     ];
@@ -142,10 +146,10 @@ function* intervalsOf({ rows, columns }: IntervalsFound): Generator<[SessionPath
 
 const ascending = (times: number[]) => (times.length < 2 ? times : times.sort((a, b) => a - b));
 
-/** Merges two rows about the same interval. */
+/** Merges two rows about the same interval, which has a name. */
 function mergeRecords(a: KnownInterval, b: KnownInterval): KnownInterval {
   const [newer, older] = a.aliveWithinAtMs >= b.aliveWithinAtMs ? [a, b] : [b, a];
-  return {
+  const merged = {
     ...a,
     startedMs: ofKnown(a.startedMs, b.startedMs, Math.min),
     endedMs: ofKnown(a.endedMs, b.endedMs, Math.max),
@@ -154,8 +158,9 @@ function mergeRecords(a: KnownInterval, b: KnownInterval): KnownInterval {
     aliveWithinMs: newer.aliveWithinMs ?? older.aliveWithinMs,
     user: larger(a.user, b.user),
     agent: larger(a.agent, b.agent),
-    dims: larger(a.dims, b.dims),
   };
+  foldDims(merged, b.dimsAtMs, b.dims);
+  return merged;
 }
 
 /** The one that is known, or what `choose` makes of both. */
@@ -190,6 +195,7 @@ export function intervalOfEvent({ level, interval, user }: LevelEvent): KnownInt
     user: "",
     agent: "",
     dims: "",
+    dimsAtMs: 0,
     dimsAt: isNamed ? neverFilled : [],
   };
 }
@@ -240,8 +246,10 @@ export function foldEvent(
   }
   record.user = larger(record.user, event.user);
   record.agent = larger(record.agent, event.agent);
-  record.dims = larger(record.dims, event.dims);
-  if (record.interval !== "") return 0;
+  if (record.interval !== "") {
+    foldDims(record, timeMs, event.dims);
+    return 0;
+  }
   let added = 0;
   if (action === "start") added += addInstant(record.startTimes, timeMs) * signs.start;
   if (startedMs > 0) added += addInstant(record.startTimes, startedMs) * signs.start;
@@ -270,12 +278,20 @@ export function isOutdated(record: KnownInterval): boolean {
   return record.thinnedWithinMs !== undefined && record.thinnedWithinMs !== silenceOf(record);
 }
 
-function addDims({ dims: largest, dimsAt }: KnownInterval, timeMs: number, dims: string): number {
+/** Those of the earliest that gave any count; of those of one instant the larger. */
+function foldDims(record: Pick<KnownInterval, "dims" | "dimsAtMs">, atMs: number, dims: string): void {
+  if (dims === "" || (record.dims !== "" && atMs > record.dimsAtMs)) return;
+  const isEarlier = record.dims === "" || atMs < record.dimsAtMs;
+  record.dimsAtMs = atMs;
+  record.dims = larger(isEarlier ? "" : record.dims, dims);
+}
+
+function addDims({ dimsAt }: KnownInterval, timeMs: number, dims: string): number {
   let index = firstDimsFrom(dimsAt, timeMs);
   if (index === 0 && dimsAt.length >= signLimits.most) return 0;
   for (; dimsAt[index]?.[0] === timeMs; index++) if (dimsAt[index]?.[1] === dims) return 0;
   // One text for all signs that say the same, as those beside it do if any does.
-  const known = [largest, dimsAt[index - 1]?.[1], dimsAt[index]?.[1]].find((text) => text === dims);
+  const known = [dimsAt[index - 1]?.[1], dimsAt[index]?.[1]].find((text) => text === dims);
   dimsAt.splice(index, 0, [timeMs, known ?? detachString(dims)]);
   const over = dimsAt.length > signLimits.most ? dimsAt.shift() : undefined;
   return signs.dims(dims) - (over ? signs.dims(over[1]) : 0);

@@ -100,15 +100,18 @@ export function oracleSpans(events: readonly OracleEvent[], nowMs: number): Orac
     };
     const found = first.interval === "" ? pairUp(own, closings, nowMs) : named(own, closings, nowMs);
     for (const { startMs, endMs } of found) {
-      const signs = own.filter((one) => one.properties.medium !== undefined || one.properties.device !== undefined);
-      const within = signs
+      const within = own
         .filter((one) => first.interval !== "" || (one.timeMs >= startMs && one.timeMs <= endMs))
-        .sort((a, b) => a.timeMs - b.timeMs);
+        .filter((one) => dimensionsOf(one) !== "{}")
+        .sort((a, b) => a.timeMs - b.timeMs || (dimensionsOf(a) < dimensionsOf(b) ? 1 : -1));
       if (endMs >= startMs) spans.push({ ...common, properties: within[0]?.properties ?? {}, startMs, endMs });
     }
   }
   return spans;
 }
+
+/** What the event says that its interval is split by; of events of one instant the largest counts. */
+const dimensionsOf = ({ properties: { medium, device } }: OracleEvent) => JSON.stringify({ medium, device });
 
 function intervalKey(event: OracleEvent, level: string): string {
   const { organization, interval, session, user } = event;

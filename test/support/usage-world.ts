@@ -40,6 +40,12 @@ const offset = fc.oneof(
   },
 );
 
+const dimension = fc.oneof(
+  fc.constantFrom({ device: "mobile" }, { device: "desktop" }),
+  fc.constantFrom({ medium: "audio" }, { medium: "video" }),
+  fc.constant({ medium: "audio", device: "mobile" }),
+);
+
 const interval = fc.record({
   kind: fc.constantFrom("participant", "participant", "participant", "recording", "broadcast", "consumption"),
   organization: fc.integer({ min: 0, max: 4 }),
@@ -56,12 +62,9 @@ const interval = fc.record({
   endNamesSession: fc.boolean(),
   alives: fc.array(fc.integer({ min: 1, max: 20 }), { maxLength: 3 }),
   aliveWithin: fc.option(fc.constantFrom(600, 3_600, 7_200)),
-  dimension: fc.option(
-    fc.oneof(
-      fc.constantFrom({ device: "mobile" }, { device: "desktop" }),
-      fc.constantFrom({ medium: "audio" }, { medium: "video" }),
-    ),
-  ),
+  dimension: fc.option(dimension),
+  /** What its later events say, which may be something else than its start. */
+  laterDimensions: fc.array(fc.option(dimension), { minLength: 6, maxLength: 6 }),
 });
 
 const properties = {
@@ -143,8 +146,9 @@ export function usageWorlds(count: number, seed: number, recentMs: number): Usag
     one.intervals.forEach((made, index) => {
       const isMedium = made.kind === "broadcast" || made.kind === "consumption";
       // Recordings declare no dimension, and only what is sent or watched has a medium.
-      const isDeclared = made.kind !== "recording" && (isMedium || !(made.dimension && "medium" in made.dimension));
-      const dimension = isDeclared ? made.dimension : null;
+      const declared = (given: (typeof made)["dimension"]) =>
+        given === null || made.kind === "recording" || (!isMedium && "medium" in given) ? {} : given;
+      const later = made.laterDimensions.map((given) => ({ properties: { ...declared(given) } }));
       const common: Partial<UsageEvent> = {
         organization: placeOf(made.organization),
         user: `u${made.user}`,
@@ -167,18 +171,19 @@ export function usageWorlds(count: number, seed: number, recentMs: number): Usag
           ...inSession,
           type: startType,
           time: time(made.start),
-          properties: { ...dimension, ...within },
+          properties: { ...declared(made.dimension), ...within },
         });
       const isEndPlaced = !made.isNamed || made.endNamesSession;
       // Nothing may lie ahead of what the oracle takes as now.
       if (made.ending !== "none" && endMs <= 0)
-        send({ ...common, ...(isEndPlaced && inSession), ...startedAt, type: endType, time: time(endMs) });
+        send({ ...common, ...(isEndPlaced && inSession), ...startedAt, ...later[0], type: endType, time: time(endMs) });
       // The end that came first is not the last word.
       if (made.ending === "twice" && endMs <= 0)
-        send({ ...common, ...inSession, type: endType, time: time(endMs - 20 * minuteMs) });
-      for (const step of made.alives) {
+        send({ ...common, ...inSession, ...later[1], type: endType, time: time(endMs - 20 * minuteMs) });
+      for (const [place, step] of made.alives.entries()) {
         const atMs = made.start + step * 10 * minuteMs;
-        if (atMs <= 0) send({ ...common, ...inSession, ...startedAt, type: aliveType, time: time(atMs) });
+        const said = { ...common, ...inSession, ...startedAt, ...later[2 + place] };
+        if (atMs <= 0) send({ ...said, type: aliveType, time: time(atMs) });
       }
     });
     for (const made of one.singles)

@@ -66,6 +66,7 @@ function vocabulary(described: readonly EventDescription[]): Html {
 <dt><code>started_at</code></dt><dd>${withCode("An end that says when the interval began needs no start. An end with neither waits for its start; until then it counts nowhere and is listed by `GET /v1/orphans`.")}</dd>
 <dt>Signs of life, timeout and <code>alive_within</code></dt><dd>${withCode(`An interval without an end is open and counts up to now. After ${hours} hours of silence, it counts as ended at its last sign of life; for a start alone, that is no time at all. The property \`alive_within\` sets this timeout in seconds: send \`alive_within: 120\` with the start and a sign of life every minute, and a program that crashes costs at most one minute. The latest event that sets it decides. A real end that arrives later corrects it.`)}</dd>
 <dt><code>session.ended</code></dt><dd>${withCode("Ends everything that is open in the session, of every kind. Intervals that had already gone silent stay ended where they were.")}</dd>
+<dt>Dimensions</dt><dd>${withCode("An interval has the `device` or `medium` it began with: the earliest of its events that names any decides, with everything that this event names, whatever later events say.")}</dd>
 <dt>Edges</dt><dd>An end at an instant makes room before a start at the same instant. Minutes are split exactly at the edges of windows. An end before its start counts as nothing and is listed.</dd>
 </dl>
 <h2 id="types">Types</h2>

@@ -10,7 +10,7 @@ WITH
     folded AS
     (
         SELECT organization, session, level, interval, min(started_ms) AS start_ms, max(ended_ms) AS end_ms,
-            max(user) AS user, max(room) AS room, max(agent) AS agent, max(partner) AS partner, max(reseller) AS reseller, max(dims) AS dims
+            max(user) AS user, max(room) AS room, max(agent) AS agent, max(partner) AS partner, max(reseller) AS reseller, max(first_dims).2 AS dims
         FROM intervals
         WHERE organization BETWEEN {first:String} AND {last:String}
         GROUP BY organization, session, level, interval

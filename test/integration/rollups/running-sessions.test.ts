@@ -43,6 +43,7 @@ const signArbitrary = fc.record({
   ),
   startedSecondsBefore: fc.oneof(fc.constant(0), fc.constant(0), fc.integer({ min: 1, max: 300 })),
   aliveWithin: fc.constantFrom(0, 0, 0, 90, 600),
+  device: fc.constantFrom("", "", "mobile", "tablet"),
   /** Sends the one before it once more. */
   isRepeat: fc.nat(6).map((chance) => chance === 0),
 });
@@ -50,7 +51,7 @@ type Sign = typeof signArbitrary extends fc.Arbitrary<infer Value> ? Value : nev
 
 function asEvents(organization: string, batch: readonly Sign[], nowMs: number) {
   return batch.map((sign, index) => {
-    const { session, user, type, secondsAgo, startedSecondsBefore, aliveWithin, isUnassigned, isRepeat } = sign;
+    const { session, user, type, secondsAgo, startedSecondsBefore, aliveWithin, device, isUnassigned, isRepeat } = sign;
     const interval = isUnassigned ? "i9" : sign.interval;
     const timeMs = nowMs - secondsAgo * 1000;
     const isIn = type.endsWith("ed") && type !== "session.ended";
@@ -65,7 +66,7 @@ function asEvents(organization: string, batch: readonly Sign[], nowMs: number) {
       room: `room of ${session}`,
       ...(isIn &&
         startedSecondsBefore > 0 && { started_at: new Date(timeMs - startedSecondsBefore * 1000).toISOString() }),
-      ...(aliveWithin > 0 && { properties: { alive_within: aliveWithin } }),
+      properties: { ...(aliveWithin > 0 && { alive_within: aliveWithin }), ...(device !== "" && { device }) },
     };
   });
 }

@@ -1,0 +1,35 @@
+-- The dimensions of a named interval are those with which it began: of the earliest event that gave any; of those of one instant the
+-- largest text. (9223372036854775807 - ms since 1970, canonical JSON), so that the earliest is the largest; (0, ''): none gave any. Rows of
+-- before, which say no time, come before all: what they say stays.
+ALTER TABLE intervals
+    ADD COLUMN IF NOT EXISTS first_dims SimpleAggregateFunction(max, Tuple(Int64, String))
+        DEFAULT if(member = '' AND dims != '', (toInt64(9223372036854775807), dims), (toInt64(0), ''));
+
+-- `dims` is of those rows alone; what an interval without a name has stands in dims_at.
+ALTER TABLE intervals_mv MODIFY QUERY
+WITH
+    toUnixTimestamp64Milli(time) AS time_ms,
+    level_events.interval = '' OR level = 'session' AS is_paired,
+    arrayFilter(start_ms -> start_ms > 0, [if(level_action = 'start', time_ms, 0), level_events.started_ms]) AS starts
+SELECT
+    organization,
+    session,
+    level,
+    if(level = 'session', '', level_events.interval) AS interval,
+    if(is_paired AND level != 'session', level_events.user, '') AS member,
+    min(arrayMin(arrayPushBack(starts, 9223372036854775807))) AS started_ms,
+    max(if(level_action = 'end', time_ms, 0)) AS ended_ms,
+    max(time_ms) AS seen_ms,
+    max(if(alive_within_ms > 0, (time_ms, alive_within_ms), (toInt64(0), toInt64(0)))) AS alive_within,
+    groupUniqArrayArray(if(is_paired, starts, [])) AS start_times,
+    groupUniqArrayArray(if(is_paired AND level_action = 'alive', [time_ms], [])) AS alive_times,
+    groupUniqArrayArray(if(is_paired AND level_action = 'end', [time_ms], [])) AS end_times,
+    max(level_events.user) AS user,
+    max(room) AS room,
+    max(agent) AS agent,
+    max(partner) AS partner,
+    max(reseller) AS reseller,
+    max(if(is_paired OR level_events.dims = '{}', (toInt64(0), ''), (9223372036854775807 - time_ms, toString(level_events.dims)))) AS first_dims,
+    groupUniqArrayArray(if(is_paired AND level_events.dims != '{}', [(time_ms, toString(level_events.dims))], [])) AS dims_at
+FROM level_events
+GROUP BY organization, session, level, interval, member;

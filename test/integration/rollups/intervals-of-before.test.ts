@@ -1,0 +1,83 @@
+/** Rows of intervals that an earlier version wrote, and what this one makes of them. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type ClickHouse, connectClickHouse } from "../../../server/clickhouse/client.ts";
+import { migrateClickHouse, readMigrations } from "../../../server/clickhouse/migrate.ts";
+import { stageComparisons } from "../../../server/rollups/compare-stages.ts";
+import { rebuildIntervals } from "../../../server/rollups/reinsert-intervals.ts";
+import { storedSessionsByName } from "../../../server/rollups/stored-sessions.ts";
+import { type OwnClickHouse, ownClickHouse } from "../../support/stores.ts";
+
+let own: OwnClickHouse;
+let clickhouse: ClickHouse;
+beforeAll(async () => {
+  own = await ownClickHouse();
+});
+afterAll(() => own.drop());
+
+const beganMs = Date.parse("2026-02-03T09:00:00Z");
+let stored = 0;
+
+async function store(event: Record<string, string | number>): Promise<void> {
+  const said = { organization: "acme", session: "s", level: "participants", ...event };
+  const columns = { ...said, id: `e${stored}`, batch: ++stored, sign: 1 };
+  const values = Object.values(columns).map((value) => (typeof value === "number" ? value : `'${value}'`));
+  await clickhouse.command(`INSERT INTO usage_events (${Object.keys(columns)}) VALUES (${values})`);
+}
+const at = (minutes: number) => new Date(beganMs + minutes * 60_000).toISOString().replace("T", " ").slice(0, -1);
+const device = (name: string) => JSON.stringify({ device: name });
+
+/** A database with the schema of before this migration, filled by `fill`, and brought to today's. */
+async function upgraded(migration: string, fill: () => Promise<void>, use: () => Promise<void>): Promise<void> {
+  const name = `${own.connection.database}_before`;
+  await own.clickhouse.command(`CREATE DATABASE ${name}`);
+  clickhouse = connectClickHouse({ ...own.connection, database: name });
+  try {
+    const before = readMigrations().filter((one) => one.name < migration);
+    await migrateClickHouse(clickhouse, before);
+    await fill();
+    expect(await migrateClickHouse(clickhouse)).toContain(migration);
+    await use();
+  } finally {
+    await clickhouse.close();
+    await own.clickhouse.command(`DROP DATABASE ${name} SYNC`);
+  }
+}
+
+async function known() {
+  for await (const sessions of storedSessionsByName(clickhouse, [{ organization: "acme", session: "s" }]))
+    return [...sessions.values()].flatMap((one) => one.known.intervals);
+  return [];
+}
+
+async function drift(batch: number): Promise<unknown[]> {
+  const comparison = { clickhouse, dirtyBatch: batch } as Parameters<typeof stageComparisons.intervals.compare>[0];
+  return await stageComparisons.intervals.compare(comparison, { organization: "acme", day: "2026-02-03" });
+}
+
+test("a named interval keeps the dimensions that were read before these had a time, which is no drift, until it is rebuilt", () =>
+  upgraded(
+    "0023_first_dimensions",
+    async () => {
+      const named = { interval: "i", user: "u" };
+      await store({ ...named, time: at(0), level_action: "start", dims: device("mobile") });
+      await store({ ...named, time: at(9), level_action: "end", dims: device("tablet") });
+    },
+    async () => {
+      const dims = async () => (await known()).map((one) => one.dims);
+      expect(await dims()).toEqual([device("tablet")]);
+      for (const [minutes, name] of [
+        [-5, "watch"],
+        [5, "a phone"],
+      ] as const)
+        await store({ interval: "i", user: "u", time: at(minutes), level_action: "alive", dims: device(name) });
+      await store({ interval: "new", user: "u", time: at(5), level_action: "alive", dims: device("watch") });
+      await store({ interval: "new", user: "u", time: at(4), level_action: "start", dims: device("phone") });
+      expect((await dims()).sort()).toEqual([device("phone"), device("tablet")]);
+      expect(await drift(1)).toEqual([]);
+      await rebuildIntervals(clickhouse, [1]);
+      expect((await dims()).sort()).toEqual([device("phone"), device("watch")]);
+      expect(await drift(1)).toEqual([]);
+      await clickhouse.command("DELETE FROM intervals WHERE interval = 'i'");
+      expect(await drift(1)).toHaveLength(1);
+    },
+  ));
