@@ -42,6 +42,9 @@ const columnChecks = {
   timedTexts: (value: unknown): value is [number, string][] =>
     Array.isArray(value) &&
     value.every((item) => Array.isArray(item) && typeof item[0] === "number" && typeof item[1] === "string"),
+  timedNumbers: (value: unknown): value is [number, number][] =>
+    Array.isArray(value) &&
+    value.every((item) => Array.isArray(item) && typeof item[0] === "number" && typeof item[1] === "number"),
 };
 type ColumnKind = keyof typeof columnChecks;
 type ColumnValue<Kind extends ColumnKind> = (typeof columnChecks)[Kind] extends (value: unknown) => value is infer Value

@@ -49,6 +49,45 @@ export function addThinned(times: number[], atMs: number, withinMs: number, most
   return 0;
 }
 
+/** A sign that said how long the interval may be silent from then on: (ms, for how many ms). */
+export type TimedSilence = readonly [number, number];
+
+export const compareSilences = ([aMs, a]: TimedSilence, [bMs, b]: TimedSilence): number => aMs - bMs || a - b;
+
+/**
+ * What signs of life that are `thinned` out leave of the silences that they allow: of those within one slice the last. None of them is
+ * shorter than the slice, so while it lasts nobody has been silent for too long, whichever holds. The same as in fragments/known_signs.sql.
+ */
+export function lastOfSlices(silences: readonly TimedSilence[], withinMs: number): TimedSilence[] {
+  const sliceOf = (index: number) => Math.floor((silences[index] as TimedSilence)[0] / withinMs);
+  return silences.filter((_, index) => index === silences.length - 1 || sliceOf(index + 1) !== sliceOf(index));
+}
+
+/**
+ * Adds to an ordered list, of which the latest `most` stay, and where it is of `lastOfSlices` what that would leave. Answers by how much it
+ * has grown.
+ */
+export function addSilence(
+  silences: TimedSilence[],
+  added: TimedSilence,
+  withinMs: number | undefined,
+  most: number = signLimits.most,
+): number {
+  const before = silences.length;
+  const index = firstAt(silences, (one) => compareSilences(one, added) >= 0);
+  const isInSlice = (at: number) => {
+    const one = silences[at];
+    if (!one || withinMs === undefined) return false;
+    return Math.floor(one[0] / withinMs) === Math.floor(added[0] / withinMs);
+  };
+  const next = silences[index];
+  if (isInSlice(index) || (next && compareSilences(next, added) === 0)) return 0;
+  if (isInSlice(index - 1)) silences[index - 1] = added;
+  else silences.splice(index, 0, added);
+  if (silences.length > most) silences.shift();
+  return silences.length - before;
+}
+
 /** A sign that named dimensions: (ms, dims). */
 export type TimedDims = readonly [number, string];
 

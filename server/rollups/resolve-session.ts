@@ -5,7 +5,7 @@
  */
 
 import { compareText } from "../contract/compare-text.ts";
-import { firstDimsFrom, firstFrom, type TimedDims } from "./interval-signs.ts";
+import { firstDimsFrom, firstFrom, type TimedDims, type TimedSilence } from "./interval-signs.ts";
 
 /** The level whose records are closings of the session (`session.ended`), not intervals. */
 export const closingLevel = "session";
@@ -22,8 +22,10 @@ export interface IntervalRecord {
   endedMs: number | undefined;
   /** The last sign of life of any kind. */
   seenMs: number;
-  /** How long it may stay silent; undefined: the level's default. */
+  /** How long it may stay silent; undefined: the level's default. Paired ones: those whose own signs say nothing of it. */
   aliveWithinMs: number | undefined;
+  /** For paired intervals: what each sign but an end says of that, in order of time. */
+  aliveWithinAt: readonly TimedSilence[];
   /** Ascending, as are the two below. */
   startTimes: readonly number[];
   aliveTimes: readonly number[];
@@ -162,15 +164,22 @@ const firstAfter = (closedAt: readonly number[], atMs: number): number | undefin
 
 /**
  * Walks one user's signs in order of time, at one instant an end first, then a sign of life, the session's end, a start. A start while
- * one is open and an end while none is open change nothing. A start or the session's end after a silence longer than the timeout finds
+ * one is open and an end while none is open change nothing. How long it may be silent its own latest sign that says so decides: not an end,
+ * after which nothing is silent, and none before its start. A start or the session's end after a silence longer than the timeout finds
  * the open one ended at the sign before it; without either, as with a name, only what comes last decides whether it timed out. Of the
  * session's ends only the first after a start is looked for, however many there are.
  */
-function pairedSpans(record: IntervalRecord, closedAt: readonly number[], nowMs: number, timeoutMs: number): Span[] {
-  const { startTimes, aliveTimes, endTimes } = record;
+function pairedSpans(record: IntervalRecord, closedAt: readonly number[], nowMs: number, usualMs: number): Span[] {
+  const { startTimes, aliveTimes, endTimes, aliveWithinAt } = record;
   const spans: Span[] = [];
   let open: { startMs: number; closedMs: number } | undefined;
   let lastSignMs = 0;
+  let timeoutMs = usualMs;
+  let heeded = 0;
+  // What is said at an instant holds from then on, for whatever is open by then.
+  const heedBefore = (atMs: number) => {
+    for (let said = aliveWithinAt[heeded]; said && said[0] < atMs; said = aliveWithinAt[++heeded]) timeoutMs = said[1];
+  };
   const close = (endMs: number | undefined, timedOut: boolean) => {
     if (!open) return;
     spans.push({
@@ -194,6 +203,7 @@ function pairedSpans(record: IntervalRecord, closedAt: readonly number[], nowMs:
     const [startMs, aliveMs, endMs] = [startTimes[start] ?? never, aliveTimes[alive] ?? never, endTimes[end] ?? never];
     const atMs = Math.min(startMs, aliveMs, endMs);
     const isStart = endMs !== atMs && aliveMs !== atMs;
+    heedBefore(atMs);
     if (open && (open.closedMs < atMs || (isStart && open.closedMs === atMs))) closeWithSession(open.closedMs);
     if (atMs === never) break;
     if (endMs === atMs) {
@@ -203,6 +213,7 @@ function pairedSpans(record: IntervalRecord, closedAt: readonly number[], nowMs:
     else {
       start++;
       if (atMs > lastSignMs + timeoutMs) close(lastSignMs, true);
+      if (!open) timeoutMs = usualMs;
       open ??= { startMs: atMs, closedMs: firstAfter(closedAt, atMs) ?? never };
     }
     lastSignMs = atMs;
@@ -239,7 +250,8 @@ export function mayBeClosed(
     startedMs,
     endedMs,
     aliveWithinMs,
-  }: Pick<IntervalRecord, "interval" | "startedMs" | "endedMs" | "aliveWithinMs">,
+    aliveWithinAt,
+  }: Pick<IntervalRecord, "interval" | "startedMs" | "endedMs" | "aliveWithinMs" | "aliveWithinAt">,
   spans: readonly Span[],
   closedAt: readonly number[],
   defaultAliveWithinMs: number,
@@ -247,10 +259,12 @@ export function mayBeClosed(
   if (interval !== "" && endedMs !== undefined) return false;
   // One whose last sign of life is before its start counts nothing until it ends otherwise.
   if (interval !== "" && spans.length === 0) return startedMs !== undefined;
+  let longestMs = aliveWithinMs ?? defaultAliveWithinMs;
+  for (const [, ms] of aliveWithinAt) longestMs = Math.max(longestMs, ms);
   return spans.some(({ startMs, endMs, timedOut }) => {
     const closedMs = firstAfter(closedAt, startMs);
     if (closedMs === undefined || endMs === undefined) return closedMs !== undefined;
-    return closedMs <= endMs + (timedOut ? (aliveWithinMs ?? defaultAliveWithinMs) : 0);
+    return closedMs <= endMs + (timedOut ? longestMs : 0);
   });
 }
 

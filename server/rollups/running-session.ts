@@ -268,11 +268,12 @@ const haveSameEdges = (before: readonly Span[], after: readonly Span[]) =>
 function canonical(intervals: readonly KnownInterval[]): string {
   const ascending = (times: readonly number[]) => [...times].sort((a, b) => a - b);
   const texts = intervals.map((interval) => {
-    const { startTimes, aliveTimes, endTimes, dimsAt } = interval;
+    const { startTimes, aliveTimes, endTimes, aliveWithinAt, dimsAt } = interval;
     const sets = {
       startTimes: ascending(startTimes),
       aliveTimes: ascending(aliveTimes),
       endTimes: ascending(endTimes),
+      aliveWithinAt: aliveWithinAt.map((sign) => JSON.stringify(sign)).sort(),
       dimsAt: dimsAt.map((sign) => JSON.stringify(sign)).sort(),
     };
     return JSON.stringify(

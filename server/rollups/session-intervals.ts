@@ -4,14 +4,27 @@
  */
 import { defaultAliveWithinMs } from "../catalog/levels.ts";
 import { detachString } from "./detach-string.ts";
-import { addInstant, addThinned, firstDimsFrom, signLimits, thinned } from "./interval-signs.ts";
+import {
+  addInstant,
+  addSilence,
+  addThinned,
+  compareSilences,
+  firstDimsFrom,
+  lastOfSlices,
+  signLimits,
+  type TimedSilence,
+  thinned,
+} from "./interval-signs.ts";
 import type { LevelEvent } from "./level-events.ts";
 import { closingLevel, type IntervalRecord } from "./resolve-session.ts";
 
 /** An interval as long as events can still say more about it. */
 export interface KnownInterval extends IntervalRecord {
-  /** When the event was that `aliveWithinMs` is of; 0: none gave one. */
+  /** When the event was that `aliveWithinMs` is of; 0: none gave one. Without a name: one of before `aliveWithinAt` was kept. */
   aliveWithinAtMs: number;
+  aliveWithinAt: TimedSilence[];
+  /** Without a name, the shortest silence that may be in force at some time: signs of life are thinned out by it. */
+  shortestMs: number;
   /** How long it could be silent when its signs of life were thinned out (`thinned`); undefined: all are kept. */
   thinnedWithinMs: number | undefined;
   startTimes: number[];
@@ -49,6 +62,8 @@ export const intervalColumns = {
   seen_ms: "number",
   alive_within_at_ms: "number",
   alive_within_ms: "number",
+  alive_within_at: "timedNumbers",
+  shortest_ms: "number",
   start_times: "numbers",
   alive_times: "numbers",
   alives_thinned: "number",
@@ -71,6 +86,7 @@ interface IntervalsFound {
       number: number;
       numbers: number[];
       timedTexts: [number, string][];
+      timedNumbers: [number, number][];
     }[(typeof intervalColumns)[Name]][];
   };
 }
@@ -130,7 +146,9 @@ function* intervalsOf({ rows, columns }: IntervalsFound): Generator<[SessionPath
         seenMs: at(columns.seen_ms, row),
         aliveWithinAtMs: at(columns.alive_within_at_ms, row),
         aliveWithinMs,
-        thinnedWithinMs: isThinned ? (aliveWithinMs ?? defaultAliveWithinMs) : undefined,
+        aliveWithinAt: at(columns.alive_within_at, row).sort(compareSilences),
+        shortestMs: at(columns.shortest_ms, row),
+        thinnedWithinMs: isThinned ? at(columns.shortest_ms, row) : undefined,
         startTimes: ascending(at(columns.start_times, row)),
         aliveTimes: ascending(at(columns.alive_times, row)),
         endTimes: ascending(at(columns.end_times, row)),
@@ -188,6 +206,8 @@ export function intervalOfEvent({ level, interval, user }: LevelEvent): KnownInt
     seenMs: 0,
     aliveWithinAtMs: 0,
     aliveWithinMs: undefined,
+    aliveWithinAt: isNamed ? neverFilled : [],
+    shortestMs: defaultAliveWithinMs,
     thinnedWithinMs: undefined,
     startTimes: isNamed ? neverFilled : [],
     aliveTimes: isNamed ? neverFilled : [],
@@ -207,12 +227,13 @@ const neverFilled: never[] = [];
  * How much memory the sets of an interval take, which grow with every event of one without a name: in signs of some 10 bytes. A start
  * may be an interval of its own, with its edges.
  */
-export function signsOf({ startTimes, aliveTimes, endTimes, dimsAt }: KnownInterval): number {
-  const times = startTimes.length * signs.start + aliveTimes.length + endTimes.length;
+export function signsOf({ startTimes, aliveTimes, endTimes, aliveWithinAt, dimsAt }: KnownInterval): number {
+  const lists = aliveTimes.length + endTimes.length + aliveWithinAt.length * signs.silence;
+  const times = startTimes.length * signs.start + lists;
   return dimsAt.reduce((sum, [, dims]) => sum + signs.dims(dims), times);
 }
 
-const signs = { start: 16, letter: 0.4, dims: (dims: string) => 16 + Math.ceil(dims.length / 8) };
+const signs = { start: 16, silence: 8, letter: 0.4, dims: (dims: string) => 16 + Math.ceil(dims.length / 8) };
 
 /**
  * How much memory the names of an interval take beyond those of usual length, and so does each of its starts where they are written:
@@ -239,18 +260,15 @@ export function foldEvent(
   if (startedMs > 0) foldStart(record, startedMs);
   if (action === "end") record.endedMs = Math.max(record.endedMs ?? 0, timeMs);
   record.seenMs = Math.max(record.seenMs, timeMs);
-  if (event.aliveWithinMs > 0) {
-    const { aliveWithinAtMs, aliveWithinMs = 0 } = record;
-    if (timeMs > aliveWithinAtMs || (timeMs === aliveWithinAtMs && event.aliveWithinMs > aliveWithinMs))
-      Object.assign(record, { aliveWithinAtMs: timeMs, aliveWithinMs: event.aliveWithinMs });
-  }
   record.user = larger(record.user, event.user);
   record.agent = larger(record.agent, event.agent);
   if (record.interval !== "") {
     foldDims(record, timeMs, event.dims);
+    if (event.aliveWithinMs > 0) foldAliveWithin(record, timeMs, event.aliveWithinMs);
     return 0;
   }
   let added = 0;
+  if (event.aliveWithinMs > 0 && action !== "end") added += addAliveWithin(record, timeMs, event.aliveWithinMs);
   if (action === "start") added += addInstant(record.startTimes, timeMs) * signs.start;
   if (startedMs > 0) added += addInstant(record.startTimes, startedMs) * signs.start;
   if (action === "alive") added += addAlive(record, timeMs, limits);
@@ -259,23 +277,39 @@ export function foldEvent(
   return added;
 }
 
+/** That of the latest that gave one counts; of those of one instant the longer. */
+function foldAliveWithin(record: KnownInterval, atMs: number, ms: number): void {
+  const { aliveWithinAtMs, aliveWithinMs = 0 } = record;
+  if (atMs < aliveWithinAtMs || (atMs === aliveWithinAtMs && ms <= aliveWithinMs)) return;
+  record.aliveWithinAtMs = atMs;
+  record.aliveWithinMs = ms;
+}
+
+function addAliveWithin(record: KnownInterval, atMs: number, ms: number): number {
+  record.shortestMs = Math.min(record.shortestMs, ms);
+  return addSilence(record.aliveWithinAt, [atMs, ms], record.thinnedWithinMs) * signs.silence;
+}
+
 function addAlive(record: KnownInterval, atMs: number, { plainAlives }: { plainAlives: number }): number {
   const { aliveTimes, thinnedWithinMs } = record;
   if (thinnedWithinMs !== undefined) return addThinned(aliveTimes, atMs, thinnedWithinMs);
-  const before = aliveTimes.length;
-  addInstant(aliveTimes, atMs);
-  if (aliveTimes.length > plainAlives) {
-    record.thinnedWithinMs = silenceOf(record);
-    record.aliveTimes = thinned(aliveTimes, record.thinnedWithinMs);
-  }
-  return record.aliveTimes.length - before;
+  const grown = addInstant(aliveTimes, atMs);
+  return aliveTimes.length > plainAlives ? grown - thinOut(record) : grown;
 }
 
-const silenceOf = ({ aliveWithinMs }: KnownInterval) => aliveWithinMs ?? defaultAliveWithinMs;
+/** Answers by how much less it has. */
+function thinOut(record: KnownInterval): number {
+  const { aliveTimes, aliveWithinAt, shortestMs } = record;
+  record.thinnedWithinMs = shortestMs;
+  record.aliveTimes = thinned(aliveTimes, shortestMs);
+  record.aliveWithinAt = lastOfSlices(aliveWithinAt, shortestMs);
+  const silences = aliveWithinAt.length - record.aliveWithinAt.length;
+  return aliveTimes.length - record.aliveTimes.length + silences * signs.silence;
+}
 
-/** Whether it may be silent for longer or shorter than when its signs of life were thinned out: then storage has others that count. */
-export function isOutdated(record: KnownInterval): boolean {
-  return record.thinnedWithinMs !== undefined && record.thinnedWithinMs !== silenceOf(record);
+/** Whether it may be silent for less than when its signs of life were thinned out: then storage has others that count. */
+export function isOutdated({ thinnedWithinMs, shortestMs }: KnownInterval): boolean {
+  return thinnedWithinMs !== undefined && thinnedWithinMs !== shortestMs;
 }
 
 /** Those of the earliest that gave any count; of those of one instant the larger. */

@@ -118,11 +118,11 @@ function intervalKey(event: OracleEvent, level: string): string {
   return JSON.stringify(interval === "" ? [organization, level, session, user] : [organization, level, interval]);
 }
 
-/** The `alive_within` of the latest event that gave one. */
+/** The `alive_within` of the latest event that gave one; of those of one instant the longest. */
 function timeoutOf(own: readonly OracleEvent[]): number {
-  const given = own.filter((one) => one.properties.alive_within !== undefined).sort((a, b) => a.timeMs - b.timeMs);
-  const seconds = given.at(-1)?.properties.alive_within;
-  return seconds === undefined ? halfDayMs : Number(seconds) * 1000;
+  const given = own.map(({ timeMs, properties }) => ({ timeMs, ms: Number(properties.alive_within ?? 0) * 1000 }));
+  const silences = given.filter(({ ms }) => ms > 0).sort((a, b) => a.timeMs - b.timeMs || a.ms - b.ms);
+  return silences.at(-1)?.ms ?? halfDayMs;
 }
 
 function named(own: readonly OracleEvent[], closings: readonly number[], nowMs: number) {
@@ -143,7 +143,7 @@ function named(own: readonly OracleEvent[], closings: readonly number[], nowMs: 
 }
 
 function pairUp(own: readonly OracleEvent[], closings: readonly number[], nowMs: number) {
-  const timeoutMs = timeoutOf(own);
+  const others = own.filter((one) => actions[one.type]?.[1] !== "end");
   const signs = new Map<string, { atMs: number; order: number }>();
   const sign = (atMs: number, order: number) => signs.set(`${atMs} ${order}`, { atMs, order });
   for (const event of own) {
@@ -158,9 +158,10 @@ function pairUp(own: readonly OracleEvent[], closings: readonly number[], nowMs:
   const spans: { startMs: number; endMs: number }[] = [];
   let open: number | undefined;
   let seenMs = Number.NEGATIVE_INFINITY;
+  const timeoutMs = () => timeoutOf(others.filter((one) => one.timeMs >= (open ?? 0) && one.timeMs <= seenMs));
   for (const { atMs, order } of ordered) {
     // Own ends and signs of life say that it went on.
-    if (open !== undefined && order >= 2 && atMs > seenMs + timeoutMs) {
+    if (open !== undefined && order >= 2 && atMs > seenMs + timeoutMs()) {
       spans.push({ startMs: open, endMs: seenMs });
       open = undefined;
     }
@@ -171,7 +172,7 @@ function pairUp(own: readonly OracleEvent[], closings: readonly number[], nowMs:
     seenMs = atMs;
   }
   if (open !== undefined)
-    spans.push({ startMs: open, endMs: nowMs > seenMs + timeoutMs ? seenMs : Number.POSITIVE_INFINITY });
+    spans.push({ startMs: open, endMs: nowMs > seenMs + timeoutMs() ? seenMs : Number.POSITIVE_INFINITY });
   return spans;
 }
 

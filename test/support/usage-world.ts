@@ -62,6 +62,7 @@ const interval = fc.record({
   endNamesSession: fc.boolean(),
   alives: fc.array(fc.integer({ min: 1, max: 20 }), { maxLength: 3 }),
   aliveWithin: fc.option(fc.constantFrom(600, 3_600, 7_200)),
+  laterWithin: fc.array(fc.option(fc.constantFrom(600, 3_600, 7_200)), { minLength: 3, maxLength: 3 }),
   dimension: fc.option(dimension),
   /** What its later events say, which may be something else than its start. */
   laterDimensions: fc.array(fc.option(dimension), { minLength: 6, maxLength: 6 }),
@@ -157,7 +158,8 @@ export function usageWorlds(count: number, seed: number, recentMs: number): Usag
       };
       const inSession = { session: `s${made.session}`, room: `room-${made.session % 2}` };
       const endMs = made.ending === "before" ? made.start - 30 * minuteMs : made.start + made.length;
-      const within: Record<string, number> = made.aliveWithin === null ? {} : { alive_within: made.aliveWithin };
+      const silence = (seconds: number | null): Record<string, number> =>
+        seconds === null ? {} : { alive_within: seconds };
       const [startType, aliveType, endType] =
         made.kind === "participant"
           ? ["participant.joined", "participant.alive", "participant.left"]
@@ -171,7 +173,7 @@ export function usageWorlds(count: number, seed: number, recentMs: number): Usag
           ...inSession,
           type: startType,
           time: time(made.start),
-          properties: { ...declared(made.dimension), ...within },
+          properties: { ...declared(made.dimension), ...silence(made.aliveWithin) },
         });
       const isEndPlaced = !made.isNamed || made.endNamesSession;
       // Nothing may lie ahead of what the oracle takes as now.
@@ -182,7 +184,8 @@ export function usageWorlds(count: number, seed: number, recentMs: number): Usag
         send({ ...common, ...inSession, ...later[1], type: endType, time: time(endMs - 20 * minuteMs) });
       for (const [place, step] of made.alives.entries()) {
         const atMs = made.start + step * 10 * minuteMs;
-        const said = { ...common, ...inSession, ...startedAt, ...later[2 + place] };
+        const properties = { ...later[2 + place]?.properties, ...silence(made.laterWithin[place] ?? null) };
+        const said = { ...common, ...inSession, ...startedAt, properties };
         if (atMs <= 0) send({ ...said, type: aliveType, time: time(atMs) });
       }
     });

@@ -1,10 +1,12 @@
 /** Rows of intervals that an earlier version wrote, and what this one makes of them. */
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { defaultAliveWithinMs } from "../../../server/catalog/levels.ts";
 import { type ClickHouse, connectClickHouse } from "../../../server/clickhouse/client.ts";
 import { migrateClickHouse, readMigrations } from "../../../server/clickhouse/migrate.ts";
 import { stageComparisons } from "../../../server/rollups/compare-stages.ts";
 import { rebuildIntervals } from "../../../server/rollups/reinsert-intervals.ts";
 import { storedSessionsByName } from "../../../server/rollups/stored-sessions.ts";
+import { resolveSession } from "../../support/resolve-session.ts";
 import { type OwnClickHouse, ownClickHouse } from "../../support/stores.ts";
 
 let own: OwnClickHouse;
@@ -31,6 +33,7 @@ async function upgraded(migration: string, fill: () => Promise<void>, use: () =>
   const name = `${own.connection.database}_before`;
   await own.clickhouse.command(`CREATE DATABASE ${name}`);
   clickhouse = connectClickHouse({ ...own.connection, database: name });
+  stored = 0;
   try {
     const before = readMigrations().filter((one) => one.name < migration);
     await migrateClickHouse(clickhouse, before);
@@ -79,5 +82,39 @@ test("a named interval keeps the dimensions that were read before these had a ti
       expect(await drift(1)).toEqual([]);
       await clickhouse.command("DELETE FROM intervals WHERE interval = 'i'");
       expect(await drift(1)).toHaveLength(1);
+    },
+  ));
+
+test("stays without a name are silent for as long as the last of them said that was read before each said its own, which is no drift, until they are rebuilt", () =>
+  upgraded(
+    "0024_silences_of_presences",
+    async () => {
+      await store({ user: "u", time: at(0), level_action: "start", dims: "{}" });
+      await store({ user: "u", time: at(300), level_action: "start", dims: "{}", alive_within_ms: 60_000 });
+    },
+    async () => {
+      const stays = async () =>
+        resolveSession(await known(), beganMs + 365 * 86_400_000, defaultAliveWithinMs).spans.map(
+          ({ startMs, endMs = 0 }) => [(startMs - beganMs) / 60_000, (endMs - beganMs) / 60_000],
+        );
+      expect(await stays()).toEqual([
+        [0, 0],
+        [300, 300],
+      ]);
+      await store({ user: "u", time: at(310), level_action: "start", dims: "{}", alive_within_ms: 3_600_000 });
+      await store({ user: "u", time: at(330), level_action: "start", dims: "{}" });
+      const upgradedStays = [
+        [0, 0],
+        [300, 300],
+        [310, 330],
+      ];
+      expect(await stays()).toEqual(upgradedStays);
+      expect(await drift(1)).toEqual([]);
+      await rebuildIntervals(clickhouse, [1]);
+      expect(await stays()).toEqual([
+        [0, 300],
+        [310, 330],
+      ]);
+      expect(await drift(1)).toEqual([]);
     },
   ));

@@ -15,6 +15,7 @@ const interval = (given: Partial<IntervalRecord>): IntervalRecord => ({
   endedMs: undefined,
   seenMs: given.endedMs ?? given.startedMs ?? 0,
   aliveWithinMs: undefined,
+  aliveWithinAt: [],
   startTimes: [],
   aliveTimes: [],
   endTimes: [],
@@ -110,9 +111,40 @@ describe("starts and ends without a name", () => {
   });
   test("that give a sign of life after a silence had gone on", () => {
     const later = 3 * timeout;
-    const signs = { startTimes: [10], aliveTimes: [later], aliveWithinMs: 1000 };
+    const signs: Partial<IntervalRecord> = { startTimes: [10], aliveTimes: [later], aliveWithinAt: [[later, 1000]] };
     expect(spansOf([paired(signs)], later + 1000)).toEqual([[10, undefined, false]]);
     expect(spansOf([paired(signs)], later + 1001)).toEqual([[10, later, true]]);
+  });
+  test("are silent for as long as their own signs say, whatever those of the stays before and after said", () => {
+    const stays = { startTimes: [10, 5_000, 90_000], endTimes: [20_000] };
+    expect(spansOf([paired({ ...stays, aliveWithinAt: [[5_000, 100]] })], 95_000)).toEqual([
+      [10, 20_000, false],
+      [90_000, undefined, false],
+    ]);
+    const silences: IntervalRecord["aliveWithinAt"] = [
+      [10, 100],
+      [90_000, 6_000],
+    ];
+    expect(spansOf([paired({ ...stays, aliveWithinAt: silences })], 96_001)).toEqual([
+      [10, 10, true],
+      [5_000, 20_000, false],
+      [90_000, 90_000, true],
+    ]);
+  });
+  test("are silent for as long as was said last, and of one instant for the longest", () => {
+    const said = (...aliveWithinAt: [number, number][]) =>
+      spansOf([paired({ startTimes: [10, 900], aliveTimes: [500], aliveWithinAt })], 1_000);
+    expect(said([10, 600], [500, 100])).toEqual([
+      [10, 500, true],
+      [900, undefined, false],
+    ]);
+    expect(said([10, 600], [500, 100], [500, 700])).toEqual([[10, undefined, false]]);
+  });
+  test("that say nothing of it are as rows of before say that all of them were", () => {
+    expect(spansOf([paired({ startTimes: [10, 5_000], aliveWithinMs: 100 })], 6_000)).toEqual([
+      [10, 10, true],
+      [5_000, 5_000, true],
+    ]);
   });
   test("that were silent when the session ended stay ended at their last sign of life", () => {
     expect(spansOf([paired({ startTimes: [10] }), closing(timeout + 11)])).toEqual([[10, 10, true]]);
@@ -132,9 +164,10 @@ describe("starts and ends without a name", () => {
         const seenMs = Math.max(0, ...known, lastEnd ?? 0);
         const ends = lastEnd === undefined ? [] : [lastEnd];
         const closings = closed === undefined ? [] : [closing(closed)];
-        const rest = { aliveWithinMs: 10 };
-        const named = interval({ startedMs: 0, seenMs, ...(lastEnd !== undefined && { endedMs: lastEnd }), ...rest });
-        const unnamed = paired({ startTimes: [0], aliveTimes: known, endTimes: ends, ...rest });
+        const ended = lastEnd !== undefined && { endedMs: lastEnd };
+        const named = interval({ startedMs: 0, seenMs, ...ended, aliveWithinMs: 10 });
+        const signs = { startTimes: [0], aliveTimes: known, endTimes: ends };
+        const unnamed = paired({ ...signs, aliveWithinAt: [[0, 10]] });
         expect(spansOf([unnamed, ...closings], 105)).toEqual(spansOf([named, ...closings], 105));
       }),
     );

@@ -33,7 +33,14 @@ const eventArbitrary = fc
     seconds: fc.integer({ min: 0, max: 400 }),
     startedSeconds: fc.oneof({ weight: 4, arbitrary: fc.constant(-1) }, fc.integer({ min: 0, max: 400 })),
     aliveWithinMs: fc.constantFrom(0, 0, 0, 30_000, 90_000),
-    dims: fc.constantFrom("", "", '{"device":"mobile"}', '{"device":"tablet"}', '{"device":"\u{1f4f1}"}', '{"device":"\uffee"}'),
+    dims: fc.constantFrom(
+      "",
+      "",
+      '{"device":"mobile"}',
+      '{"device":"tablet"}',
+      '{"device":"\u{1f4f1}"}',
+      '{"device":"\uffee"}',
+    ),
   })
   .map(({ seconds, startedSeconds, level, ...event }): LevelEvent => {
     const timeMs = beganMs + seconds * 1000;
