@@ -1,5 +1,6 @@
 -- Intervals that count nowhere, or not as they were sent, newest last sign of life first: `orphan` waits for its start,
--- `inverted` ends before its start, `timed_out` fell silent. `sessions` says where there are any; who they are follows from
+-- `inverted` ends before its start, `timed_out` fell silent. Without a name, ends and signs of life are orphans that come before every start of
+-- their user, whatever follows (server/rollups/resolve-session.ts). `sessions` says where there are any; who they are follows from
 -- `intervals`, joined with the session that other events assign an interval to, as in unassigned_intervals.sql.
 -- Params: kind, node, agent String as in usage_windows.sql; kinds Array(String); filter_dimensions, filter_operators
 -- Array(String), filter_values Array(Array(String)): all must hold; from_ms, to_ms Int64 (to_ms exclusive): bounds of the last
@@ -23,16 +24,25 @@ SELECT found_kind, organization, placed, level, interval, user, agent, room, sta
 FROM
 (
     SELECT
-        multiIf(first_ms = 9223372036854775807, 'orphan', if(last_ms = 0, last_seen_ms, last_ms) < first_ms, 'inverted', '') AS found_kind,
+        multiIf(
+            interval = '', if(empty(stray_signs), '', 'orphan'),
+            first_ms = 9223372036854775807, 'orphan',
+            if(last_ms = 0, last_seen_ms, last_ms) < first_ms, 'inverted', '') AS found_kind,
         organization, placed, level, interval, if(member = '', any_user, member) AS user, any_agent AS agent, any_room AS room,
-        if(first_ms = 9223372036854775807, 0, first_ms) AS started_ms, last_ms AS ended_ms, last_seen_ms AS seen_ms
+        if(interval = '' OR first_ms = 9223372036854775807, 0, first_ms) AS started_ms,
+        if(interval = '', arrayMax(arrayPushBack(stray_ends, 0)), last_ms) AS ended_ms,
+        if(interval = '', arrayMax(arrayPushBack(stray_signs, 0)), last_seen_ms) AS seen_ms
     FROM
     (
+        WITH
+            arrayFilter(at_ms -> at_ms <= first_ms, groupUniqArrayArray(i.end_times)) AS own_stray_ends,
+            arrayFilter(at_ms -> at_ms < first_ms, groupUniqArrayArray(i.alive_times)) AS stray_alives
         SELECT
             i.organization AS organization, if(i.session != '', i.session, if(assigned.session = '', concat('interval:', i.interval), assigned.session)) AS placed,
             i.level AS level, i.interval AS interval, i.member AS member,
             min(i.started_ms) AS first_ms, max(i.ended_ms) AS last_ms, max(i.seen_ms) AS last_seen_ms,
-            max(i.user) AS any_user, max(i.agent) AS any_agent, max(i.room) AS any_room
+            max(i.user) AS any_user, max(i.agent) AS any_agent, max(i.room) AS any_room,
+            own_stray_ends AS stray_ends, arrayConcat(own_stray_ends, stray_alives) AS stray_signs
         FROM intervals AS i
         LEFT JOIN
         (
@@ -44,7 +54,7 @@ FROM
         GROUP BY organization, placed, level, interval, member
         HAVING (organization, placed) IN suspects
     )
-    WHERE has({kinds:Array(String)}, found_kind) AND (found_kind != 'inverted' OR interval != '')
+    WHERE has({kinds:Array(String)}, found_kind)
     UNION ALL
     SELECT
         'timed_out' AS found_kind, organization, session AS placed, one.1 AS level, one.2 AS interval, one.3 AS user, one.4 AS agent, room,

@@ -38,7 +38,7 @@ export const orphanSchema = z.object({
   agent: z.string().nullable(),
   started_at: z.string().nullable().describe("null while the start is missing"),
   ended_at: z.string().nullable(),
-  seen_at: z.string().describe("The last sign of life"),
+  seen_at: z.string().describe("The last sign of life; without `interval`, the last of those that wait for a start"),
 });
 export type Orphan = z.infer<typeof orphanSchema>;
 

@@ -64,7 +64,7 @@ export interface ResolvedSession {
   spans: Span[];
   /** Ordered by level, then time; at most one per level and instant. */
   edges: Edge[];
-  /** Ends and signs of life that wait for their start; counted nowhere. */
+  /** Intervals, and users without a name for theirs, of whom an end or a sign of life waits for its start; counted nowhere. */
   orphans: number;
   /** Intervals whose end lies before their start; counted as zero. */
   inverted: number;
@@ -109,7 +109,7 @@ export function closingsOf(intervals: Iterable<IntervalRecord>): number[] {
 export interface ResolvedInterval {
   /** Those that count. */
   spans: Span[];
-  /** It waits for a start. */
+  /** An end or a sign of life waits for its start. */
   isOrphan: boolean;
   /** How many of its intervals end before their start. */
   inverted: number;
@@ -127,7 +127,19 @@ export function resolveInterval(
       ? pairedSpans(record, closedAt, nowMs, timeoutMs)
       : namedSpan(record, closedAt, nowMs, timeoutMs);
   const spans = found.filter((span) => span.endMs === undefined || span.endMs >= span.startMs);
-  return { spans, isOrphan: found.length === 0, inverted: found.length - spans.length };
+  const isOrphan = record.interval === "" ? hasStray(record) : found.length === 0;
+  return { spans, isOrphan, inverted: found.length - spans.length };
+}
+
+/**
+ * Whether an end or a sign of life without a name waits for its start: one that comes before every start of its user, whatever follows. What
+ * comes after an end with no start between waits for none: it has the start that was ended already, and changes nothing, as when somebody is
+ * said to leave by the connection that closed and once more by the session that is over. The same as in queries/orphans.sql.
+ */
+function hasStray({ startTimes, aliveTimes, endTimes }: IntervalRecord): boolean {
+  const [firstMs = never] = startTimes;
+  const [endMs, aliveMs] = [endTimes[0], aliveTimes[0]];
+  return (endMs !== undefined && endMs <= firstMs) || (aliveMs !== undefined && aliveMs < firstMs);
 }
 
 /** The order of a session's intervals. */

@@ -111,8 +111,17 @@ test("a session shows its intervals with their levels, its peak, and what in it 
     ["orphan", "participants", null, "nobody"],
   ]);
   expect((await sessions("from=2026-01-10&to=2026-01-11&filter[user][not]=u1")).sessions).toEqual([]);
+  const listed = async () => (await orphans("from=2026-01-10&to=2026-01-11&kind=orphan")).orphans;
+  // Whoever comes later was there before without a start, and leaving twice is leaving.
+  await send([joined("nobody", `${day}T10:10:00Z`, own), left("nobody", `${day}T10:20:00Z`, own)]);
+  await send([left("nobody", `${day}T10:21:00Z`, own)]);
+  expect(await listed()).toMatchObject([
+    { user: "nobody", started_at: null, ended_at: `${day}T10:00:00.000Z`, seen_at: `${day}T10:00:00.000Z` },
+  ]);
+  expect((await session(organization, "whole")).body.orphans).toBe(1);
   await send([joined("nobody", `${day}T09:59:00Z`, own)]);
-  expect((await orphans("from=2026-01-10&to=2026-01-11&kind=orphan")).orphans).toEqual([]);
+  expect(await listed()).toEqual([]);
+  expect((await session(organization, "whole")).body.orphans).toBe(0);
 });
 
 test("an agent sees its own intervals of a session alone, its peak and users those of these", async () => {

@@ -81,6 +81,25 @@ describe("a named interval", () => {
   });
 });
 
+describe("without a name, what waits for its start is an orphan", () => {
+  const orphansOf = (given: Partial<IntervalRecord>, ...closings: IntervalRecord[]) =>
+    resolveSession([paired(given), ...closings], nowMs, timeout).orphans;
+  test("where it comes before every start of its user, whatever else they did", () => {
+    const stay = { startTimes: [50], endTimes: [60] };
+    expect(orphansOf({ endTimes: [20] })).toBe(1);
+    expect(orphansOf({ aliveTimes: [20] })).toBe(1);
+    expect(orphansOf({ ...stay, endTimes: [20, 60] })).toBe(1);
+    expect(orphansOf({ ...stay, aliveTimes: [20] })).toBe(1);
+    expect(orphansOf({ ...stay, endTimes: [50, 60] })).toBe(1);
+    expect(orphansOf({ startTimes: [10, 50], endTimes: [20, 60] })).toBe(0);
+  });
+  test("and not where it follows an end, which it only says once more", () => {
+    expect(orphansOf({ startTimes: [10], endTimes: [20, 21] })).toBe(0);
+    expect(orphansOf({ startTimes: [10], endTimes: [21] }, closing(20))).toBe(0);
+    expect(orphansOf({ startTimes: [10], endTimes: [20], aliveTimes: [10, 25] })).toBe(0);
+  });
+});
+
 describe("starts and ends without a name", () => {
   test("are paired in order of time: leaving and coming back is two intervals", () => {
     expect(spansOf([paired({ startTimes: [50, 10], endTimes: [60, 20] })])).toEqual([
