@@ -31,7 +31,12 @@ import { NotMineError, type Peers, PeerUnavailableError } from "./peers.ts";
 
 /** As nodes send it to each other and keep it on disk, where the sending key is named `emitter`. */
 const senderSchema = z.object({
-  emitter: z.object({ id: z.string(), node: z.string(), createOrganizations: z.boolean() }),
+  emitter: z.object({
+    id: z.string(),
+    node: z.string(),
+    alsoAt: z.array(z.string()).optional(),
+    createOrganizations: z.boolean(),
+  }),
   isAtomic: z.boolean(),
   firstReceivedMs: z.number(),
   isTrial: z.boolean(),

@@ -123,9 +123,11 @@ export function eventsRoutes(deps: EventsRoutesDeps): OpenAPIHono<HttpEnv> {
   });
   app.openapi(route, async (c) => {
     const { ack, atomic, strict, dry_run: dryRun } = c.req.valid("query");
-    const { id, node, createOrganizations } = c.get("actor");
+    const { id, node, reach, createOrganizations } = c.get("actor");
     const isDryRun = dryRun === "true";
-    const sender = { sendingKey: { id, node, createOrganizations }, isAtomic: atomic === "true", isDryRun };
+    const alsoAt = reach.filter((other) => other !== node);
+    const sendingKey = { id, node, createOrganizations, ...(alsoAt.length > 0 && { alsoAt }) };
+    const sender = { sendingKey, isAtomic: atomic === "true", isDryRun };
     const accepted = await acceptOrRefuse(c, accept, sender);
     if (!isDryRun) deps.telemetry?.verdictGiven(accepted.decision);
     writeRate(c, accepted.rate);

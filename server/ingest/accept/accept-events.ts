@@ -5,7 +5,7 @@
  */
 import type { EventType } from "../../catalog/event-types.ts";
 import type { Rejection, Warning } from "../../contract/events.ts";
-import { nodeAddress, parseNode } from "../../contract/node-address.ts";
+import { agentAddress, nodeAddress } from "../../contract/node-address.ts";
 import { explainForm, type Fault, type GivenEvent, hasEventForm } from "./event-gate.ts";
 import { identityPrefix } from "./event-hash.ts";
 import { nameOfStored } from "./event-identity.ts";
@@ -100,6 +100,8 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
 /** An organization that the key may write for, and how many of its events came to what. */
 interface Admitted {
   organization: string;
+  /** For whom alone it may write; undefined: for all of the organization. */
+  agents: readonly string[] | undefined;
   at: OutcomeOwner;
   accepted: number;
   duplicates: number;
@@ -110,7 +112,6 @@ class Decider {
   readonly #request: RequestEvents;
   readonly #context: DecisionContext;
   readonly #decision: Decision;
-  readonly #owner: ReturnType<typeof parseNode>;
   readonly #keysOwner: OutcomeOwner;
   readonly #admitted = new Map<string, Admitted | Fault>();
   readonly #warnedOf: Map<number, Warning["code"][]>;
@@ -133,7 +134,6 @@ class Decider {
       quarantineRows: [],
       outcomes: [],
     };
-    this.#owner = parseNode(sendingKey.node);
     this.#keysOwner = outcomeOwnerOfKey(sendingKey, context.tree, context.receivedAtMs);
     this.#warnedOf = warningsByIndex(warnings);
     this.#warnedBefore = warnings.length;
@@ -166,8 +166,10 @@ class Decider {
       this.reject(event.index, admitted);
       return;
     }
-    if (this.#owner.kind === "agent" && event.agent !== this.#owner.agent) {
-      const message = `this key writes only for ${this.#context.sendingKey.node}`;
+    const { agents } = admitted;
+    if (agents !== undefined && (event.agent === undefined || !agents.includes(event.agent))) {
+      const whom = agents.map((agent) => agentAddress(event.organization, agent)).join(" or ");
+      const message = `this key writes only for ${whom}`;
       this.reject(event.index, { code: "outside_subtree", field: "agent", message });
       return;
     }

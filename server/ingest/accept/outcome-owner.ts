@@ -1,9 +1,9 @@
 /** Whose the outcomes of events are counted as. */
 import { parseNode } from "../../contract/node-address.ts";
 import type { OutcomeOwner } from "./event-outcomes.ts";
-import type { OrganizationTree, SendingKey } from "./sending-key.ts";
+import { agentsWrittenFor, type OrganizationTree, type SendingKey } from "./sending-key.ts";
 
-/** An organization that the key may see, with what stands above it at that time. */
+/** An organization that the key may see, with what stands above it at that time; of several agents the first counts them. */
 export function outcomeOwner(
   organization: string,
   sendingKey: SendingKey,
@@ -11,7 +11,8 @@ export function outcomeOwner(
   timeMs: number,
 ): OutcomeOwner {
   const path = tree.pathAt(organization, timeMs);
-  return { organization, partner: path?.partner ?? "", reseller: path?.reseller ?? "", agent: agentOf(sendingKey) };
+  const [agent = ""] = agentsWrittenFor(organization, sendingKey, tree) ?? [];
+  return { organization, partner: path?.partner ?? "", reseller: path?.reseller ?? "", agent };
 }
 
 /** Where events are counted that name no organization the key may see: at the key's own node. */
@@ -25,9 +26,4 @@ export function outcomeOwnerOfKey(sendingKey: SendingKey, tree: OrganizationTree
     if (kind === "partner" || kind === "reseller") above[kind] = id;
   }
   return above;
-}
-
-function agentOf(sendingKey: SendingKey): string {
-  const owner = parseNode(sendingKey.node);
-  return owner.kind === "agent" ? owner.agent : "";
 }
