@@ -179,6 +179,27 @@ const errors: PlantedError[] = [
     tests: moves,
   },
   {
+    rule: "a named interval keeps the dimensions with which it began",
+    file: "server/rollups/session-intervals.ts",
+    right: 'if (dims === "" || (record.dims !== "" && atMs > record.dimsAtMs)) return;',
+    wrong: 'if (dims === "" || (record.dims !== "" && atMs < record.dimsAtMs)) return;',
+    tests: "--project unit test/unit/rollups/session-intervals.test.ts",
+  },
+  {
+    rule: "a stay without a name is silent for as long as its own signs say",
+    file: "server/rollups/resolve-session.ts",
+    right: "      if (!open) timeoutMs = usualMs;\n",
+    wrong: "",
+    tests: "--project unit test/unit/rollups/resolve-session.test.ts test/unit/rollups/interval-signs.test.ts",
+  },
+  {
+    rule: "an end without a name that comes before every start of its user waits for one",
+    file: "server/rollups/resolve-session.ts",
+    right: "(endMs !== undefined && endMs <= firstMs)",
+    wrong: "(endMs !== undefined && endMs < firstMs)",
+    tests: "--project unit test/unit/rollups/resolve-session.test.ts",
+  },
+  {
     rule: "a named interval starts with the earliest of its starts",
     file: "clickhouse/fragments/interval_aggregates.sql",
     right: "min(arrayMin(arrayPushBack(starts, 9223372036854775807))) AS started_ms",
