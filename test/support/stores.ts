@@ -4,7 +4,6 @@ import { Redis } from "ioredis";
 import pg from "pg";
 import { inject } from "vitest";
 import { type ClickHouse, type ClickHouseConnection, connectClickHouse } from "../../server/clickhouse/client.ts";
-import { migrateClickHouse } from "../../server/clickhouse/migrate.ts";
 
 const freshName = () => `test_${randomBytes(8).toString("hex")}`;
 
@@ -14,15 +13,20 @@ export interface OwnClickHouse {
   drop(): Promise<void>;
 }
 
-/** A fresh database with the whole schema. */
+/** A fresh database with the whole schema, and nothing in it. */
 export async function ownClickHouse(): Promise<OwnClickHouse> {
   const server = inject("clickhouse");
+  const { tables, views } = inject("clickhouseSchema");
+  const migrated = inject("migratedDatabase");
   const database = freshName();
   const admin = connectClickHouse({ ...server, database: "default" });
   await admin.command(`CREATE DATABASE ${database}`);
+  const make = (statement: string) => admin.command(statement.replaceAll(`${migrated}.`, `${database}.`));
+  await Promise.all(tables.map(make));
+  await Promise.all(views.map(make));
+  await admin.command(`INSERT INTO ${database}.schema_migrations SELECT * FROM ${migrated}.schema_migrations`);
   const connection = { ...server, database };
   const clickhouse = connectClickHouse(connection);
-  await migrateClickHouse(clickhouse);
   return {
     clickhouse,
     connection,
