@@ -43,6 +43,9 @@ const pinnedSettings: ClickHouseSettings = {
   date_time_input_format: "basic",
 };
 
+/** The threads that would format parts of an answer side by side are a fifth of what a short statement costs ClickHouse. */
+const rowsSettings: ClickHouseSettings = { output_format_parallel_formatting: 0 };
+
 /** A block per INSERT: one part per table and partition, which is what makes a batch appear as one. */
 const insertSettings: ClickHouseSettings = {
   ...pinnedSettings,
@@ -231,7 +234,7 @@ function questionsOf(
             query: sql,
             query_params: params,
             format: "JSONEachRow",
-            clickhouse_settings: { ...pinnedSettings, ...settings },
+            clickhouse_settings: { ...pinnedSettings, ...rowsSettings, ...settings },
             abort_signal: signal ? AbortSignal.any([given, signal]) : given,
           });
           return await result.json();
