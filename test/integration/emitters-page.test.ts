@@ -136,11 +136,15 @@ test.each(Object.keys(programs))("the %s snippet fails with a wrong key, and say
   expect((await stored()).length).toBe(before);
 });
 
-test.each(Object.keys(programs))("the %s snippet fails when no service is there, and says so", async (name) => {
-  const { code, stderr } = await ended(name, { TIDEMARK_URL: `http://127.0.0.1:${await freeLoopbackPort()}` });
-  expect(code).toBeGreaterThan(0);
-  expect(stderr).toMatch(/refused|connect|not sent/i);
-});
+// At once: each waits for seconds before it gives up.
+test.concurrent.each(Object.keys(programs))(
+  "the %s snippet fails when no service is there, and says so",
+  async (name) => {
+    const { code, stderr } = await ended(name, { TIDEMARK_URL: `http://127.0.0.1:${await freeLoopbackPort()}` });
+    expect(code).toBeGreaterThan(0);
+    expect(stderr).toMatch(/refused|connect|not sent/i);
+  },
+);
 
 /** The browsers' snippet with its two values filled in, while it runs as a page does: for as long as it is open. */
 async function openPage(url: string, key: string) {

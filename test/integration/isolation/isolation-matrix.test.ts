@@ -7,7 +7,7 @@
  *     {
  *       route: "PATCH /v1/rules/{id}",          // as OpenAPI writes it
  *       needs: "rules:write",                   // the action that the route gives to requireScope
- *       request: async (world) => ({            // about `askedAbout` or something at `inside`; made anew for each caller
+ *       request: async (world) => ({            // about `askedAbout` or something at `inside`; made anew for each who is let in
  *         path: `/v1/rules/${await ruleAt(world, inside)}`,
  *         body: { name: "renamed" },
  *       }),
@@ -51,10 +51,20 @@ async function askAs(route: RouteCase, caller: string): Promise<Answer> {
   return await (await prepared(route, caller))();
 }
 
+/** What a refused caller asked for is as it was before: the next who is refused asks for the same. */
+const requestsOfRefused = new Map<RouteCase, ReturnType<NonNullable<RouteCase["request"]>>>();
+
+function requestOf(route: RouteCase, caller: string) {
+  if (isRefused(route, caller) === undefined) return route.request?.(world);
+  const request = requestsOfRefused.get(route) ?? route.request?.(world);
+  if (request !== undefined) requestsOfRefused.set(route, request);
+  return request;
+}
+
 /** What the request is about is in place. */
 async function prepared(route: RouteCase, caller: string): Promise<() => Promise<Answer>> {
   const [method = "", path = ""] = route.route.split(" ");
-  const request = await route.request?.(world);
+  const request = await requestOf(route, caller);
   const credentials = world.callers.get(caller);
   const headers = { ...request?.headers, ...credentials?.headers };
   return async () => await world.ask(method, request?.path ?? path, { ...request, ...credentials, headers });

@@ -11,8 +11,8 @@ export interface RouteCase {
   /** Users are refused, whatever their role. */
   isForKeys?: true;
   /**
-   * A request about `askedAbout` or something at or below `inside`, made anew for every caller: what a request uses up
-   * (a key to revoke) is made here. `path` takes the place of the route's own where it has parameters or a query.
+   * A request about `askedAbout` or something at or below `inside`, made anew for every caller who is not refused by their rights alone:
+   * what a request uses up (a key to revoke) is made here. `path` takes the place of the route's own where it has parameters or a query.
    */
   request?: (world: World) => Request | Promise<Request>;
   /** What callers are answered who may. */
