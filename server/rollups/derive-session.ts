@@ -52,16 +52,14 @@ function withEarlier(
   earlier: readonly DerivedPart[],
 ): [SessionPart, DerivedPart | undefined][] {
   const gone = earlier.filter(({ part }) => part >= parts.length);
+  const before = new Map(earlier.map((one) => [one.part, one]));
   return [
-    ...parts.map((part): [SessionPart, DerivedPart | undefined] => [
-      part,
-      earlier.find((one) => one.part === part.part),
-    ]),
-    ...gone.map((before): [SessionPart, DerivedPart] => {
-      const { part, partner, reseller } = before;
+    ...parts.map((part): [SessionPart, DerivedPart | undefined] => [part, before.get(part.part)]),
+    ...gone.map((last): [SessionPart, DerivedPart] => {
+      const { part, partner, reseller } = last;
       // It lies after all time, and so has nothing of the session.
       const empty = { parts: 0, sinceMs: endlessMs, untilMs: endlessMs, edges: [], peak: { value: 0, atMs: 0 } };
-      return [{ part, partner, reseller, ...empty }, before];
+      return [{ part, partner, reseller, ...empty }, last];
     }),
   ];
 }

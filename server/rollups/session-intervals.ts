@@ -78,7 +78,7 @@ export const intervalColumns = {
   dims_at: "timedTexts",
 } as const;
 
-interface IntervalsFound {
+export interface IntervalsFound {
   rows: number;
   columns: {
     [Name in keyof typeof intervalColumns]: {
@@ -91,18 +91,44 @@ interface IntervalsFound {
   };
 }
 
-/** By `sessionKey`. What is known of unassigned intervals is merged into the intervals that other events made. */
-export function groupIntervals(assigned: IntervalsFound, unassigned?: IntervalsFound): Map<string, SessionIntervals> {
+/**
+ * By `sessionKey`. What is known of unassigned intervals is merged into the intervals that other events made. A step for each row:
+ * one session may have them all, and its intervals are looked up by `intervalKey`, never one by one.
+ */
+export function* groupIntervals(
+  assigned: IntervalsFound,
+  unassigned?: IntervalsFound,
+): Generator<undefined, Map<string, SessionIntervals>> {
   const sessions = new Map<string, SessionIntervals>();
-  for (const [path, record] of intervalsOf(assigned)) addSession(sessions, path).intervals.push(record);
-  if (unassigned)
-    for (const [path, record] of intervalsOf(unassigned)) {
-      const { intervals } = addSession(sessions, path);
-      const twin = intervals.findIndex((other) => intervalKey(other) === intervalKey(record));
-      if (twin < 0) intervals.push(record);
-      else intervals[twin] = mergeRecords(intervals[twin] as KnownInterval, record);
+  for (const [path, record] of intervalsOf(assigned)) {
+    addSession(sessions, path).intervals.push(record);
+    yield;
+  }
+  if (!unassigned) return sessions;
+  /** Of sessions with unassigned intervals, where each of their intervals is. */
+  const places = new Map<SessionIntervals, Map<string, number>>();
+  for (const [path, record] of intervalsOf(unassigned)) {
+    const session = addSession(sessions, path);
+    let placesOfSession = places.get(session);
+    if (!placesOfSession) {
+      placesOfSession = new Map();
+      places.set(session, placesOfSession);
+      for (const [place, known] of session.intervals.entries()) {
+        placesOfSession.set(intervalKey(known), place);
+        yield;
+      }
     }
+    mergeInto(session.intervals, placesOfSession, record);
+    yield;
+  }
   return sessions;
+}
+
+function mergeInto(intervals: KnownInterval[], places: Map<string, number>, record: KnownInterval): void {
+  const key = intervalKey(record);
+  const place = places.get(key);
+  if (place === undefined) places.set(key, intervals.push(record) - 1);
+  else intervals[place] = mergeRecords(intervals[place] as KnownInterval, record);
 }
 
 function addSession(sessions: Map<string, SessionIntervals>, path: SessionPath): SessionIntervals {

@@ -4,6 +4,7 @@ import { defaultAliveWithinMs } from "../catalog/levels.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineColumnsQuery, defineQuery, defineStatement } from "../clickhouse/define-query.ts";
 import { numberColumn } from "../clickhouse/number-column.ts";
+import { inSlices } from "../fairness/pace.ts";
 import { signLimits } from "./interval-signs.ts";
 import { type NodePath, pathOf } from "./minute-changes.ts";
 import type { Edge } from "./resolve-session.ts";
@@ -116,7 +117,8 @@ export async function* dirtyStoredSessions(
       withUnassigned.length > 0 ? unassignedIntervals(clickhouse, { ...share, ...signs }) : undefined,
       derivedSessions(clickhouse, share),
     ]);
-    yield { share, sessions: joined(groupIntervals(intervals, unassigned), asDerived(derived)), withUnassigned };
+    const known = await inSlices(groupIntervals(intervals, unassigned));
+    yield { share, sessions: joined(known, asDerived(derived)), withUnassigned };
   }
 }
 
@@ -135,7 +137,7 @@ export async function* storedSessionsByName(
       intervalsOfSessions(clickhouse, { ...list, ...signs }),
       derivationsOfSessions(clickhouse, list),
     ]);
-    yield joined(groupIntervals(intervals), asDerived(derived));
+    yield joined(await inSlices(groupIntervals(intervals)), asDerived(derived));
   }
 }
 
