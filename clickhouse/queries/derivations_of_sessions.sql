@@ -3,3 +3,4 @@
 SELECT organization, session, part, toString(partner) AS partner, toString(reseller) AS reseller, edge_level, edge_ms, edge_delta, edge_starts, days
 FROM sessions FINAL
 WHERE (organization, session) IN (SELECT arrayJoin(arrayZip({organizations:Array(String)}, {sessions:Array(String)})))
+{{derivation_bounds}}

@@ -5,5 +5,6 @@ FROM sessions FINAL
 WHERE (organization, session) IN
 (
     SELECT organization, session FROM touched_sessions
-    WHERE {{of_batches}} AND session != '' AND cityHash64(organization, session) % {shares:UInt32} = {share:UInt32}
+    WHERE {{of_share}}
 )
+{{derivation_bounds}}

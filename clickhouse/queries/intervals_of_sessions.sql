@@ -7,3 +7,4 @@ SELECT
 FROM intervals AS i
 WHERE (i.organization, i.session) IN (SELECT arrayJoin(arrayZip({organizations:Array(String)}, {sessions:Array(String)})))
 GROUP BY organization, session, level, interval, member
+{{derivation_bounds}}

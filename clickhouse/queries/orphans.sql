@@ -47,12 +47,16 @@ FROM
         LEFT JOIN
         (
             SELECT organization, level, interval, session FROM interval_sessions
-            WHERE (organization, level, interval) IN (SELECT organization, level, interval FROM intervals WHERE session = '' AND interval != '')
+            WHERE (organization, level, interval) IN
+            (
+                SELECT organization, level, interval FROM intervals
+                WHERE session = '' AND interval != '' AND organization IN (SELECT organization FROM suspects)
+            )
         ) AS assigned ON assigned.organization = i.organization AND assigned.level = i.level AND assigned.interval = i.interval
         WHERE i.level != 'session'
-            AND ((i.organization, i.session) IN suspects OR (i.session = '' AND i.organization IN (SELECT organization FROM suspects)))
+            AND ((i.organization, i.session) IN suspects OR (i.session = '' AND i.organization IN (SELECT organization FROM suspects)
+                AND (i.organization, if(assigned.session = '', concat('interval:', i.interval), assigned.session)) IN suspects))
         GROUP BY organization, placed, level, interval, member
-        HAVING (organization, placed) IN suspects
     )
     WHERE has({kinds:Array(String)}, found_kind)
     UNION ALL

@@ -1,5 +1,5 @@
 -- What is known of each interval of the dirty sessions, one row per named interval or paired user.
--- Params: batches Array(UInt64), organizations Array(String) (of these alone; empty: of all); share UInt32 and shares UInt32: which part of the sessions, by hash; those of fragments/known_signs.sql.
+-- Params: those of fragments/of_share.sql and of fragments/known_signs.sql.
 -- Returns started_ms 9223372036854775807 where no start was seen.
 WITH {{known_signs}}
 SELECT
@@ -9,6 +9,7 @@ FROM intervals AS i
 WHERE (i.organization, i.session) IN
 (
     SELECT organization, session FROM touched_sessions
-    WHERE {{of_batches}} AND session != '' AND cityHash64(organization, session) % {shares:UInt32} = {share:UInt32}
+    WHERE {{of_share}}
 )
 GROUP BY organization, session, level, interval, member
+{{derivation_bounds}}

@@ -22,14 +22,25 @@ import { createKnownSessions, type KnownSessions } from "./known-sessions.ts";
 import { LevelLines } from "./level-events.ts";
 import { createMinuteSlots, type MinuteSlots } from "./minute-slots.ts";
 import { type HeldSizes, RunningSessions } from "./running-sessions.ts";
+import { sessionKey } from "./session-intervals.ts";
 import type { PlacementsWithin } from "./session-parts.ts";
-import { type DirtyMarks, dirtyStoredSessions, storedSessionsByName } from "./stored-sessions.ts";
+import { type SessionName, SetAside } from "./set-aside.ts";
+import {
+  type DirtyMarks,
+  dirtyStoredSessions,
+  type Leaving,
+  markSessions,
+  storedSessionsByName,
+} from "./stored-sessions.ts";
 import { DerivedRows, undoDerivations } from "./write-derivation.ts";
 
 /** Bounds the memory of one step, whatever a batch has. */
 const sessionsPerWrite = 8_000;
 /** Changes of so many sessions are handed to the listener at once, and are then held there only. */
 const sessionsPerTelling = 200;
+
+/** By one reading of storage. */
+const mostSetAside = 10;
 
 export interface Derivation {
   /** Node addresses whose levels may have changed. */
@@ -84,6 +95,8 @@ export interface MaterializerOptions {
   placementsWithin?: PlacementsWithin | undefined;
   /** Notified of what was written. */
   listener?: DerivationListener | undefined;
+  /** Told of a session that takes more than a derivation may read, so that it stays as it was for a while and holds up no other. */
+  onSetAside?: ((name: SessionName) => void) | undefined;
   /** Intervals of sessions that memory holds at most; one with many intervals or signs of life counts as several. */
   maxHeldIntervals?: number | undefined;
 }
@@ -101,12 +114,15 @@ class LocalMaterializer implements LevelMaterializer {
   readonly #held: RunningSessions;
   readonly #known: KnownSessions;
   readonly #turns: DerivationTurns;
+  readonly #aside = new SetAside();
+  readonly #onSetAside: MaterializerOptions["onSetAside"];
 
   constructor(options: MaterializerOptions) {
     const { clickhouse, nextVersion, currentEpoch, listener } = options;
     this.#clickhouse = clickhouse;
     this.#nextVersion = nextVersion;
     this.#listener = listener;
+    this.#onSetAside = options.onSetAside;
     this.#placementsWithin = options.placementsWithin ?? (() => undefined);
     this.#minuteSlots = createMinuteSlots(clickhouse);
     this.#held = new RunningSessions(options.maxHeldIntervals);
@@ -161,7 +177,8 @@ class LocalMaterializer implements LevelMaterializer {
   async #deriveMarked(marks: DirtyMarks, scope: DerivationScope, step: Step): Promise<void> {
     const { nowMs, derivation } = step;
     const pace = createPace();
-    for await (const { share, sessions, withUnassigned } of dirtyStoredSessions(this.#clickhouse, marks)) {
+    const stored = dirtyStoredSessions(this.#clickhouse, marks, this.#leaving(nowMs));
+    for await (const { share, sessions, withUnassigned } of stored) {
       for (const organization of withUnassigned) this.#known.addUnassigned(organization);
       const rows = new DerivedRows(this.#nextVersion(), scope);
       for (const [key, stored] of sessions) {
@@ -195,11 +212,19 @@ class LocalMaterializer implements LevelMaterializer {
     };
     const pace = createPace();
     const eventLines = new LevelLines(lines);
+    const again = this.#aside.takeDue(nowMs);
+    for (const { organization } of again) this.#known.addUnassigned(organization);
     const { organizations, sessions } = await sortBySession(eventLines, this.#held, this.#known, pace);
-    if (organizations.length > 0) {
-      const batches = await allThere();
-      await this.#deriveMarked({ batches: [...batches], organizations }, "changes", step);
-    }
+    if (organizations.length > 0 || again.length > 0)
+      try {
+        const batches = await allThere();
+        await this.#markAgain(again, batches);
+        const concerned = new Set([...organizations, ...again.map(({ organization }) => organization)]);
+        await this.#deriveMarked({ batches: [...batches], organizations: [...concerned] }, "changes", step);
+      } catch (error) {
+        for (const name of again) this.#aside.add(name, nowMs);
+        throw error;
+      }
     /** To be read from storage. */
     const uncached: { organization: string; session: string }[] = [];
     let rows = new DerivedRows(this.#nextVersion());
@@ -229,7 +254,7 @@ class LocalMaterializer implements LevelMaterializer {
     // Who watches what is held does not wait for what has to be read.
     this.#tell(rows);
     if (uncached.length > 0) await allThere();
-    for await (const sessions of storedSessionsByName(this.#clickhouse, uncached))
+    for await (const sessions of storedSessionsByName(this.#clickhouse, uncached, this.#leaving(nowMs)))
       for (const stored of sessions.values()) {
         const { row, open } = await deriveStored(stored, this.#placementsWithin, nowMs, rows, pace);
         const session = row && (await runningAgain(stored.known, row, open, nowMs, pace));
@@ -242,6 +267,33 @@ class LocalMaterializer implements LevelMaterializer {
       await this.#write(rows, step);
     };
     return { result: derivation, write };
+  }
+
+  /**
+   * Those that are set aside are read no more: what events change of them waits for its time as well. Where many fail at once it is the
+   * store that has no room now: all of it is tried again.
+   */
+  #leaving(nowMs: number): Leaving {
+    let left = mostSetAside;
+    return {
+      aside: this.#aside,
+      onTooLarge: (name, error) => {
+        if (left-- === 0) throw error;
+        this.#held.evict(sessionKey(name));
+        this.#known.meet(name.organization, name.session);
+        // Its time is told by marks, so all of its organization is derived by them.
+        this.#known.addUnassigned(name.organization);
+        this.#aside.add(name, nowMs);
+        this.#onSetAside?.(name);
+      },
+    };
+  }
+
+  /** They are derived with what the batches made dirty. */
+  async #markAgain(names: readonly SessionName[], [batch]: readonly number[]): Promise<void> {
+    if (names.length === 0 || batch === undefined) return;
+    const organizations = names.map(({ organization }) => organization);
+    await markSessions(this.#clickhouse, { batch, organizations, sessions: names.map(({ session }) => session) });
   }
 
   /** Who watches sees it before it is written; what cannot be written is taken back with all that memory holds. */

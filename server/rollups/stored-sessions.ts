@@ -1,7 +1,7 @@
 /** Sessions as storage has them: what events said about their intervals, and what was derived from that before. */
 import { z } from "zod";
 import { defaultAliveWithinMs } from "../catalog/levels.ts";
-import type { ClickHouse } from "../clickhouse/client.ts";
+import { type ClickHouse, StatementTooHeavyError } from "../clickhouse/client.ts";
 import { defineColumnsQuery, defineQuery, defineStatement } from "../clickhouse/define-query.ts";
 import { numberColumn } from "../clickhouse/number-column.ts";
 import { inSlices } from "../fairness/pace.ts";
@@ -9,10 +9,16 @@ import { signLimits } from "./interval-signs.ts";
 import { type NodePath, pathOf } from "./minute-changes.ts";
 import type { Edge } from "./resolve-session.ts";
 import { groupIntervals, intervalColumns, type SessionIntervals, sessionKey } from "./session-intervals.ts";
+import type { SessionName, SetAside } from "./set-aside.ts";
 
 const dirtyParams = z.object({ batches: z.array(z.number()), organizations: z.array(z.string()) });
 /** Parameters of statements about some of the dirty sessions. */
-export const dirtyShare = dirtyParams.extend({ share: z.number(), shares: z.number() });
+export const dirtyShare = dirtyParams.extend({
+  share: z.number(),
+  shares: z.number(),
+  aside_organizations: z.array(z.string()),
+  aside_sessions: z.array(z.string()),
+});
 const listed = z.object({ organizations: z.array(z.string()), sessions: z.array(z.string()) });
 /** Which signs of intervals are read: fragments/what_is_known.sql. */
 const signParams = { max_signs: z.number(), plain_alives: z.number(), usual_silence_ms: z.number() };
@@ -48,8 +54,12 @@ const dirtyWithUnassigned = defineQuery(
 const marking = dirtyParams.extend({ batch: z.number() });
 const markSessionsOfUnassigned = defineStatement("mark_sessions_of_unassigned", marking);
 const markPlaceholderSessions = defineStatement("mark_placeholder_sessions", marking);
+/** Their sessions are among what the batch made dirty. */
+export const markSessions = defineStatement("mark_sessions", listed.extend({ batch: z.number() }));
 const sessionIntervals = defineColumnsQuery("session_intervals", dirtyShare.extend(signParams), intervalColumns);
 const unassignedIntervals = defineColumnsQuery("unassigned_intervals", dirtyShare.extend(signParams), intervalColumns);
+const sessionName = z.object({ organization: z.string(), session: z.string() });
+const sessionsOfShare = defineQuery("sessions_of_share", dirtyShare, sessionName);
 const derivedSessions = defineColumnsQuery("derived_sessions", dirtyShare, derivedColumns);
 const intervalsOfSessions = defineColumnsQuery("intervals_of_sessions", listed.extend(signParams), intervalColumns);
 const derivationsOfSessions = defineColumnsQuery("derivations_of_sessions", listed, derivedColumns);
@@ -70,6 +80,8 @@ const unfinishedSessions = defineColumnsQuery("unfinished_sessions", since, deri
 
 /** Sessions resolved at once: bounds the memory of one step, whatever a batch or a rebuild makes dirty. */
 const sessionsPerShare = 8_000;
+/** Beyond it a share is halved no more. */
+const mostShares = 2 ** 30;
 /** Sessions that one statement names. */
 const sessionsPerList = 500;
 
@@ -91,6 +103,13 @@ export interface StoredSession {
 export type DirtyMarks = z.input<typeof dirtyParams>;
 export type DirtyShare = z.input<typeof dirtyShare>;
 
+/** What is left out, and what is to be. */
+export interface Leaving {
+  aside: Pick<SetAside, "asParams" | "has">;
+  /** Told of a session that takes more than a derivation may read: it is left out, so that it holds up no other. It may throw `error`. */
+  onTooLarge: (name: SessionName, error: StatementTooHeavyError) => void;
+}
+
 /**
  * The sessions that the batches made dirty, of the organizations that are named or of all, in pieces. Of unassigned intervals the
  * session that other events assign them to, and the one that they had until then, are marked as well. With every piece come all
@@ -99,46 +118,91 @@ export type DirtyShare = z.input<typeof dirtyShare>;
 export async function* dirtyStoredSessions(
   clickhouse: ClickHouse,
   marks: DirtyMarks,
+  leaving: Leaving,
 ): AsyncGenerator<{ share: DirtyShare; sessions: Map<string, StoredSession>; withUnassigned: readonly string[] }> {
   const [batch] = marks.batches;
   let [counts] = await dirtySessions(clickhouse, marks);
   if (batch === undefined || !counts || counts.sessions + counts.unassigned === 0) return;
   if (counts.unassigned > 0) await markSessionsOfUnassigned(clickhouse, { ...marks, batch });
+  const placed = await markPlaceholderSessions(clickhouse, { ...marks, batch });
   const withUnassigned = (await dirtyWithUnassigned(clickhouse, marks)).map(({ organization }) => organization);
-  if (withUnassigned.length > 0) {
-    await markPlaceholderSessions(clickhouse, { ...marks, batch });
-    [counts] = await dirtySessions(clickhouse, marks);
-  }
+  if (counts.unassigned > 0 || placed.writtenRows > 0) [counts] = await dirtySessions(clickhouse, marks);
   const shares = Math.max(1, Math.ceil((counts?.sessions ?? 0) / sessionsPerShare));
   for (let number = 0; number < shares; number++) {
-    const share = { ...marks, share: number, shares };
-    const [intervals, unassigned, derived] = await Promise.all([
+    const share = { ...marks, share: number, shares, ...leaving.aside.asParams() };
+    for await (const read of readShare(clickhouse, share, withUnassigned.length > 0, leaving))
+      yield { ...read, withUnassigned };
+  }
+}
+
+/** In halves, and halves of those, where it takes more than a derivation may read. */
+async function* readShare(
+  clickhouse: ClickHouse,
+  share: DirtyShare,
+  hasUnassigned: boolean,
+  leaving: Leaving,
+): AsyncGenerator<{ share: DirtyShare; sessions: Map<string, StoredSession> }> {
+  const read = await orTooHeavy(
+    Promise.all([
       sessionIntervals(clickhouse, { ...share, ...signs }),
-      withUnassigned.length > 0 ? unassignedIntervals(clickhouse, { ...share, ...signs }) : undefined,
+      hasUnassigned ? unassignedIntervals(clickhouse, { ...share, ...signs }) : undefined,
       derivedSessions(clickhouse, share),
-    ]);
+    ]),
+  );
+  if (!(read instanceof StatementTooHeavyError)) {
+    const [intervals, unassigned, derived] = read;
     const known = await inSlices(groupIntervals(intervals, unassigned));
-    yield { share, sessions: joined(known, asDerived(derived)), withUnassigned };
+    yield { share, sessions: joined(known, asDerived(derived)) };
+    return;
+  }
+  const names = await sessionsOfShare(clickhouse, share);
+  if (names.length <= 1 || share.shares >= mostShares) for (const name of names) leaving.onTooLarge(name, read);
+  else
+    for (const half of [share.share, share.share + share.shares])
+      yield* readShare(clickhouse, { ...share, share: half, shares: 2 * share.shares }, hasUnassigned, leaving);
+}
+
+async function orTooHeavy<Result>(reading: Promise<Result>): Promise<Result | StatementTooHeavyError> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof StatementTooHeavyError) return error;
+    throw error;
   }
 }
 
 /** The same of sessions by name; their organizations have no unassigned intervals. */
 export async function* storedSessionsByName(
   clickhouse: ClickHouse,
-  names: readonly { organization: string; session: string }[],
+  names: readonly SessionName[],
+  leaving: Leaving,
 ): AsyncGenerator<Map<string, StoredSession>> {
-  for (let start = 0; start < names.length; start += sessionsPerList) {
-    const some = names.slice(start, start + sessionsPerList);
-    const list = {
-      organizations: some.map(({ organization }) => organization),
-      sessions: some.map(({ session }) => session),
-    };
-    const [intervals, derived] = await Promise.all([
-      intervalsOfSessions(clickhouse, { ...list, ...signs }),
-      derivationsOfSessions(clickhouse, list),
-    ]);
+  const wanted = names.filter((name) => !leaving.aside.has(name));
+  for (let start = 0; start < wanted.length; start += sessionsPerList)
+    yield* readList(clickhouse, wanted.slice(start, start + sessionsPerList), leaving);
+}
+
+/** In halves, and halves of those, where they take more than a derivation may read. */
+async function* readList(
+  clickhouse: ClickHouse,
+  names: readonly SessionName[],
+  leaving: Leaving,
+): AsyncGenerator<Map<string, StoredSession>> {
+  const list = {
+    organizations: names.map(({ organization }) => organization),
+    sessions: names.map(({ session }) => session),
+  };
+  const read = await orTooHeavy(
+    Promise.all([intervalsOfSessions(clickhouse, { ...list, ...signs }), derivationsOfSessions(clickhouse, list)]),
+  );
+  if (!(read instanceof StatementTooHeavyError)) {
+    const [intervals, derived] = read;
     yield joined(await inSlices(groupIntervals(intervals)), asDerived(derived));
+    return;
   }
+  const half = Math.ceil(names.length / 2);
+  if (names.length === 1) for (const name of names) leaving.onTooLarge(name, read);
+  else for (const some of [names.slice(0, half), names.slice(half)]) yield* readList(clickhouse, some, leaving);
 }
 
 /** A session that has lost its last interval to another one is among them, without intervals. */

@@ -110,6 +110,11 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     currentEpoch: () => (shared ?? (alone as SoleEpoch)).epoch(),
     placementsWithin: options.placementsWithin,
     listener: options.listener,
+    onSetAside: (name) =>
+      logger.error(
+        name,
+        "a session takes more than a derivation may read: it stays as it was, and is tried again later",
+      ),
     maxHeldIntervals: options.maxHeldIntervals,
   });
   const materializer = shared ? shared.materializer(localMaterializer) : localMaterializer;

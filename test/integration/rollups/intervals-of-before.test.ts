@@ -5,7 +5,8 @@ import { type ClickHouse, connectClickHouse } from "../../../server/clickhouse/c
 import { migrateClickHouse, readMigrations } from "../../../server/clickhouse/migrate.ts";
 import { stageComparisons } from "../../../server/rollups/compare-stages.ts";
 import { rebuildIntervals } from "../../../server/rollups/reinsert-intervals.ts";
-import { storedSessionsByName } from "../../../server/rollups/stored-sessions.ts";
+import { SetAside } from "../../../server/rollups/set-aside.ts";
+import { type Leaving, storedSessionsByName } from "../../../server/rollups/stored-sessions.ts";
 import { resolveSession } from "../../support/resolve-session.ts";
 import { type OwnClickHouse, ownClickHouse } from "../../support/stores.ts";
 
@@ -46,8 +47,15 @@ async function upgraded(migration: string, fill: () => Promise<void>, use: () =>
   }
 }
 
+const leaving: Leaving = {
+  aside: new SetAside(),
+  onTooLarge: (_, error) => {
+    throw error;
+  },
+};
+
 async function known() {
-  for await (const sessions of storedSessionsByName(clickhouse, [{ organization: "acme", session: "s" }]))
+  for await (const sessions of storedSessionsByName(clickhouse, [{ organization: "acme", session: "s" }], leaving))
     return [...sessions.values()].flatMap((one) => one.known.intervals);
   return [];
 }

@@ -1,0 +1,2 @@
+-- What a statement of a derivation may take: it holds up those of everybody. What takes more is read in smaller pieces (rollups/stored-sessions.ts).
+SETTINGS max_memory_usage = 4294967296, max_bytes_before_external_group_by = 1073741824, max_result_bytes = 134217728, result_overflow_mode = 'throw'

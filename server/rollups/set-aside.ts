@@ -1,0 +1,44 @@
+/**
+ * Sessions of which storage has more than a derivation may read. They stay as they were derived the last time, so that they hold up nobody
+ * else, and are tried again after a while: what was too much for a busy server need not be so later. A new process tries them when an event
+ * of theirs comes.
+ */
+import { sessionKey } from "./session-intervals.ts";
+
+export interface SessionName {
+  organization: string;
+  session: string;
+}
+
+const retryAfterMs = 10 * 60_000;
+/** Tried again at once: each may take as much of the store as a derivation may. */
+const mostAtOnce = 10;
+
+export class SetAside {
+  readonly #sessions = new Map<string, SessionName & { againAtMs: number }>();
+
+  add(name: SessionName, nowMs: number): void {
+    const { organization, session } = name;
+    this.#sessions.set(sessionKey(name), { organization, session, againAtMs: nowMs + retryAfterMs });
+  }
+
+  has(name: SessionName): boolean {
+    return this.#sessions.size > 0 && this.#sessions.has(sessionKey(name));
+  }
+
+  /** Those whose time has come. They are no longer set aside: whoever takes them derives them, or sets them aside again. */
+  takeDue(nowMs: number): SessionName[] {
+    const due = [...this.#sessions].filter(([, { againAtMs }]) => againAtMs <= nowMs).slice(0, mostAtOnce);
+    for (const [key] of due) this.#sessions.delete(key);
+    return due.map(([, { organization, session }]) => ({ organization, session }));
+  }
+
+  /** As parameters of statements about dirty sessions, which leave them out. */
+  asParams(): { aside_organizations: string[]; aside_sessions: string[] } {
+    const names = [...this.#sessions.values()];
+    return {
+      aside_organizations: names.map(({ organization }) => organization),
+      aside_sessions: names.map(({ session }) => session),
+    };
+  }
+}
