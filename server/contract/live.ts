@@ -12,6 +12,10 @@ export const liveLimits = {
   maxSockets: 5_000,
   maxSocketsOfTenant: 1_000,
   maxSocketsOfCaller: 250,
+  /** Connections that have not said yet who they are, or wait for it to be looked up. */
+  maxOpening: 1_500,
+  maxOpeningOfNetwork: 500,
+  admittedWithinMs: 5_000,
   maxWatchesPerSecond: 10,
 } as const;
 

@@ -1,4 +1,5 @@
 /** The texts of the API's description beside its routes. */
+import { liveLimits } from "../contract/live.ts";
 
 /** The order is the one in which people need them; every operation has one of these. */
 export const operationTags = [
@@ -23,7 +24,7 @@ export const operationTags = [
 /** Describes what OpenAPI has no form for. */
 const liveContract = `## Live over Socket.IO
 
-Connect a Socket.IO 4 client to this server, path \`/socket.io\`, with a key as \`auth: { token }\` or as a bearer header, or with the session's cookie from this server's own pages. A refused connection is a \`connect_error\` whose \`data.code\` is \`unauthenticated\`, \`forbidden\` or \`too_many_sockets\`.
+Connect a Socket.IO 4 client to this server, path \`/socket.io\`, over WebSocket (\`transports: ["websocket"]\`), with a key as \`auth: { token }\` or as a bearer header, or with the session's cookie from this server's own pages. A refused connection is a \`connect_error\` whose \`data.code\` is \`unauthenticated\`, \`forbidden\`, \`too_many_sockets\` or \`too_fast\` (too many credentials that nobody has came from this network); the connection is closed with it, as is one that says nothing for ${liveLimits.admittedWithinMs / 1_000} seconds.
 
 - \`live:watch\` (sent by the client): \`(node | null, answer)\`. \`null\` is the caller's own node. \`answer\` gets \`{ ok: true, snapshot }\` or \`{ ok: false, code, message }\` with the code \`forbidden\` (no such node within the caller's; an agent is known from its first event on), \`too_fast\` or \`superseded\` (a later \`live:watch\` took its place). A socket watches one node: the last that it asked for. Without \`answer\` the snapshot comes as \`live:snapshot\`.
 - \`live:snapshot\` (sent by the server): what \`GET /v1/live\` answers, and \`sequence\`.

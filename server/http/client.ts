@@ -3,6 +3,7 @@
  * Forwarding headers are trusted from the proxies that the settings name and from nobody else: anyone can write such a
  * header to get fresh attempts, or to pose as another.
  */
+import type { IncomingMessage } from "node:http";
 import { type AddressRanges, parseAddressRanges, plainAddress } from "../address-ranges.ts";
 
 export interface Client {
@@ -63,6 +64,12 @@ export function identifyClient(
       !says &&
       isNamedHere(header("host"), peer.port),
   };
+}
+
+/** The address that `identifyClient` finds for a request that no route has seen. */
+export function addressOf({ headers, socket }: IncomingMessage, isTrustedProxy: AddressRanges): string | undefined {
+  const peer = { address: socket.remoteAddress, port: socket.localPort, isTls: false };
+  return identifyClient(peer, (name) => headers[name]?.toString(), isTrustedProxy).address;
 }
 
 /**

@@ -8,11 +8,18 @@ import { createAdapter } from "@socket.io/redis-streams-adapter";
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 import { Server } from "socket.io";
-import type { ClientToServerEvents, LiveAnswer, Pushes, ServerToClientEvents, WatchResult } from "../contract/live.ts";
+import {
+  type ClientToServerEvents,
+  type LiveAnswer,
+  liveLimits,
+  type Pushes,
+  type ServerToClientEvents,
+  type WatchResult,
+} from "../contract/live.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { NoTurnError } from "../fairness/fair-turns.ts";
 import type { Actor } from "../identity/actor.ts";
-import { credentialsOf, isFromHere, type LiveCredentials, refusal, SocketCounts } from "./socket-credentials.ts";
+import { type AdmissionDeps, admitSockets, OpeningConnections } from "./admit-sockets.ts";
 import { disconnectStalledClients } from "./stalled-clients.ts";
 import {
   type BetweenProcesses,
@@ -25,16 +32,10 @@ import {
   Watches,
 } from "./watches.ts";
 
-export interface LiveGatewayDeps {
+export interface LiveGatewayDeps extends AdmissionDeps {
   httpServer: HttpServer;
-  /** Undefined for credentials that are not (or no longer) valid. Rejects when that cannot be known now. */
-  authenticate: (credentials: LiveCredentials) => Promise<Actor | undefined>;
-  /** The node that is meant (null: the actor's own); undefined when the actor may not read it. */
-  mayWatch: (actor: Actor, node: NodeAddress | null) => NodeAddress | undefined;
   /** Whether there is such a node, as far as only what is stored can show; throws NoTurnError where too many ask that. */
   isKnown: (node: NodeAddress) => Promise<boolean>;
-  /** Whose sockets share what one tenant may have: those below the same node right below the root. */
-  tenantOf: (node: NodeAddress) => string;
   readLive: (node: NodeAddress) => Promise<LiveAnswer>;
   /** Called with what other processes announce. */
   onChangedElsewhere?: ((nodes: readonly NodeAddress[]) => void) | undefined;
@@ -73,10 +74,11 @@ const maxMessageBytes = 4_096;
 /** Call it when `httpServer` has its request listener: requests that are not for sockets go on to it. */
 export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
   const { authenticate, redis } = deps;
-  const io = openServer(deps);
+  const opening = new OpeningConnections(deps.addressOf);
+  const io = openServer(deps, opening);
   const watches = new Watches({ ...deps, io });
   disconnectStalledClients(io);
-  admitSockets(io, deps);
+  admitSockets(io, opening, deps);
   io.on("connection", (socket) => {
     socket.data.viewer = viewerOf(socket);
     socket.on("live:watch", (node, answer) => {
@@ -133,11 +135,14 @@ export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
   };
 }
 
-function openServer({ httpServer, redis }: LiveGatewayDeps): LiveServer {
+function openServer({ httpServer, redis }: LiveGatewayDeps, opening: OpeningConnections): LiveServer {
   return new Server<ClientToServerEvents, ServerToClientEvents, BetweenProcesses, SocketData>(httpServer, {
     serveClient: false,
     maxHttpBufferSize: maxMessageBytes,
-    allowRequest: (request, answer) => answer(null, isFromHere(request)),
+    // Polling would be a connection of many requests, none of which shows that its client has gone.
+    transports: ["websocket"],
+    connectTimeout: liveLimits.admittedWithinMs,
+    allowRequest: (request, answer) => answer(null, opening.begin(request)),
     ...(redis && {
       adapter: createAdapter(redis, {
         streamName: "tidemark:live",
@@ -145,30 +150,6 @@ function openServer({ httpServer, redis }: LiveGatewayDeps): LiveServer {
         blockTimeInMs: 1_000,
       }),
     }),
-  });
-}
-
-/** Refuses sockets without credentials, without a node to read, and beyond what their tenant and caller may have. */
-function admitSockets(io: LiveServer, { authenticate, mayWatch, tenantOf }: LiveGatewayDeps): void {
-  const counts = new SocketCounts();
-  io.use((socket, next) => {
-    const credentials = credentialsOf(socket.handshake);
-    authenticate(credentials).then(
-      (actor) => {
-        if (!actor) return next(refusal("unauthenticated"));
-        if (mayWatch(actor, null) === undefined) return next(refusal("forbidden"));
-        if (counts.isCrowded(tenantOf(actor.node), actor.id)) return next(refusal("too_many_sockets"));
-        Object.assign(socket.data, { actor, credentials, watchedAtMs: [] });
-        next();
-      },
-      // A refusal would end the client's attempts; a lost connection is tried again by itself.
-      () => socket.conn.close(),
-    );
-  });
-  io.on("connection", (socket) => {
-    const { actor } = socket.data;
-    // Not when it leaves: what waits for it is in memory until its connection has ended.
-    socket.conn.once("close", counts.add(tenantOf(actor.node), actor.id));
   });
 }
 

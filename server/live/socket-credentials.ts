@@ -23,8 +23,11 @@ export function isFromHere({ headers: { origin, host } }: IncomingMessage): bool
   return origin === undefined || (URL.canParse(origin) && new URL(origin).host === host);
 }
 
-/** Why a connection is refused; the client reads `data.code`. */
-export function refusal(code: "unauthenticated" | "forbidden" | "too_many_sockets"): Error {
+/** Why a connection is refused. */
+export type Refusal = "unauthenticated" | "forbidden" | "too_many_sockets" | "too_fast";
+
+/** The client reads `data.code`. */
+export function refusal(code: Refusal): Error {
   return Object.assign(new Error(code), { data: { code } });
 }
 
@@ -35,37 +38,4 @@ export function isTooFast(atMs: number[]): boolean {
   if (atMs.length >= liveLimits.maxWatchesPerSecond) return true;
   atMs.push(nowMs);
   return false;
-}
-
-/** The sockets that are open, by who shares what they may have. */
-export class SocketCounts {
-  #all = 0;
-  readonly #ofTenant = new Map<string, number>();
-  readonly #ofCaller = new Map<string, number>();
-
-  isCrowded(tenant: string, caller: string): boolean {
-    const { maxSockets, maxSocketsOfTenant, maxSocketsOfCaller } = liveLimits;
-    return (
-      this.#all >= maxSockets ||
-      (this.#ofTenant.get(tenant) ?? 0) >= maxSocketsOfTenant ||
-      (this.#ofCaller.get(caller) ?? 0) >= maxSocketsOfCaller
-    );
-  }
-
-  /** Counts one more; returns the function that takes it away again. */
-  add(tenant: string, caller: string): () => void {
-    const count = (by: 1 | -1) => {
-      this.#all += by;
-      for (const [counts, key] of [
-        [this.#ofTenant, tenant],
-        [this.#ofCaller, caller],
-      ] as const) {
-        const sum = (counts.get(key) ?? 0) + by;
-        if (sum > 0) counts.set(key, sum);
-        else counts.delete(key);
-      }
-    };
-    count(1);
-    return () => count(-1);
-  }
 }

@@ -5,6 +5,7 @@ import { Questions } from "../fairness/questions.ts";
 import { watchWatermark } from "../health/stalled-watermark.ts";
 import { createApp } from "../http/app.ts";
 import { nodeWithin } from "../http/authenticate.ts";
+import { addressOf } from "../http/client.ts";
 import { createOidc } from "../identity/oidc.ts";
 import { narrowTo } from "../identity/permissions.ts";
 import { createFairReads } from "../live/fair-reads.ts";
@@ -59,6 +60,7 @@ export async function startHttp(
       return reader && nodeWithin(reader, tree, node ?? undefined);
     },
     tenantOf: (node) => tenantOf(node, tree),
+    addressOf: (request) => addressOf(request, boot.config.isTrustedProxy),
     ...createFairReads({ clickhouse, watermark, tenantOf: (node) => tenantOf(node, tree), heldLive }),
     onChangedElsewhere: (nodes) => changedNodes.announce(nodes),
     redis,

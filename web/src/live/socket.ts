@@ -42,6 +42,7 @@ export function endWatch(): void {
 
 function openSocket(): LiveSocket {
   const socket: LiveSocket = io({
+    transports: ["websocket"],
     reconnectionDelay: returnAfterMs,
     reconnectionDelayMax: 5_000,
     randomizationFactor: 1,
