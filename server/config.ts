@@ -29,14 +29,14 @@ const wholeNumber = (from: number, to: number) =>
     .string()
     .regex(/^\d+$/, "must be a whole number")
     .transform(Number)
-    .refine((value) => value >= from && value <= to, `must lie between ${from} and ${to}`);
+    .refine((value) => value >= from && value <= to, `must be between ${from} and ${to}`);
 
 const environmentSchema = z.object({
   PORT: wholeNumber(0, 65_535).default(8080),
   HOST: z.string().min(1).default("127.0.0.1"),
   TIDEMARK_DATA_DIR: z.string().min(1).default(".data"),
   TIDEMARK_ROOT_KEY: z.string().min(16, "must have at least 16 characters").optional(),
-  TIDEMARK_ADMIN_EMAIL: z.email("must be an e-mail address").default("admin@tidemark.local"),
+  TIDEMARK_ADMIN_EMAIL: z.email("must be an email address").default("admin@tidemark.local"),
   TIDEMARK_ADMIN_PASSWORD: z.string().min(8, "must have at least 8 characters").optional(),
   CLICKHOUSE_URL: url("http:", "https:").optional(),
   DATABASE_URL: url("postgres:", "postgresql:").optional(),
@@ -79,7 +79,10 @@ const environmentSchema = z.object({
   TIDEMARK_TRUSTED_PROXIES: z
     .string()
     .transform(parseAddressRanges)
-    .refine((ranges) => ranges !== undefined, "must be addresses and CIDR ranges such as 10.0.0.0/8, by commas")
+    .refine(
+      (ranges) => ranges !== undefined,
+      "must be addresses and CIDR ranges such as 10.0.0.0/8, separated by commas",
+    )
     .optional(),
   TIDEMARK_SMTP_URL: url("smtp:", "smtps:").optional(),
   TIDEMARK_MAIL_FROM: z.string().min(3).default("Tidemark <tidemark@localhost>"),
@@ -87,7 +90,7 @@ const environmentSchema = z.object({
   TIDEMARK_OUTGOING_ALLOW: z
     .string()
     .transform(parseOutgoingAllow)
-    .refine((allow) => allow !== undefined, "must be hosts, addresses and CIDR ranges, by commas")
+    .refine((allow) => allow !== undefined, "must be hosts, addresses and CIDR ranges, separated by commas")
     .optional(),
   TIDEMARK_SMS_URL: url("http:", "https:").optional(),
   TIDEMARK_SMS_ACCOUNT: z.string().min(1).optional(),
@@ -106,7 +109,7 @@ const environmentSchema = z.object({
     .transform((value) => value.split(",").map((secret) => secretKey(secret.trim())))
     .refine(
       (keys) => keys.length <= 2 && keys.every((key) => key !== undefined),
-      "must be one or two `whsec_…`, by a comma",
+      "must be one or two `whsec_…`, separated by a comma",
     )
     .transform((keys) => keys.filter((key) => key !== undefined))
     .default([]),
@@ -335,7 +338,7 @@ function faultsOfBucket(settings: Settings): string[] {
   if (!settings.TIDEMARK_REPORTS_BUCKET?.startsWith("s3:")) return [];
   const faults = (["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] as const)
     .filter((name) => !settings[name])
-    .map((name) => `${name} must be set too, with a bucket in TIDEMARK_REPORTS_BUCKET`);
+    .map((name) => `${name} must be set too if TIDEMARK_REPORTS_BUCKET names a bucket`);
   const endpoint = url("http:", "https:").optional().safeParse(settings.AWS_ENDPOINT_URL);
   return endpoint.success ? faults : [...faults, `AWS_ENDPOINT_URL ${endpoint.error.issues[0]?.message}`];
 }
@@ -346,7 +349,7 @@ function faultsBetween(settings: Settings): string[] {
   if (settings.TIDEMARK_ROLES.size < roles.length && !settings.REDIS_URL)
     faults.push("REDIS_URL is required when TIDEMARK_ROLES splits the service over several processes");
   for (const name of ["TIDEMARK_SMS_ACCOUNT", "TIDEMARK_SMS_TOKEN"] as const)
-    if (settings.TIDEMARK_SMS_URL && !settings[name]) faults.push(`${name} must be set too, with TIDEMARK_SMS_URL`);
+    if (settings.TIDEMARK_SMS_URL && !settings[name]) faults.push(`${name} must be set too if TIDEMARK_SMS_URL is set`);
   if (settings.TIDEMARK_NODE_URL)
     for (const name of ["TIDEMARK_CLUSTER_SECRET", "CLICKHOUSE_URL", "DATABASE_URL", "REDIS_URL"] as const)
       if (!settings[name]) faults.push(`${name} is required with TIDEMARK_NODE_URL: the ingest nodes share it`);

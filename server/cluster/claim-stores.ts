@@ -32,7 +32,7 @@ const insertInstallation = defineStatement("insert_installation", z.object({ ins
 
 /** Logged by a process that ends before everything that it acknowledged is stored. */
 export const notAllStored =
-  "not everything that was acknowledged is stored yet; it is in the data folder, and stored when this process is started again";
+  "some acknowledged events are not stored yet; they are in the data folder and will be stored when this process is started again";
 
 /** Proves a secret without revealing it, so that two secrets can be compared. */
 export function proofOfSecret(secret: string): string {
@@ -63,7 +63,7 @@ export async function claimClickHouse(
   throw new ClaimRefusedError(
     `This ClickHouse holds the events of the installation ${theirs}, whose accounts are in another Postgres than DATABASE_URL names ` +
       `(its installation is ${installation}). Use the Postgres that belongs to it, or another database of ClickHouse. ` +
-      `Where that Postgres is lost, and no process uses it any more, set TIDEMARK_INSTALLATION=${theirs} once to go on with this one.`,
+      `If that Postgres is lost and no process uses it any more, set TIDEMARK_INSTALLATION=${theirs} once to continue with this one.`,
   );
 }
 
@@ -126,7 +126,7 @@ export async function untilGranted<Claimed>(
     const { verdict, claimed } = await claim();
     if (verdict.kind === "granted") return claimed as Claimed;
     if (verdict.kind === "refused" || Date.now() > untilMs) throw new ClaimRefusedError(verdict.reason);
-    if (!hasWaited) log.warn(`waiting for another process to end: ${verdict.reason}`);
+    if (!hasWaited) log.warn(`waiting for another process to stop: ${verdict.reason}`);
     hasWaited = true;
   }
 }
@@ -179,7 +179,7 @@ export async function claimAlone(
         if (isReleased) return;
         if (held.length > 0) return await whileHeld();
         isReleased = true;
-        onLost(new ClaimRefusedError(`These stores were given to another ingest process: ${mine.name} ends here.`));
+        onLost(new ClaimRefusedError(`These stores were given to another ingest process, so ${mine.name} stops.`));
       }
       const beatAgain = () => {
         timer = setTimeout(() => {

@@ -50,8 +50,8 @@ export function evaluateSingle(mine: IngestProcess, { mode, single, nodes }: Kno
     const names = present(nodes);
     return refused(
       `These stores belong to a cluster of ingest nodes${names ? ` (${names})` : ""}, and this process has no cluster settings: ` +
-        "it would count twice what they count. Give it TIDEMARK_NODE_URL and the cluster's TIDEMARK_CLUSTER_SECRET. " +
-        "To go back to a single process, stop every node with SIGTERM and let it end: the last one to leave gives the stores back" +
+        "it would count their events twice. Set TIDEMARK_NODE_URL and the cluster's TIDEMARK_CLUSTER_SECRET. " +
+        "To go back to a single process, stop every node with SIGTERM and let it finish: the last one to leave releases the stores" +
         `${names ? `; ${names} did not leave yet` : ""}.`,
     );
   }
@@ -69,7 +69,7 @@ export function evaluateNode(
   if (mode === "cluster" && secretProof !== null && secretProof !== mine.secretProof)
     return refused(
       `TIDEMARK_CLUSTER_SECRET is not the one of the cluster that these stores belong to (${present(nodes) || "no node runs"}). ` +
-        "Give every node the same. To change it, stop all nodes with SIGTERM and start them with the new one.",
+        "Use the same secret for every node. To change it, stop all nodes with SIGTERM and start them with the new one.",
     );
   const sameFolder = others.find(({ name, folder }) => folder === mine.folder && name !== mine.name);
   if (sameFolder)
@@ -83,7 +83,7 @@ export function evaluateNode(
       kind: sameUrl.isAlive ? "refused" : "wait",
       reason:
         `TIDEMARK_NODE_URL ${mine.url} is where the ingest node ${sameUrl.name} is reached. Give each node its own; ` +
-        `where this one takes the place of ${sameUrl.name}, whose data folder is lost, ${replacing(sameUrl.name)}.`,
+        `if this one replaces ${sameUrl.name}, whose data folder is lost, ${replacing(sameUrl.name)}.`,
     };
   const before = others.find(({ name }) => name === mine.name);
   if (!before || isSameProcessAgain(mine, before)) return granted;
@@ -102,7 +102,7 @@ function evaluateAfterSingle(mine: IngestProcess, single: KnownProcess, orElse: 
     return {
       kind: "wait",
       reason:
-        `The ingest process ${single.name} (on ${single.host}) stores into these stores, and two that do not know of each other ` +
+        `The ingest process ${single.name} (on ${single.host}) already uses these stores, and two processes that do not know of each other ` +
         `would count events twice. Stop that one first, or ${orElse}.`,
     };
   if (single.folder === mine.folder || mine.lostNode === single.name) return granted;
@@ -117,7 +117,7 @@ function isSameProcessAgain(mine: IngestProcess, before: KnownProcess): boolean 
 function leftBehind(name: string): string {
   return (
     `The ingest process ${name} was not stopped cleanly, and its data folder may hold events that were acknowledged and are not stored yet. ` +
-    `Start it once more with that folder; where the folder is lost for good, ${replacing(name)} for one start: what only it held is lost then.`
+    `Start it once more with that folder. If the folder is lost for good, ${replacing(name)} for one start; events that only it held are then lost.`
   );
 }
 

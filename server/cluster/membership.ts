@@ -123,7 +123,7 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
     if ((await writeHeartbeat(db, isMine, given.heartbeat())) || isClosed) return;
     isClosed = true;
     options.onLost(
-      new ClaimRefusedError(`Another process has taken the place of the ingest node ${name}: it ends here.`),
+      new ClaimRefusedError(`Another process has taken over as the ingest node ${name}, so this one stops.`),
     );
   }
   async function tick(given: MembershipHandlers): Promise<void> {

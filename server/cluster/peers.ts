@@ -69,7 +69,7 @@ export function createPeers(secret: string, now: () => number = Date.now, url = 
       });
       if (response.status === 409) {
         await response.arrayBuffer().catch(() => undefined);
-        throw new NotMineError(`${peer.url} answers that this is not its own`);
+        throw new NotMineError(`${peer.url} answers that the events belong to another node`);
       }
       try {
         if (response.status !== 200)

@@ -175,7 +175,7 @@ function joinIn({ membership, clickhouse, materializerHere }: NodeDeps, ingest: 
     async whenSettled() {
       await log.whenSynced();
       const late = delay(settlePatienceMs, undefined, { ref: false }).then(() => {
-        throw new Error("what was accepted could not be stored in time");
+        throw new Error("accepted events could not be stored in time");
       });
       await Promise.race([log.backlogBytes === 0 ? undefined : flush.whenStored(log.syncedEnd), late]);
     },

@@ -89,7 +89,7 @@ export async function keepChild(options: ChildOptions): Promise<KeptChild> {
         const silentMs = Date.now() - answeredAtMs;
         const patienceMs = isRefused(error) ? refusedAfterMs : silentAfterMs;
         if (silentMs < patienceMs || asked !== child || stopping.signal.aborted) continue;
-        log.error({ err: error, silentMs }, `${name} runs but does not answer, and is ended`);
+        log.error({ err: error, silentMs }, `${name} is running but not responding, and is stopped`);
         child.kill("SIGKILL");
       }
     }
@@ -103,7 +103,7 @@ export async function keepChild(options: ChildOptions): Promise<KeptChild> {
       const backoffMs = deaths === 1 ? 0 : Math.min(longestBackoffMs, 100 * 2 ** deaths);
       log.error(
         { signal: child.signalCode, code: child.exitCode, backoffMs, logFiles: options.logFiles },
-        `${name} died and is started again`,
+        `${name} died and is being restarted`,
       );
       await delay(backoffMs, undefined, { signal: stopping.signal }).catch(() => undefined);
       if (stopping.signal.aborted) return;
@@ -161,7 +161,7 @@ async function endLeftover({ identityFile, stopSignal, name, log }: ChildOptions
   const identity = parseProcessIdentity(kept);
   if (identity === undefined) return;
   const outcome = await endProcess(identity, stopSignal, defaultGraceMs);
-  if (outcome !== "absent") log.warn({ pid: identity.pid, outcome }, `ended ${name} of an earlier run`);
+  if (outcome !== "absent") log.warn({ pid: identity.pid, outcome }, `stopped ${name} from an earlier run`);
 }
 
 async function end(child: ChildProcess, signal: NodeJS.Signals, graceMs: number): Promise<void> {

@@ -52,7 +52,7 @@ export class Beacon {
   /** Takes an event without waiting; false when as much waits as may. */
   offer(event: EmittedEvent): boolean {
     if (this.#waiting.length >= this.#options.maxWaiting) {
-      this.#say(`${this.#waiting.length} events wait, which is as many as may: new ones are not taken`);
+      this.#say(`the buffer is full with ${this.#waiting.length} events: new ones are not accepted`);
       return false;
     }
     this.#waiting.push({ ...event, id: event.id ?? crypto.randomUUID(), time: event.time ?? new Date().toISOString() });
@@ -78,7 +78,7 @@ export class Beacon {
         this.#say(`event ${id} was rejected: ${message} (${code})`, code);
     } catch (error) {
       this.#failures++;
-      this.#say(`events are kept and sent again: ${(error as Error).message}`);
+      this.#say(`events are kept and will be sent again: ${(error as Error).message}`);
     } finally {
       this.#isSending = false;
     }

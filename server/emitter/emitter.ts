@@ -101,15 +101,13 @@ export class Emitter {
    */
   offer(event: EmittedEvent): boolean {
     if (this.#stopped.signal.aborted || this.#failure !== undefined)
-      return this.#notTaken("the emitter is closed: events that are offered now are not taken");
+      return this.#notTaken("the emitter is closed: events offered now are not accepted");
     if (this.#queue.heldBytes >= this.#maxHeldBytes)
-      return this.#notTaken(
-        `${this.#queue.heldCount} events are held, which is as much as may be: new ones are not taken`,
-      );
+      return this.#notTaken(`the buffer is full with ${this.#queue.heldCount} events: new ones are not accepted`);
     try {
       this.#take(event);
     } catch (error) {
-      return this.#notTaken(`events cannot be held and are not taken: ${(error as Error).message}`);
+      return this.#notTaken(`events cannot be buffered and are not accepted: ${(error as Error).message}`);
     }
     this.#pump();
     return true;
@@ -236,7 +234,7 @@ export class Emitter {
       this.#due = this.#queue.count;
       this.#pump();
     } catch (error) {
-      this.#say(`what other programs left in the spool cannot be read: ${(error as Error).message}`);
+      this.#say(`events that other programs left in the spool cannot be read: ${(error as Error).message}`);
     }
   }
 
@@ -308,7 +306,7 @@ export class Emitter {
       }
       this.totals.retries++;
       if (attempt + 1 === silentFailures)
-        this.#say(`events are not taken now (${answer.why}); they are held and sent again`, answer.why);
+        this.#say(`events are not accepted now (${answer.why}); they are kept and will be sent again`, answer.why);
       const pauseMs = backoffMs(attempt, answer.retryAfter, Date.now(), this.#options.random);
       await delay(pauseMs, undefined, { signal, ref: false });
     }
@@ -344,14 +342,14 @@ export class Emitter {
   #setAside(text: string, setAside: string[]): void {
     const { id = null } = JSON.parse(text) as EmittedEvent;
     setAside.push(text);
-    this.#reject({ index: 0, id, code: "too_large", field: null, message: "is larger than a request may be" }, text);
+    this.#reject({ index: 0, id, code: "too_large", field: null, message: "is too large for a request" }, text);
   }
 
   #refused(refusal: RequestRefusedError): void {
     this.#refusal = refusal;
     const { onRefused } = this.#options;
     if (onRefused) onRefused(refusal);
-    else this.#say(`${refusal.message}; its events are held and sent again`, refusal.message);
+    else this.#say(`${refusal.message}; its events are kept and will be sent again`, refusal.message);
     this.#nextRefusal.give();
     this.#nextRefusal = signal();
   }

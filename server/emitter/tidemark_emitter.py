@@ -80,13 +80,13 @@ class Emitter:
         event = {"id": str(uuid.uuid4()), "type": type, "organization": organization, "time": now, **fields}
         with self._state:
             if self._closing:
-                return self._say("the emitter is closed: events that are offered now are not taken")
+                return self._say("the emitter is closed: events offered now are not accepted")
             if self._held >= self._max_held:
-                return self._say(f"{self._held} events are held, which is as many as may be: new ones are not taken")
+                return self._say(f"the buffer is full with {self._held} events: new ones are not accepted")
             try:
                 self._queue.add(json.dumps(event, ensure_ascii=False, allow_nan=False))
             except (OSError, ValueError) as error:
-                return self._say(f"events cannot be held and are not taken: {error}")
+                return self._say(f"events cannot be buffered and are not accepted: {error}")
             if self._queue.waiting == 1:
                 self._oldest = time.monotonic()
             self._held += 1
@@ -173,7 +173,7 @@ class Emitter:
                 if error.code == 413:
                     aside.append(texts[0])
                     self._reject({"id": json.loads(texts[0])["id"], "code": "too_large", "field": None,
-                                  "message": "is larger than a request may be"}, texts[0])
+                                  "message": "is too large for a request"}, texts[0])
                     return True
                 if error.code not in (408, 425, 429) and error.code < 500:
                     self._refused(f"the service refused events with {error.code}: {_reason_in(answer)}")
@@ -205,7 +205,7 @@ class Emitter:
         """Full jitter below a bound that doubles up to 10 s, never before the service's own Retry-After."""
         if attempt + 1 == _SILENT_FAILURES:
             with self._state:
-                self._say(f"events are not taken now ({why}); they are held and sent again", why)
+                self._say(f"events are not accepted now ({why}); they are kept and will be sent again", why)
         jitter = random.uniform(0, min(10, 0.1 * 2**attempt))
         if retry_after is None:
             return jitter
@@ -242,7 +242,7 @@ class Emitter:
     def _refused(self, why):
         with self._state:
             self._refusal = why
-            self._say(f"{why}; its events are held and sent again")
+            self._say(f"{why}; its events are kept and will be sent again")
             self._state.notify_all()
 
     def _say(self, line, reason=None):

@@ -42,7 +42,7 @@ export function watchWatermark(
       const watermarkAt = new Date(newestMs).toISOString();
       alarm?.log.error(
         { watermarkAt, ...(why && { why }) },
-        "the watermark stands still: queries do not see what is taken",
+        "the watermark stands still: queries do not show events accepted since then",
       );
     }
   };

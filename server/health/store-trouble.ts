@@ -14,7 +14,7 @@ export interface StoreTrouble {
 }
 
 const refusesCredentials: StoreTrouble = { words: "refuses the user or the password", isFinal: true };
-const hasNoDatabase: StoreTrouble = { words: "has no database of that name", isFinal: true };
+const hasNoDatabase: StoreTrouble = { words: "has no database with that name", isFinal: true };
 const passing = (words: string): StoreTrouble => ({ words, isFinal: false });
 const unreachable = (why: string): StoreTrouble => ({ words: "cannot be reached", why, isFinal: false });
 const silent = unreachable("it does not answer");
@@ -29,8 +29,8 @@ const byCode: Readonly<Record<string, StoreTrouble>> = {
   ENOTFOUND: unreachable("its host name is not known"),
   EAI_AGAIN: unreachable("its host name cannot be looked up"),
   ETIMEDOUT: unreachable("it does not answer"),
-  EHOSTUNREACH: unreachable("there is no way to its host"),
-  ENETUNREACH: unreachable("there is no way to its host"),
+  EHOSTUNREACH: unreachable("its host cannot be reached"),
+  ENETUNREACH: unreachable("its host cannot be reached"),
 };
 /** ClickHouse's numbers. */
 const byClickHouseCode: Readonly<Record<number, StoreTrouble>> = {

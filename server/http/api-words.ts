@@ -24,13 +24,13 @@ export const operationTags = [
 /** Describes what OpenAPI has no form for. */
 const liveContract = `## Live over Socket.IO
 
-Connect a Socket.IO 4 client to this server, path \`/socket.io\`, over WebSocket (\`transports: ["websocket"]\`), with a key as \`auth: { token }\` or as a bearer header, or with the session's cookie from this server's own pages. A refused connection is a \`connect_error\` whose \`data.code\` is \`unauthenticated\`, \`forbidden\`, \`too_many_sockets\` or \`too_fast\` (too many credentials that nobody has came from this network); the connection is closed with it, as is one that says nothing for ${liveLimits.admittedWithinMs / 1_000} seconds.
+Connect a Socket.IO 4 client to this server at the path \`/socket.io\`, over WebSocket (\`transports: ["websocket"]\`), with a key as \`auth: { token }\` or as a bearer header, or with the session's cookie from this server's own pages. A refused connection is a \`connect_error\` whose \`data.code\` is \`unauthenticated\`, \`forbidden\`, \`too_many_sockets\` or \`too_fast\` (too many credentials that nobody has came from this network); the connection is closed with it, as is one that says nothing for ${liveLimits.admittedWithinMs / 1_000} seconds.
 
-- \`live:watch\` (sent by the client): \`(node | null, answer)\`. \`null\` is the caller's own node. \`answer\` gets \`{ ok: true, snapshot }\` or \`{ ok: false, code, message }\` with the code \`forbidden\` (no such node within the caller's; an agent is known from its first event on), \`too_fast\` or \`superseded\` (a later \`live:watch\` took its place). A socket watches one node: the last that it asked for. Without \`answer\` the snapshot comes as \`live:snapshot\`.
-- \`live:snapshot\` (sent by the server): what \`GET /v1/live\` answers, and \`sequence\`.
-- \`live:changed\` (sent by the server): \`{ node, sequence, at, watermark, levels }\` when a level has changed, four times a second at most, and at least every five seconds.
+- \`live:watch\` (sent by the client): \`(node | null, answer)\`. \`null\` is the caller's own node. \`answer\` gets \`{ ok: true, snapshot }\` or \`{ ok: false, code, message }\` with the code \`forbidden\` (no such node in the caller's subtree; an agent exists from its first event on), \`too_fast\` or \`superseded\` (a later \`live:watch\` replaced it). A socket watches one node: the last one requested. Without \`answer\`, the snapshot is sent as \`live:snapshot\`.
+- \`live:snapshot\` (sent by the server): the answer of \`GET /v1/live\`, plus \`sequence\`.
+- \`live:changed\` (sent by the server): \`{ node, sequence, at, watermark, levels }\` when a level has changed, at most four times a second, and at least every five seconds.
 
-\`sequence\` grows by one with each change of a node. Messages may be lost: after a gap, or after connecting again, send \`live:watch\` again. Rights are checked again every two seconds; a socket whose key or session was revoked is cut within five.`;
+\`sequence\` increases by one with each change of a node. Messages can be lost: after a gap or a reconnect, send \`live:watch\` again. Permissions are checked again every two seconds; a socket whose key or session was revoked is disconnected within five.`;
 
 export const apiDescription = [
   "Usage metrics with exact peaks and minutes at every level of the account tree. Every answer is limited to the caller's subtree.",

@@ -143,12 +143,12 @@ export function viewerOf(socket: LiveSocket): Viewer<LiveChanged> {
   };
 }
 
-export const tooFast: WatchResult = { ok: false, code: "too_fast", message: "too many requests to watch" };
-const unseen: WatchResult = { ok: false, code: "forbidden", message: "there is no such node within yours" };
+export const tooFast: WatchResult = { ok: false, code: "too_fast", message: "too many watch requests" };
+const unseen: WatchResult = { ok: false, code: "forbidden", message: "there is no such node in your subtree" };
 export const superseded: WatchResult = {
   ok: false,
   code: "superseded",
-  message: "another request to watch came after this one",
+  message: "a later watch request replaced this one",
 };
 
 function roomOf(node: NodeAddress): string {

@@ -72,7 +72,7 @@ export function sizeOfAnswer({ meters, window, lengthMs, groups, comparedWindows
   const [field] = factors.reduce((most, one) => (one[1] > most[1] ? one : most));
   const shape = `${meters.length} nodes, ${each} meters, ${series} series of each and ${windows} windows`;
   throw new TooManyFiguresError(
-    `the answer would have more than ${maxFigures} figures (${shape}): ask for longer windows, a shorter range, a smaller limit, fewer meters or fewer nodes`,
+    `the answer would have more than ${maxFigures} values (${shape}); request longer windows, a shorter range, a smaller limit, fewer meters or fewer nodes`,
     field,
   );
 }

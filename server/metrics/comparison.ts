@@ -59,9 +59,9 @@ export function parseCompared(text: string, tz: string, nowMs: number): Comparis
   if (text === "previous" || text === "year") return text;
   const [from, to, ...more] = text.split("/");
   if (from === undefined || to === undefined || more.length > 0)
-    throw new InvalidTimeError(`${text} is neither "previous", nor "year", nor FROM/TO`);
+    throw new InvalidTimeError(`${text} is not "previous", "year" or FROM/TO`);
   const span = { fromMs: resolveInstant(from, tz, nowMs), toMs: resolveInstant(to, tz, nowMs) };
-  if (span.fromMs >= span.toMs) throw new InvalidTimeError(`${from} must lie before ${to}`);
+  if (span.fromMs >= span.toMs) throw new InvalidTimeError(`${from} must be before ${to}`);
   return span;
 }
 

@@ -55,9 +55,7 @@ function instantOf(text: string, tz: string, nowMs: number): number {
   }
   const ms = readDateTime(text);
   if (!Number.isNaN(ms)) return ms;
-  throw new InvalidTimeError(
-    `${text} is neither an RFC 3339 instant with an offset that the calendar has, nor a date, nor "now"`,
-  );
+  throw new InvalidTimeError(`${text} is not an RFC 3339 instant with an offset, a date or "now"`);
 }
 
 /** An instant as RFC 3339 with the offset that `tz` has then, `Z` where that is none; milliseconds only where there are any. */

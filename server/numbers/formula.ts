@@ -33,7 +33,7 @@ export function parseFormula(text: string): Formula {
   let next = 0;
   const take = (...wanted: string[]) => (wanted.includes(tokens[next] ?? "") ? tokens[next++] : undefined);
   const expression = (depth: number): Formula => {
-    if (depth > maxDepth) throw new InvalidFormulaError(`more than ${maxDepth} brackets within each other`);
+    if (depth > maxDepth) throw new InvalidFormulaError(`has more than ${maxDepth} nested parentheses`);
     return chain(["+", "-"], () => chain(["*", "/"], () => operand(depth)));
   };
   const chain = (operators: string[], part: () => Formula): Formula => {
@@ -45,17 +45,17 @@ export function parseFormula(text: string): Formula {
   const operand = (depth: number): Formula => {
     if (take("(") !== undefined) {
       const inner = expression(depth + 1);
-      if (take(")") === undefined) throw new InvalidFormulaError("a bracket is not closed");
+      if (take(")") === undefined) throw new InvalidFormulaError("has a parenthesis that is not closed");
       return inner;
     }
     const found = tokens[next++];
-    if (found === undefined) throw new InvalidFormulaError("ends where a meter or a number must follow");
+    if (found === undefined) throw new InvalidFormulaError("ends where a meter or a number is expected");
     if (/^\d/.test(found)) return { kind: "number", value: found };
     if (/^[a-z]/.test(found)) return { kind: "meter", name: found };
-    throw new InvalidFormulaError(`has ${found} where a meter or a number must stand`);
+    throw new InvalidFormulaError(`has ${found} where a meter or a number is expected`);
   };
   const formula = expression(0);
-  if (next < tokens.length) throw new InvalidFormulaError(`has ${tokens[next]} where an operator must stand`);
+  if (next < tokens.length) throw new InvalidFormulaError(`has ${tokens[next]} where an operator is expected`);
   return formula;
 }
 

@@ -52,7 +52,7 @@ async function removeStaleLock(dataDir: string, path: string): Promise<void> {
   const owner = parseProcessIdentity(held);
   if (owner !== undefined && isSameProcessRunning(owner))
     throw new DataFolderInUseError(
-      `The data folder ${dataDir} is in use by the service with process number ${owner.pid}. Stop that one first, or set TIDEMARK_DATA_DIR to another folder.`,
+      `The data folder ${dataDir} is in use by another service (process ${owner.pid}). Stop that one first, or set TIDEMARK_DATA_DIR to another folder.`,
     );
   const removed = `${path}.${process.pid}.stale`;
   await rename(path, removed).catch(() => undefined);

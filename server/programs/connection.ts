@@ -43,7 +43,7 @@ export function readCommandLine(
   if (positionals.length !== operands.length)
     throw new UsageError(`expected ${operands.map((name) => `<${name}>`).join(" ") || "no operands"}`);
   const key = values.key ?? environment.TIDEMARK_KEY ?? environment.TIDEMARK_ROOT_KEY;
-  if (!key) throw new UsageError("no API key: give --key, or set TIDEMARK_KEY or TIDEMARK_ROOT_KEY");
+  if (!key) throw new UsageError("no API key: use --key, or set TIDEMARK_KEY or TIDEMARK_ROOT_KEY");
   const seed = Number(values.seed ?? 1);
   if (!Number.isSafeInteger(seed)) throw new UsageError(`--seed must be a whole number, not ${values.seed}`);
   const url = (values.url ?? environment.TIDEMARK_URL ?? "http://127.0.0.1:8080").replace(/\/+$/, "");

@@ -116,7 +116,7 @@ await runProgram("npm run test:real -- <folder with flights.csv.gz and expected.
         if (tenths > shownTenths) console.log(`posted ${tenths * 10}% of ${total} events`);
         shownTenths = tenths;
       },
-      onPosted: () => console.log("waiting until all can be queried"),
+      onPosted: () => console.log("waiting until everything can be queried"),
     });
     console.log(describeReplay(result));
     const comparison = await compareWithOracle(oracle, new UsageApi(connection));

@@ -36,7 +36,7 @@ function readArguments(args: string[]): { connection: Connection; request: Recor
     throw new UsageError((error as Error).message);
   }
   const { url, key, ...request } = values;
-  if (request.stage === undefined) throw new UsageError("no stage: give --stage");
+  if (request.stage === undefined) throw new UsageError("no stage: use --stage");
   const connection = readCommandLine([...(url ? ["--url", url] : []), ...(key ? ["--key", key] : [])], []);
   return { connection, request };
 }

@@ -26,7 +26,7 @@ await runProgram("npm run replay -- <csv.gz> [--url URL] [--key KEY] [--seed N]"
       },
       onPosted: () => {
         bar.stop();
-        console.log("all is posted; waiting until all can be queried");
+        console.log("everything is sent; waiting until it can be queried");
       },
     });
     console.log(describeReplay(result));

@@ -17,8 +17,8 @@ try {
   try {
     const { entries, headHash, fault } = await verifyAudit(postgres, expected);
     if (fault === undefined)
-      console.log(`The audit is whole: ${entries} entries. The newest is ${entries}:${headHash}`);
-    else console.error(`The audit was tampered with: ${fault}`);
+      console.log(`The audit log is intact: ${entries} entries. The newest is ${entries}:${headHash}`);
+    else console.error(`The audit log was tampered with: ${fault}`);
     process.exitCode = fault === undefined ? 0 : 1;
   } finally {
     await postgres.close();

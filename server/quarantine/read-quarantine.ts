@@ -90,7 +90,7 @@ export type QuarantineKey = z.infer<typeof quarantineKeySchema>;
 /** Throws on what `quarantineIdPattern` does not match. */
 export function keyOfQuarantineId(id: string): QuarantineKey {
   const [, receivedMs, batch, row] = quarantineIdPattern.exec(id) ?? [];
-  if (row === undefined) throw new Error(`not an id of an event in quarantine: ${id}`);
+  if (row === undefined) throw new Error(`not the ID of an event in quarantine: ${id}`);
   return [Number(receivedMs), Number(batch), Number(row)];
 }
 

@@ -77,7 +77,7 @@ const ofAnothersTime: ReplayResult = {
   outcome: "rejected",
   code: "outside_subtree",
   field: "time",
-  message: "the organization was another's at that time",
+  message: "the organization belonged to someone else at that time",
 };
 
 /** The times that the event would change when it is taken, read as accepting reads it; none where it would not be taken. */

@@ -82,9 +82,9 @@ export async function requestRebuild(
     const waiting = await tx.select({ path: rebuilds.path }).from(rebuilds).where(isNull(rebuilds.finishedAt));
     const { most, maxOfTenant } = rebuildLimits;
     if (waiting.filter((one) => tenantOfRebuild(one) === tenantOfRebuild(rebuild)).length >= maxOfTenant)
-      throw new TooManyRebuildsError(`${maxOfTenant} rebuilds are waiting already: ask again when one is finished`);
+      throw new TooManyRebuildsError(`${maxOfTenant} rebuilds are already waiting; try again when one has finished`);
     if (waiting.length >= most)
-      throw new TooManyRebuildsError(`${most} rebuilds of all callers are waiting already: ask again later`);
+      throw new TooManyRebuildsError(`${most} rebuilds from all callers are already waiting; try again later`);
     await tx.insert(rebuilds).values(rebuild);
     await recordChange(tx, {
       by,

@@ -138,12 +138,12 @@ function concernedByMove(
   const fromMs = from.getTime();
   const past = movedPaths(tree, placements, { node, parent, fromMs, toMs: nowMs });
   if (!past.every((paths) => mayMove(reach, paths)))
-    throw new ProblemError("forbidden", "usage of that time is that of nodes which are not the caller's to change", {
+    throw new ProblemError("forbidden", "usage at that time belongs to nodes that the caller cannot change", {
       field: "effective_from",
     });
   const replaced = placements.filter(({ from: since }) => since.getTime() > nowMs && since.getTime() >= fromMs);
   if (!replaced.every((placement) => reach.some((top) => tree.isWithin(placement.parent, top))))
-    throw new ProblemError("forbidden", "it is to move to a node which is not the caller's", { field: "parent" });
+    throw new ProblemError("forbidden", "it would move to a node that is not the caller's", { field: "parent" });
   const present = [...tree.ancestors(node), ...tree.ancestors(parent)];
   const later = replaced.flatMap((placement) => tree.ancestors(placement.parent));
   const owners = new Set([...present, ...later, ...past.flatMap(({ before, after }) => [...before, ...after])]);

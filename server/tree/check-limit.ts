@@ -42,7 +42,7 @@ export async function checkLimit(
     return (counted?.rows ?? 0) + ((await others?.(tx, within)) ?? 0);
   };
   const refuse = (whose: string, most: number) =>
-    new ProblemError("conflict", `${whose} has ${most} ${what}, as many as it may have`, { field });
+    new ProblemError("conflict", `${whose} has ${most} ${what}, the most allowed`, { field });
   if ((await countOf((column) => sql`${column} = ${node}`)) >= ofNode) throw refuse(node, ofNode);
   if (tenant === "all" || ofTenant === Number.POSITIVE_INFINITY) return;
   if ((await countOf((column) => rowsWithin(column, [tenant], tree))) >= ofTenant) throw refuse("the tenant", ofTenant);
@@ -76,7 +76,7 @@ export async function checkBytes(
   const before = replaced === undefined ? 0 : jsonBytes(replaced);
   if (bytes <= before) return;
   if (bytes > most)
-    throw new ProblemError("invalid_request", `takes ${bytes} bytes as JSON, and ${most} at most`, { field });
+    throw new ProblemError("invalid_request", `takes ${bytes} bytes as JSON; at most ${most} are allowed`, { field });
   const tenant = tenantOf(node, tree);
   if (tenant === "all") return;
   await countAlone(tx, `${what} of ${tenant}`);

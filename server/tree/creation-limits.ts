@@ -14,7 +14,7 @@ export class TooManyNodesError extends Error {
   override name = "TooManyNodesError";
   readonly retryAfterSeconds: number;
   constructor(retryAfterSeconds: number) {
-    super("more nodes than may be made in so short a time");
+    super("too many nodes were created in a short time; try again later");
     this.retryAfterSeconds = retryAfterSeconds;
   }
 }

@@ -15,7 +15,7 @@ export function bytesOfFields(fields: NodeFields = {}): number {
 export function faultOfFields(fields: NodeFields | undefined, replaced: NodeFields = {}): string | undefined {
   const bytes = bytesOfFields(fields);
   if (bytes <= most || bytes <= bytesOfFields(replaced)) return undefined;
-  return `take ${bytes} bytes as JSON, and ${most} at most`;
+  return `take ${bytes} bytes as JSON; at most ${most} are allowed`;
 }
 
 /** Throws `invalid_request` naming them. */

@@ -45,10 +45,10 @@ export async function planImport(
   const isKnown = (name: string) => (columns as readonly string[]).includes(name) || name.startsWith(fieldPrefix);
   for (const name of names)
     if (!isKnown(name)) fault(1, name, `is not a column; there are ${columns.join(", ")}, fields.*`);
-  for (const needed of ["kind", "id"]) if (!names.includes(needed)) fault(1, needed, "this column is needed");
+  for (const needed of ["kind", "id"]) if (!names.includes(needed)) fault(1, needed, "this column is required");
   for (const name of new Set(names.filter((name, index) => names.indexOf(name) < index)))
-    fault(1, name, "this column is there more than once");
-  if (rows.length > maxImportedNodes) fault(1, "id", `there are more than ${maxImportedNodes} nodes`);
+    fault(1, name, "this column appears more than once");
+  if (rows.length > maxImportedNodes) fault(1, "id", `a file can have at most ${maxImportedNodes} nodes`);
   if (plan.errors.length > 0) return plan;
 
   const wanted = new Map<NodeAddress, { line: number; node: NewNode; given: GivenNode }>();

@@ -41,11 +41,11 @@ export function capsOfDeliveries(world: () => DeliveryWorld): void {
       return state === "sent" ? state : attempts.at(-1)?.excerpt;
     };
     caps.ofTenant = (await sentOf("reseller:r1")) + 1;
-    expect([await send(), await send()]).toEqual(["sent", "the tenant's cap of this month is reached"]);
+    expect([await send(), await send()]).toEqual(["sent", "the tenant's limit for this month is reached"]);
     const inAll = await sentOf("all");
     expect(await sentOf("reseller:r1")).toBe(caps.ofTenant);
     Object.assign(caps, { ofTenant: usual.ofTenant, ofAll: inAll });
-    expect(await send()).toBe("the installation's cap of this month is reached");
+    expect(await send()).toBe("the installation's limit for this month is reached");
     expect([await sentOf("reseller:r1"), await sentOf("all")]).toEqual([inAll, inAll]);
     Object.assign(caps, usual);
   });

@@ -259,7 +259,7 @@ test("the beacon sends what a page had left, each event once, and says when it i
   for (let index = 0; index < 150; index++)
     first.offer({ type: "chat.posted", organization: "acme", user: `b${index}` });
   expect(await first.flush()).toBe(150);
-  expect(said).toEqual(["tidemark: events are kept and sent again: the service answers 401"]);
+  expect(said).toEqual(["tidemark: events are kept and will be sent again: the service answers 401"]);
   // The page is gone; the next one finds them.
   const next = new Beacon({ ...options, key: environment.TIDEMARK_KEY as string });
   await vi.waitFor(async () => expect(await next.flush()).toBe(0), { timeout: patienceMs });

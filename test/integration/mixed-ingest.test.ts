@@ -110,7 +110,7 @@ test("single processes and nodes, right and wrong, that start and stop beside ea
   await stopWhole(b);
   const alone = await start();
   target = alone;
-  expect(await refusal(a.startServer().then(() => a))).toMatch(/The ingest process .* stores into these stores/);
+  expect(await refusal(a.startServer().then(() => a))).toMatch(/The ingest process .* already uses these stores/);
   expect(await refusal(start())).toMatch(/would count events twice/);
   await alone.stopServer("SIGKILL");
   expect(await refusal(start())).toMatch(/was not stopped cleanly/);

@@ -147,7 +147,7 @@ test("a wrong password is said to be one, and an absent database too, without a 
   expect(said[0]).toMatch(/^Postgres at 127\.0\.0\.1:\d+ refuses the user or the password \(DATABASE_URL\)\.\s*$/m);
   expect(said[1]).toMatch(/^ClickHouse at 127\.0\.0\.1:\d+ refuses the user or the password \(CLICKHOUSE_URL\)\.\s*$/m);
   expect(said[2]).toMatch(/^Redis at 127\.0\.0\.1:\d+ refuses the user or the password \(REDIS_URL\)\.\s*$/m);
-  expect(said[3]).toMatch(/^Postgres at 127\.0\.0\.1:\d+ has no database of that name \(DATABASE_URL\)\.\s*$/m);
+  expect(said[3]).toMatch(/^Postgres at 127\.0\.0\.1:\d+ has no database with that name \(DATABASE_URL\)\.\s*$/m);
   for (const text of said) expect(text).not.toMatch(/\n\s+at |wrong/);
 });
 

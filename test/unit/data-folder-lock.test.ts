@@ -19,7 +19,7 @@ afterEach(() => rm(dataDir, { recursive: true, force: true }));
 test("a second service on the folder learns which process has it", async () => {
   const release = await lockDataFolder(dataDir);
   await expect(lockDataFolder(dataDir)).rejects.toThrow(DataFolderInUseError);
-  await expect(lockDataFolder(dataDir)).rejects.toThrow(`process number ${process.pid}`);
+  await expect(lockDataFolder(dataDir)).rejects.toThrow(`(process ${process.pid}`);
   await release();
 });
 
@@ -38,7 +38,7 @@ test("the lock of a service that was killed is taken over", async () => {
   const killed = spawn("sleep", ["60"], { stdio: "ignore" });
   await once(killed, "spawn");
   await writeFile(lockFile(), JSON.stringify(identifyProcess(killed.pid ?? 0)));
-  await expect(lockDataFolder(dataDir)).rejects.toThrow(`process number ${killed.pid}`);
+  await expect(lockDataFolder(dataDir)).rejects.toThrow(`(process ${killed.pid}`);
   killed.kill("SIGKILL");
   await once(killed, "exit");
   const release = await lockDataFolder(dataDir);

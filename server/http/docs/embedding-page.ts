@@ -60,35 +60,35 @@ createServer(async ({ url }, response) => {
 }).listen(Number(PORT), "localhost");
 `;
 
-const content = html`<p class="lead">A dashboard of this service in a page of yours, for people who have no account here.</p>
-<p>Your server asks for a token with an <a href="/keys">API key</a> that may read, hands the page an address to frame, and hands it the next token before the last one ends. Neither the key nor anything else of this service is in the page: a token shows one dashboard, for one node, read-only.</p>
+const content = html`<p class="lead">Show a dashboard on a page of your own, to people who have no account here.</p>
+<p>Your server requests a token with an <a href="/keys">API key</a> that can read, gives the page an address to frame, and gives it the next token before the last one expires. The page contains neither the key nor anything else from this service: a token shows one dashboard, for one node, read-only.</p>
 <section aria-labelledby="program">
-<h2 id="program">A page that embeds, whole</h2>
-<p>Node 20 or newer, nothing to install. Say where this service is, the key, and the dashboard's id, which stands in its address; then run <code>node embed.mjs</code> and open <code>http://localhost:3000</code>.</p>
+<h2 id="program">A complete example</h2>
+<p>Node 20 or newer, nothing to install. Set the address of this service, the key, and the dashboard's ID, which is in its address; then run <code>node embed.mjs</code> and open <code>http://localhost:3000</code>.</p>
 <pre class="code" tabindex="0"><code>export TIDEMARK_URL=http://localhost:8080
 export TIDEMARK_KEY=tmk_…
 export TIDEMARK_DASHBOARD=view_…</code></pre>
 ${snippet("embed.mjs", program)}
 </section>
 <section aria-labelledby="token">
-<h2 id="token">What a token is good for</h2>
+<h2 id="token">What a token allows</h2>
 <ul>
-<li>It ends after <code>expires_in_minutes</code>, ${embedMinutes.usual} unless you say otherwise and ${embedMinutes.most} at most; at once when its key is revoked or may not read the dashboard's node any more.</li>
-<li><code>node</code>: the dashboard's, or one below it. Panels of the node and of those below it are shown; one of a node above it is asked about it; others are left out. So one dashboard of a reseller does for each of its customers.</li>
-<li><code>origins</code>: whose pages may frame it (<code>frame-ancestors</code>) and hand it the next token; none unless you name them. They belong to the address: use <code>url</code> as it was answered.</li>
-<li><code>theme</code>: <code>mode</code> is <code>light</code>, <code>dark</code> or <code>system</code>; <code>accent</code> takes the place of this service's own colour, made darker or lighter until it can be seen.</li>
+<li>It expires after <code>expires_in_minutes</code> (${embedMinutes.usual} by default, ${embedMinutes.most} at most), or immediately if its key is revoked or can no longer read the dashboard's node.</li>
+<li><code>node</code>: the dashboard's node, or one below it. Panels of this node and of those below it are shown, panels of a node above are queried for this node, and others are left out. One dashboard of a reseller therefore works for each of its customers.</li>
+<li><code>origins</code>: whose pages can frame it (<code>frame-ancestors</code>) and pass it the next token; none unless you name them. They are part of the address: use <code>url</code> exactly as returned.</li>
+<li><code>theme</code>: <code>mode</code> is <code>light</code>, <code>dark</code> or <code>system</code>; <code>accent</code> replaces this service's own colour, made darker or lighter until it is visible.</li>
 </ul>
 </section>
 <section aria-labelledby="messages">
 <h2 id="messages">Messages</h2>
 <ul>
 <li>From the frame: <code>{ type: "tidemark:state", state, expires_at }</code> with the state <code>shown</code>, <code>ending</code> (within a minute) or <code>ended</code>.</li>
-<li>To the frame: <code>{ type: "tidemark:token", token }</code>. What comes from another window or origin is ignored.</li>
+<li>To the frame: <code>{ type: "tidemark:token", token }</code>. Messages from other windows or origins are ignored.</li>
 </ul>
-<p>Figures of a range that ends now are read again once a minute. A frame is answered 429 with <code>Retry-After</code> where too many look at the same at once, and goes on by itself.</p>
+<p>Data for a range that ends now is refreshed once a minute. If too many frames show the same dashboard at once, a frame gets 429 with <code>Retry-After</code> and continues by itself.</p>
 </section>
 <section aria-labelledby="links">
 <h2 id="links">Links for people</h2>
-<p>Who may share makes a link of a dashboard in the dashboard itself, under Share, or by <code>POST /v1/views/{id}/links</code>: it works for ${linkDays.usual} days unless they say otherwise, ${linkDays.most} at most, can be revoked at any time, and ends when whoever made it may not share the dashboard any more. Its pages cannot be framed.</p>
+<p>People who can share create a link on the dashboard itself, under Share, or with <code>POST /v1/views/{id}/links</code>. A link works for ${linkDays.usual} days by default and ${linkDays.most} at most, can be revoked at any time, and stops working when its creator can no longer share the dashboard. Its pages cannot be framed.</p>
 </section>`;
 const page = framedPage({ title: "Embedding", path: "/docs/embedding" }, content);

@@ -94,12 +94,12 @@ const sections = [
   },
 ];
 
-const content = html`<p>Set <code>TIDEMARK_URL</code> to where this service is and <code>TIDEMARK_KEY</code> to an <a href="/keys">API key</a> that may send events. <a href="/docs/events">Events</a> has every type and field, the <a href="/docs/guides">guides</a> lead from the first event to a figure, and <a href="/docs/guides/testing">one of them</a> tells how to test a program that sends.</p>
+const content = html`<p>Set <code>TIDEMARK_URL</code> to where this service is and <code>TIDEMARK_KEY</code> to an <a href="/keys">API key</a> that can send events. <a href="/docs/events">Events</a> lists every type and field, the <a href="/docs/guides">guides</a> take you from the first event to the result, and <a href="/docs/guides/testing">one of them</a> shows how to test your integration.</p>
 <ul>
-<li>Give each event its <code>id</code> and <code>time</code> once, where it happens. An event counts once however often it is sent.</li>
-<li>Send again what was not answered, or answered 408, 429 or 5xx: the same events with the same ids, after the seconds in <code>Retry-After</code> and a random time more.</li>
-<li>Everything else in 4xx will be answered alike every time. Events listed under <code>rejected</code> were not taken; the others of their request were.</li>
-<li>Few large requests cost less than many small ones: up to 10,000 events each.</li>
+<li>Give each event its <code>id</code> and <code>time</code> once, where it happens. An event counts once, however often it is sent.</li>
+<li>If you get no answer, or 408, 429 or 5xx, send the same events again with the same IDs, after the seconds in <code>Retry-After</code> plus a random delay.</li>
+<li>Any other 4xx will get the same answer every time. Events listed under <code>rejected</code> were not accepted; the others in their request were.</li>
+<li>A few large requests cost less than many small ones: up to 10,000 events each.</li>
 </ul>
 ${sections.map(
   ({ id, title, about, code }) =>

@@ -59,7 +59,7 @@ function vocabulary(described: readonly EventDescription[]): Html {
 </table></div>
 <p>${withCode(`Strings have up to ${limits.maxStringLength} characters. A number is kept exactly as written; decimals after the ninth are rounded half to even, with the warning \`rounded\`. Times can go back to ${limits.oldestTime.slice(0, 4)}, and at most 24 hours ahead. Any other field is an error, named in the verdict.`)}</p>
 <h2 id="intervals">Intervals</h2>
-<p>Participants, recordings, calls that run and everything else with a start and an end are intervals. Minutes, peaks and live counters are made of them.</p>
+<p>Participants, recordings, calls in progress and everything else with a start and an end are intervals. Minutes, peaks and live counters are calculated from them.</p>
 <dl>
 <dt>With <code>interval</code></dt><dd>${withCode("Give the start, the signs of life and the end of one thing the same `interval`, such as the ID of the connection. The interval runs from its earliest start to its latest end, in whatever order and however often they arrive. One person on two devices has two intervals, which needs this field.")}</dd>
 <dt>Without: pairing by session and user</dt><dd>${withCode("The starts and ends of a `user` in a `session` are sorted by time and paired. A start while one is already open changes nothing, nor does an end while none is open; leaving and coming back makes two intervals.")}</dd>

@@ -18,16 +18,16 @@ export function guidePages(): Hono<HttpEnv> {
   return app;
 }
 
-const list = html`<p class="lead">From the first event to the right figure, in a terminal.</p>
+const list = html`<p class="lead">From the first event to the result, in a terminal.</p>
 <dl>${guides.map(
   ({ name, title, lead }) => html`<dt><a href="/docs/guides/${name}">${title}</a></dt><dd>${lead}</dd>
 `,
 )}</dl>
-<p>Every type and field is under <a href="/docs/events">Events</a>, what sends them from your program under <a href="/docs/emitters">Sending events</a>.</p>`;
+<p>For every type and field, see <a href="/docs/events">Events</a>. To send them from your program, see <a href="/docs/emitters">Sending events</a>.</p>`;
 
 function whole({ lead, steps, notes }: Guide): Html {
   return html`<p class="lead">${lead}</p>
-<p>Say once where this service is, and with which <a href="/keys">API key</a> of a test node you ask: one that may send events, create organizations and read.</p>
+<p>Set the address of this service and an <a href="/keys">API key</a> of a test node that can send events, create organizations and read.</p>
 <pre class="code" tabindex="0"><code>export TIDEMARK_URL=http://localhost:8080
 export TIDEMARK_KEY=tmk_…</code></pre>
 <p>${withCode("Each command exits with 0 only if it succeeded: with 22 if the service refuses, and with 7 if there is no service. Running it again counts nothing twice: `duplicates` says how many events were already known.")}</p>
@@ -36,7 +36,7 @@ ${steps.map(
 <h2 id="step-${place + 1}">${place + 1}. ${title}</h2>
 <p>${withCode(text)}</p>
 ${snippet(`step-${place + 1}`, code)}
-<p>answers</p>
+<p>Answer:</p>
 <pre data-answer="step-${place + 1}">${answer}</pre>
 </section>
 `,

@@ -25,7 +25,7 @@ export function meterPages(): Hono<HttpEnv> {
 }
 
 function list(described: readonly MeterSummary[]): Html {
-  return html`<p>What usage can be asked for, built in. Meters that users make are listed by <code>GET /v1/meters</code>.</p>
+  return html`<p>The built-in meters. <code>GET /v1/meters</code> also lists custom ones.</p>
 <div class="table"><table>
 <thead><tr><th>Meter</th><th>Unit</th><th>What it is</th></tr></thead>
 <tbody>${described.map(
@@ -42,11 +42,11 @@ function reference({ meter, unit, description, rule, types, dimensions, freshnes
 <p class="lead">${description}</p>
 <dl>
 <dt>Rule</dt><dd>${rule}</dd>
-<dt>Made of</dt><dd>${codeList(types, (type) => `/docs/events/${type}`)}</dd>
+<dt>Counts</dt><dd>${codeList(types, (type) => `/docs/events/${type}`)}</dd>
 <dt>Grouped and filtered by</dt><dd>${own.length > 0 ? html`${codeList(own)}; and ` : ""}${codeList(common)}</dd>
 <dt>Freshness</dt><dd>${freshness}</dd>
-<dt>Asked with</dt><dd><pre>GET /v1/usage?meter=${meter}&amp;node=all&amp;from=2026-03-01&amp;to=2026-04-01&amp;window=day&amp;tz=UTC</pre></dd>
-<dt>Why it is what it is</dt><dd><pre>GET /v1/explain?meter=${meter}&amp;node=all&amp;from=2026-03-01&amp;to=2026-03-02</pre></dd>
+<dt>Query</dt><dd><pre>GET /v1/usage?meter=${meter}&amp;node=all&amp;from=2026-03-01&amp;to=2026-04-01&amp;window=day&amp;tz=UTC</pre></dd>
+<dt>Explain</dt><dd><pre>GET /v1/explain?meter=${meter}&amp;node=all&amp;from=2026-03-01&amp;to=2026-03-02</pre></dd>
 </dl>
 <p><a href="/docs/meters">All meters</a></p>`;
 }

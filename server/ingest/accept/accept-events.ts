@@ -169,7 +169,7 @@ class Decider {
     const { agents } = admitted;
     if (agents !== undefined && (event.agent === undefined || !agents.includes(event.agent))) {
       const whom = agents.map((agent) => agentAddress(event.organization, agent)).join(" or ");
-      const message = `this key writes only for ${whom}`;
+      const message = `this key can only send for ${whom}`;
       this.reject(event.index, { code: "outside_subtree", field: "agent", message });
       return;
     }
@@ -272,14 +272,14 @@ function warnOfStatus(
   const { id } = nameOfStored(stored);
   const status = tree.effectiveStatus(nodeAddress("organization", organization));
   if (status !== "suspended" && status !== "cancelled") return;
-  const message = `the organization or what stands above it is ${status}; its events are counted all the same`;
+  const message = `the organization or a node above it is ${status}; its events are still counted`;
   warnings.push({ index, id, code: "suspended_organization", field: "organization", message });
 }
 
 const idConflict: Fault = {
   code: "id_conflict",
   field: "id",
-  message: "an event with this id and another body was taken before; it stands",
+  message: "an event with this ID but a different body was accepted earlier, and that one counts",
 };
 
 /** Every event of an aborted request is rejected, most of them for the sake of others. */
@@ -319,7 +319,7 @@ function abort(request: RequestEvents, decision: Decision): void {
         id: namesOf(event).id,
         code: "aborted",
         field: null,
-        message: "not taken because another event of this atomic request was rejected",
+        message: "not accepted because another event of this atomic request was rejected",
       },
   );
 }

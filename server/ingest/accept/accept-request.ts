@@ -216,10 +216,11 @@ export async function createOrganizations(
     await tree.ensureOrganizations(organizations, sendingKey.node, undefined, sendingKey.id);
   } catch (cause) {
     if (cause instanceof TooManyNodesError) {
-      const message = "nothing was taken: this key makes more new organizations than it may in so short a time";
+      const message =
+        "nothing was accepted: this key is creating too many organizations in a short time; send the events again later";
       throw new ProblemError("too_fast", message, { retryAfterSeconds: cause.retryAfterSeconds, cause });
     }
-    const message = "nothing was taken: new organizations cannot be created now";
+    const message = "nothing was accepted: organizations cannot be created right now; send the events again later";
     throw new ProblemError("store_unavailable", message, { retryAfterSeconds: 5, cause });
   }
 }
@@ -261,13 +262,13 @@ export async function appendDecision(
 /** The answer to a request that could not be logged. */
 export function logRefusal(error: unknown): unknown {
   if (error instanceof LogFullError) {
-    return new ProblemError("overloaded", "nothing was taken: the log is full; send it again later", {
+    return new ProblemError("overloaded", "nothing was accepted: the log is full; send the events again later", {
       retryAfterSeconds: 30,
       cause: error,
     });
   }
   if (error instanceof LogFailedError) {
-    return new ProblemError("store_unavailable", "the log cannot be written; send it again with the same ids", {
+    return new ProblemError("store_unavailable", "the log cannot be written; send the events again with the same IDs", {
       retryAfterSeconds: 10,
     });
   }

@@ -69,12 +69,12 @@ export class Admission {
   enter(key: string, announcedBytes: number | undefined, maxBytes: number): void {
     this.#watchBacklog();
     if (this.isOverloaded) {
-      throw new ProblemError("overloaded", "more is waiting to be stored than can be taken now", {
+      throw new ProblemError("overloaded", "more events are waiting to be stored than can be accepted now", {
         retryAfterSeconds: this.#retryAfterSeconds(),
       });
     }
     if (announcedBytes !== undefined && announcedBytes > maxBytes) {
-      throw new ProblemError("body_too_large", `the body has more than ${maxBytes} bytes`);
+      throw new ProblemError("body_too_large", `the body is larger than ${maxBytes} bytes`);
     }
     if (this.#buckets.tokens(key, this.#rate) < 1) throw this.#tooFast(1, 0);
   }
@@ -99,7 +99,7 @@ export class Admission {
 
   #tooFast(events: number, tokens: number): ProblemError {
     const seconds = Math.max(1, Math.ceil((events - tokens) / this.#rate.perSecond));
-    return new ProblemError("too_fast", `this key may send ${this.#rate.perSecond} events a second`, {
+    return new ProblemError("too_fast", `this key can send ${this.#rate.perSecond} events per second`, {
       retryAfterSeconds: seconds,
     });
   }

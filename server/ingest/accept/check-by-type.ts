@@ -53,7 +53,7 @@ function checkProperty(
   }
   const text = textOfNumber(given);
   if (text === undefined) {
-    warn("not_a_number", field, `\`${field}\` is no number, so it counts in no average or sum`);
+    warn("not_a_number", field, `\`${field}\` is not a number, so it does not count in averages or sums`);
     return undefined;
   }
   const [least, most] = rule.between ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];

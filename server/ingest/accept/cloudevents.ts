@@ -28,7 +28,7 @@ const notProperties = new Set([
 /** The usage event that a CloudEvent in JSON form stands for; it is then checked as any other. */
 export function cloudEventToUsageEvent(cloudEvent: unknown): Mapped {
   if (typeof cloudEvent !== "object" || cloudEvent === null || Array.isArray(cloudEvent)) {
-    return { fault: { code: "not_an_object", field: null, message: "a CloudEvent is a JSON object" } };
+    return { fault: { code: "not_an_object", field: null, message: "a CloudEvent must be a JSON object" } };
   }
   const attributes = cloudEvent as Record<string, unknown>;
   if (attributes.specversion !== "1.0") return invalid("specversion", "must be 1.0");
@@ -77,11 +77,8 @@ function dataOf(attributes: Record<string, unknown>): { data: object | undefined
   const { data, data_base64: coded, datacontenttype } = attributes;
   const isGiven = isSet(data) || isSet(coded);
   if (isGiven && typeof datacontenttype === "string" && !isJsonType(datacontenttype))
-    return invalid(
-      "datacontenttype",
-      "must be JSON, as the data must be: `application/json` or a type that ends with `+json`",
-    );
-  if (isSet(data) && isSet(coded)) return invalid("data_base64", "and `data` are both there");
+    return invalid("datacontenttype", "must be JSON: `application/json` or a type that ends with `+json`");
+  if (isSet(data) && isSet(coded)) return invalid("data_base64", "and `data` cannot both be set");
   let value = data;
   let field = "data";
   if (isSet(coded)) {

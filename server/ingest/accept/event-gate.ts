@@ -109,7 +109,7 @@ const fields: ReadonlySet<string> = new Set(Object.keys(usageEventSchema.shape))
 /** Why `hasEventForm` refused: the first fault, a missing field before an unknown one before an invalid one. */
 export function explainForm(event: unknown): Fault {
   if (typeof event !== "object" || event === null || Array.isArray(event)) {
-    return { code: "not_an_object", field: null, message: "an event is a JSON object" };
+    return { code: "not_an_object", field: null, message: "an event must be a JSON object" };
   }
   const given = event as Record<string, unknown>;
   for (const field of ["id", "type", "organization"]) {
@@ -120,7 +120,7 @@ export function explainForm(event: unknown): Fault {
     return {
       code: "unknown_field",
       field: cut(field),
-      message: `${quoted(field)} is not a field of an event; what an emitter adds belongs in properties`,
+      message: `${quoted(field)} is not a field of an event; put values of your own in properties`,
     };
   }
   const { properties } = given;
@@ -174,7 +174,7 @@ function invalidMessage(issue: Issue, path: readonly string[], given: Record<str
   if (top === "properties" && name === undefined) return `${field} must be an object`;
   if (issue.code === "invalid_key") {
     const form = name === undefined || isStorableText(name) ? "" : " of well-formed Unicode without U+0000";
-    return `the name of a property must be a text${form} of 1 to ${limits.maxStringLength} characters`;
+    return `the name of a property must be a string${form} of 1 to ${limits.maxStringLength} characters`;
   }
   const value = name === undefined ? given[top] : (given[top] as Record<string, unknown>)[name];
   if (typeof value === "string" && !isStorableText(value)) return `${field} ${storableTextMessage}`;

@@ -23,7 +23,10 @@ export async function inflateBody(bytes: Buffer, encoding: ContentEncoding): Pro
     return await turn(() => inflaters[encoding](bytes, { maxOutputLength: limits.maxInflatedBytes }));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") {
-      throw new ProblemError("body_too_large", `the body inflates to more than ${limits.maxInflatedBytes} bytes`);
+      throw new ProblemError(
+        "body_too_large",
+        `the body is larger than ${limits.maxInflatedBytes} bytes after decompression`,
+      );
     }
     throw new ProblemError("unreadable_body", `the body is not valid ${encoding}`);
   }

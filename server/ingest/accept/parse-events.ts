@@ -63,7 +63,7 @@ export function parseSuspectArray(
   const elements = elementsOf(bytes, from, limits.maxEventsPerRequest);
   if (elements === undefined) throw new ProblemError("unreadable_body", `the body ${suspicion}`);
   if (elements.length > limits.maxEventsPerRequest)
-    throw new ProblemError("too_many_events", `a request has at most ${limits.maxEventsPerRequest} events`);
+    throw new ProblemError("too_many_events", `a request can have at most ${limits.maxEventsPerRequest} events`);
   const unreadable = new Map<number, Fault>();
   const events = elements.map(([start, end], index) => {
     const fault = faultOfText(bytes, start, end);

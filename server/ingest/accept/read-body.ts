@@ -101,7 +101,7 @@ function bounded(events: unknown[]): unknown[] {
 }
 
 function tooManyEvents(): ProblemError {
-  return new ProblemError("too_many_events", `a request has at most ${limits.maxEventsPerRequest} events`);
+  return new ProblemError("too_many_events", `a request can have at most ${limits.maxEventsPerRequest} events`);
 }
 
 function expectObject(parsed: unknown, expected: string): unknown {

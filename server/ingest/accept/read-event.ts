@@ -153,10 +153,10 @@ function secondsFault(event: GivenEvent, type: EventType | undefined): Fault | u
     return {
       code: "invalid_field",
       field: "seconds",
-      message: "`seconds` takes the place of `value`: give one of them",
+      message: "`seconds` replaces `value`; set only one of them",
     };
   if (type?.valueIs === "minutes") return undefined;
-  const message = `\`seconds\` is for types whose value is minutes, which ${event.type} is not`;
+  const message = `\`seconds\` only applies to types whose value is in minutes, and ${event.type} is not one`;
   return { code: "invalid_field", field: "seconds", message };
 }
 
@@ -180,7 +180,7 @@ function readFieldInstant(
   const timeMs = parseInstant(text);
   const aheadMs = timeMs - context.receivedAtMs;
   if (Number.isNaN(timeMs))
-    return { code: "invalid_field", field, message: `\`${field}\` ${text.slice(0, 64)} is on no calendar` };
+    return { code: "invalid_field", field, message: `\`${field}\` ${text.slice(0, 64)} is not a valid instant` };
   if (timeMs < oldestTimeMs)
     return { code: "time_too_old", field, message: `\`${field}\` must not be before ${limits.oldestTime}` };
   if (aheadMs > limits.maxAheadMs) {
@@ -252,7 +252,7 @@ function readMeasured(
   isSpan: boolean,
 ): string | Fault {
   if (type === undefined) {
-    const message = "no meter knows this type yet; the event is kept and counts when one does";
+    const message = "no meter uses this type yet; the event is stored and counts once one does";
     warn({ index, id: event.id, code: "unmatched_type", field: "type", message });
     return unmeasured;
   }

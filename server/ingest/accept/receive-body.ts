@@ -123,7 +123,7 @@ class Gathered {
 }
 
 function tooLarge(maxBytes: number): ProblemError {
-  return new ProblemError("body_too_large", `the body has more than ${maxBytes} bytes`);
+  return new ProblemError("body_too_large", `the body is larger than ${maxBytes} bytes`);
 }
 
 function tooSlow(timeoutMs: number): ProblemError {

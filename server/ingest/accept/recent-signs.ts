@@ -87,20 +87,20 @@ export class RequestSigns {
 const completedTwice: Doubt = {
   code: "completed_twice",
   field: "job",
-  message: "a job of this id was completed before: both count; a correction of the first is an amendment of it",
+  message: "a job with this ID was already completed, and both completions count; to correct the first one, amend it",
 };
 const twoDevices: Doubt = {
   code: "ambiguous_pairing",
   field: "interval",
-  message: "this user is in the session on another device already; without `interval` both are one presence",
+  message: "this user is already in the session on another device; without `interval`, both count as one presence",
 };
 const unnamedEnd: Doubt = {
   code: "interval_mismatch",
   field: "interval",
-  message: "the start of this user in the session named an interval; without it this end belongs to no start",
+  message: "the start of this user in the session has an `interval`; without it, this end belongs to no start",
 };
 const unnamedStart: Doubt = {
   code: "interval_mismatch",
   field: "interval",
-  message: "the start of this user in the session named no interval, so this end belongs to no start",
+  message: "the start of this user in the session has no `interval`, so this end belongs to no start",
 };

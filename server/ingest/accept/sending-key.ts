@@ -63,7 +63,7 @@ export function admissible(
 ): Fault | { organization: string; agents: readonly string[] | undefined } {
   if (isVisible(organization, sendingKey, tree))
     return { organization: escapeColumn(organization), agents: agentsWrittenFor(organization, sendingKey, tree) };
-  const message = "there is no such organization, and this key may not create it";
+  const message = "this organization does not exist, and this key cannot create it";
   if (sendingKey.node === "all" && !tree.get(nodeAddress("organization", organization)))
     return { code: "unknown_organization", field: "organization", message };
   return {

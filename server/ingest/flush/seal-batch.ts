@@ -125,7 +125,7 @@ export function readBatch(records: readonly LogRecord[], manifest: Manifest): Se
         } else if (!manifest.conflicts.includes(ordinal + index)) recount(outcomes, line, "duplicate");
         else {
           recount(outcomes, line, "rejected", "id_conflict");
-          const message = "another event with this id and another body was taken before";
+          const message = "another event with this ID and a different body was accepted earlier";
           conflicting.push(quarantineOfEvent(line, "id_conflict", "id", message));
         }
       }

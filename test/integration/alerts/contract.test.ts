@@ -170,7 +170,7 @@ describe("by what each kind is evaluated", () => {
     const [alert] = await world.alertsOf(node, rule);
     expect(alert).toMatchObject({ state: "firing", threshold: 100, limit: "100" });
     expect(Number(alert?.value)).toBeGreaterThan(100);
-    expect(alert?.explanation).toMatch(/^Call minutes: .* expected by the end of the cycle/);
+    expect(alert?.explanation).toMatch(/^Call minutes: .* projected by the end of the cycle/);
   });
 
   test("what is used already counts for where the cycle will end, however early it is", async () => {
@@ -280,7 +280,9 @@ describe("by what each kind is evaluated", () => {
     );
     await world.evaluate(atMs + 1);
     const open = (await world.alertsOf(node, rule)).filter(({ state }) => state === "firing");
-    expect(open.map(({ explanation }) => explanation.split(" came")[0])).toEqual(["The last event by the key A key"]);
+    expect(open.map(({ explanation }) => explanation.split(" arrived")[0])).toEqual([
+      "The last event sent with the key A key",
+    ]);
   });
 
   test("an agent that sends no more while others of its organization do", async () => {

@@ -109,7 +109,7 @@ test("the digest of a day is sent once, at its time, by however many processes, 
   expect(digest?.message.rows).toContainEqual({
     title: "Posts (critical, resolved)",
     text: mine[0]?.explanation,
-    about: expect.stringMatching(/^watched-\d+, began 2026-03-10 12:00 UTC, resolved 2026-03-10 14:00 UTC$/),
+    about: expect.stringMatching(/^watched-\d+, started 2026-03-10 12:00 UTC, resolved 2026-03-10 14:00 UTC$/),
     url: `https://tidemark.example/alerts/${mine[0]?.id}`,
   });
   expect(await waitingFor(id)).toEqual([]);

@@ -111,7 +111,7 @@ export function previews(worldOf: () => AlertsWorld): void {
       const condition = { kind: "unusual", meter: "chat_posts", at_least: "20" } as const;
       const { notified, explained } = await previewed({ node, condition }, "2026-03-10", "2026-03-11");
       expect(notified).toMatchObject([{ at: "2026-03-10T12:00:00.000Z", value: "64" }]);
-      expect(explained[0]).toMatch(/^Chat posts in the hour until 10 Mar 2026, 12:00 UTC: 64, .* times the usual/);
+      expect(explained[0]).toMatch(/^Chat posts in the hour to 10 Mar 2026, 12:00 UTC: 64, .* times the usual/);
       const quarters = ["11:45", "12:00", "12:15"].map((clock) => Date.parse(`2026-03-10T${clock}:00Z`));
       expect(await notifiedLive({ node, condition }, quarters)).toEqual(notified);
     });
@@ -157,7 +157,7 @@ export function previews(worldOf: () => AlertsWorld): void {
       const { notified, explained } = await previewed({ node, condition }, at(0), at(481));
       expect(notified).toEqual(live);
       expect(explained.map((line) => line.split(" arrived on")[0])).toEqual([
-        "The last event by the key A key",
+        "The last event sent with the key A key",
         "The last event",
       ]);
     });

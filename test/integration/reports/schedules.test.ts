@@ -124,7 +124,7 @@ test("a scheduled report arrives at its slot, once to each who may have it, with
   ];
   const schedule = await create({ recipients, subject: "Daily figures" });
   expect(schedule).toMatchObject({ node: reseller, every: "day", at: "08:00", tz: "UTC", paused: false });
-  expect(schedule.in_words).toBe("Every day at 08:00 (UTC), about the day before");
+  expect(schedule.in_words).toBe("Every day at 08:00 (UTC), for the day before");
   const [next, second] = schedule.next.map((at: string) => Date.parse(at));
   expect(schedule.next).toHaveLength(3);
   expect(next - Date.now()).toBeLessThanOrEqual(86_400_000);

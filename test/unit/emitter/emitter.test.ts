@@ -106,7 +106,7 @@ describe("an emitter", () => {
     await vi.waitFor(async () => expect(await emitter.flush()).toMatchObject({ accepted: 3 }), { timeout: patienceMs });
     expect(ids.sort()).toEqual(["e1", "e2", "e3"]);
     expect(said).toEqual([
-      "tidemark: the service refused events with 403: this key may not ingest; its events are held and sent again",
+      "tidemark: the service refused events with 403: this key may not ingest; its events are kept and will be sent again",
     ]);
     expect(await emitter.close()).toEqual({ unsent: 0, rejected: 0 });
   });
@@ -128,7 +128,7 @@ describe("an emitter", () => {
     await emitter.send(events);
     await emitter.flush();
     expect(said).toEqual([
-      "tidemark: events are not taken now (the service answers 503); they are held and sent again",
+      "tidemark: events are not accepted now (the service answers 503); they are kept and will be sent again",
       "tidemark: event e0 was rejected: value must be a decimal (invalid_field)",
       "tidemark: the service warns of event e0: value has more than nine decimals (rounded)",
     ]);
@@ -280,7 +280,7 @@ describe("an application's emitter", () => {
     expect(emitter.offer(event("e2"))).toBe(false);
     expect(said).toEqual([
       "tidemark: 1 event was not sent, and is lost",
-      "tidemark: the emitter is closed: events that are offered now are not taken",
+      "tidemark: the emitter is closed: events offered now are not accepted",
     ]);
   });
 

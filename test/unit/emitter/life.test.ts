@@ -104,7 +104,7 @@ test("events that an emitter took are stored once, through kills, an absent serv
           taken.push(...ids);
           // What was not taken is said.
           if (ids.length < events)
-            await vi.waitFor(() => expect(printed).toMatch(/not taken/), { timeout: patienceMs });
+            await vi.waitFor(() => expect(printed).toMatch(/not accepted/), { timeout: patienceMs });
           // Every other one goes on beside the next.
           if (index % 2 === 0) await end(child, signal);
         }

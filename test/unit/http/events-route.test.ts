@@ -209,7 +209,7 @@ test("a failure to make an organization takes nothing and says so", async () => 
   vi.spyOn(accepting.tree, "ensureOrganizations").mockRejectedValueOnce(new Error("down"));
   expect(await post(event({ organization: "newco" }))).toMatchObject({
     status: 503,
-    answer: { code: "store_unavailable", detail: expect.stringContaining("nothing was taken") },
+    answer: { code: "store_unavailable", detail: expect.stringContaining("nothing was accepted") },
   });
   expect(await accepting.loggedEvents()).toEqual([]);
 });

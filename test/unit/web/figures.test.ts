@@ -307,7 +307,7 @@ describe("the chart", () => {
 
   it("is said in words, with totals that are the answer's and not sums", () => {
     expect(chartSummary(answer, meters)).toBe(
-      "Participation minutes: 35.3 minutes in all; highest: Mon, 2 Mar 2026. Peak participants: 9 over the range; highest: Sun, 1 Mar 2026.",
+      "Participation minutes: 35.3 minutes in total; highest: Mon, 2 Mar 2026. Peak participants: 9 over the range; highest: Sun, 1 Mar 2026.",
     );
   });
 
