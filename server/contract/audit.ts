@@ -24,7 +24,7 @@ export const auditEntrySchema = z.object({
   sequence: z.int(),
   at: z.string(),
   actor: z.object({ kind: z.enum(["user", "key", "system"]), id: z.string(), name: z.string() }),
-  address: z.string().nullable().describe("The address the request came from"),
+  address: z.string().nullable().describe("The network address that sent the request"),
   node: nodeAddressSchema,
   action: z.string(),
   subject: z.string(),

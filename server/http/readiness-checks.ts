@@ -53,8 +53,7 @@ export function readinessChecks(
           if (redis.status !== "ready") throw new Error("cannot be reached");
         },
         neededBy: ["api", "worker"] as const,
-        costs:
-          "live data is not shared between processes, jobs do not run, and rate limits apply to each process separately",
+        costs: "live data is not shared between processes, jobs stop, and rate limits apply per process",
       },
     }),
     watermark: {
@@ -80,8 +79,7 @@ export function readinessChecks(
     ...(ingest && {
       log: {
         probe: async () => {
-          if (ingest.admission.isOverloaded)
-            throw new Error("more events are waiting to be stored than can be accepted now");
+          if (ingest.admission.isOverloaded) throw new Error("too many events are waiting to be stored");
         },
         neededBy: ["ingest"] as const,
         costs: "events are refused until some of them are stored",

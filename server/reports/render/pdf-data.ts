@@ -61,7 +61,7 @@ export async function pdfData(document: ReportDocument, brand: Brand) {
     lines: [
       shown,
       `${period} (${tz})`,
-      `Includes everything received until ${clockOf(watermark, tz)}. Created on ${clockOf(made_at, tz)}.`,
+      `With everything received until ${clockOf(watermark, tz)}. Made on ${clockOf(made_at, tz)}.`,
     ].map(legible),
     definitions: definitions.map(({ meter, unit, how }) => ({
       meter: legible(meter),
