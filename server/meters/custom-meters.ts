@@ -13,7 +13,8 @@ import { definitionLimits } from "../contract/definition-limits.ts";
 import { limits } from "../contract/events.ts";
 import type { MeterDefinition } from "../contract/meters.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import { InvalidFormulaError, metersIn, operationsIn, parseFormula } from "../numbers/formula.ts";
+import { createPace } from "../fairness/pace.ts";
+import { InvalidFormulaError, operationsIn } from "../numbers/formula.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
 import { announcePastChanges, confirmPastChanges } from "../postgres/past-changes.ts";
@@ -22,6 +23,7 @@ import { ProblemError } from "../problem.ts";
 import { checkBytes, checkLimit } from "../tree/check-limit.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { CountedTypes } from "./counted-types.ts";
+import { FormulaUses, type ReadFormula, readFormula } from "./formula-uses.ts";
 import { FollowedChanges, keyOf, type MeterOwner, readNotice, writeNotice } from "./meter-notices.ts";
 import { type MeterVersion, type Versions, versionsOnRecord } from "./meter-versions.ts";
 
@@ -50,7 +52,10 @@ export class CustomMeters {
   readonly #tree: Tree;
   /** By name, of each node that has a meter by it, the newest version first. */
   readonly #owned = new Map<string, Versions[]>();
+  /** By node, the names of its meters. */
+  readonly #namesOf = new Map<NodeAddress, Set<string>>();
   readonly #types = new CountedTypes();
+  readonly #formulas = new FormulaUses();
   readonly #changed: FollowedChanges;
   readonly #subscriber: Subscriber;
 
@@ -113,7 +118,9 @@ export class CustomMeters {
 
   /** The meters in use that answer questions about the node, as of now. */
   listFor(node: NodeAddress): Meter[] {
-    return [...this.#owned.keys()].sort().flatMap((name) => this.find(name, node, Date.now()) ?? []);
+    const places = new Set([...this.#tree.ancestors(node), "all"]);
+    const names = new Set([...places].flatMap((place) => [...(this.#namesOf.get(place) ?? [])]));
+    return [...names].sort().flatMap((name) => this.find(name, node, Date.now()) ?? []);
   }
 
   /**
@@ -177,9 +184,9 @@ export class CustomMeters {
   ): Promise<void> {
     const newest = this.#inUse(name, node);
     check(newest);
-    this.#check(name, definition, node);
     if (newest.version >= maxVersions)
       throw new ProblemError("conflict", `the meter has ${maxVersions} versions, the most allowed`);
+    this.#check(name, definition, node);
     // Where two saw the same version, the unique number of the next refuses one of them.
     await this.#add(name, node, newest.version + 1, definition, newest.definition, by);
   }
@@ -218,11 +225,11 @@ export class CustomMeters {
 
   /** Another meter in use, of the node or one below it, that answers some question by a formula with this one in it. */
   #madeOf(name: string, node: NodeAddress): MeterVersion | undefined {
-    return [...this.#owned.values()]
-      .flat()
+    return this.#formulas
+      .usersOf(name)
       .filter(([{ meter, node: owner, retiredAt }]) => !retiredAt && meter !== name && this.#tree.isWithin(owner, node))
       .flatMap(answeringVersions)
-      .find(({ definition }) => usesMeter(definition, name));
+      .find((version) => this.#formulas.of(version)?.names.includes(name));
   }
 
   async #checkUnplanned(tx: Queries, name: string, node: NodeAddress): Promise<void> {
@@ -290,21 +297,26 @@ export class CustomMeters {
       else byOwner.set(keyOf(row), [row]);
     }
     // Versions are never removed: what is not read is as it was.
+    const pace = createPace();
     for (const versions of byOwner.values()) {
+      await pace.rest();
       const [newest] = versions;
       const others = (this.#owned.get(newest.meter) ?? []).filter(([other]) => other.node !== newest.node);
       this.#owned.set(newest.meter, [...others, versions]);
+      const names = this.#namesOf.get(newest.node);
+      if (names) names.add(newest.meter);
+      else this.#namesOf.set(newest.node, new Set([newest.meter]));
       this.#types.put(keyOf(newest), versions);
+      this.#formulas.put(keyOf(newest), versions);
     }
   }
 
   #check(meter: string, { events, formula }: MeterDefinition, node: NodeAddress): void {
     const refuse = (field: string, message: string) => new ProblemError("invalid_request", message, { field });
     if (formula !== undefined) {
-      const names = namesIn(formula);
+      const { names, formula: parsed } = askedFormula(formula);
       if (names.length === 0) throw refuse("formula", "must name at least one meter");
-      if (operationsIn(parseFormula(formula)) > maxOperations)
-        throw refuse("formula", `can have at most ${maxOperations} operations`);
+      if (operationsIn(parsed) > maxOperations) throw refuse("formula", `can have at most ${maxOperations} operations`);
       for (const name of names) {
         if (name === meter) throw refuse("formula", `cannot name ${name} itself`);
         if (!this.find(name, node, Number.MAX_SAFE_INTEGER)) throw refuse("formula", `there is no meter named ${name}`);
@@ -331,8 +343,9 @@ export class CustomMeters {
     if (unknown !== undefined) throw refuse("events.dimensions", `must include ${unknown}, which the meter uses`);
   }
 
-  #meterOf({ meter, version, definition }: MeterVersion, asked: Asked): Meter {
-    const { title, unit, description, events, formula } = definition;
+  #meterOf(made: MeterVersion, asked: Asked): Meter {
+    const { meter, version, definition } = made;
+    const { title, unit, description, events } = definition;
     const about = { meter, title, unit, description };
     if (events)
       return {
@@ -340,10 +353,10 @@ export class CustomMeters {
         rule: ruleOf(events),
         custom: { version, filters: events.filters, dimensions: events.dimensions },
       };
-    const parsed = parseFormula(formula ?? "0");
+    const { formula, names } = this.#formulas.of(made) ?? readFormula("0");
     const within = [...asked.within, meter];
-    const operands = metersIn(parsed).flatMap((name) => this.#found(name, { ...asked, within }) ?? []);
-    return { ...about, rule: { kind: "derived", formula: parsed, operands } };
+    const operands = names.flatMap((name) => this.#found(name, { ...asked, within }) ?? []);
+    return { ...about, rule: { kind: "derived", formula, operands } };
   }
 }
 
@@ -370,9 +383,9 @@ function ruleOf(events: NonNullable<MeterDefinition["events"]>): MeterRule {
   return { kind: "events", types, aggregation, property, uniqueOf };
 }
 
-function namesIn(formula: string): string[] {
+function askedFormula(formula: string): ReadFormula {
   try {
-    return metersIn(parseFormula(formula));
+    return readFormula(formula);
   } catch (error) {
     if (error instanceof InvalidFormulaError)
       throw new ProblemError("invalid_request", error.message, { field: "formula" });
@@ -384,8 +397,4 @@ function namesIn(formula: string): string[] {
 function answeringVersions(versions: readonly MeterVersion[]): readonly MeterVersion[] {
   const sinceEver = versions.findIndex(({ effectiveFrom }) => effectiveFrom === null);
   return sinceEver < 0 ? versions : versions.slice(0, sinceEver + 1);
-}
-
-function usesMeter({ formula }: MeterDefinition, name: string): boolean {
-  return formula !== undefined && namesIn(formula).includes(name);
 }

@@ -61,9 +61,15 @@ export function parseFormula(text: string): Formula {
 
 /** The names of the meters in a formula, each once. */
 export function metersIn(formula: Formula): string[] {
-  if (formula.kind === "number") return [];
-  if (formula.kind === "meter") return [formula.name];
-  return [...new Set([...metersIn(formula.left), ...metersIn(formula.right)])];
+  const names = new Set<string>();
+  const collect = (part: Formula): void => {
+    if (part.kind === "meter") names.add(part.name);
+    if (part.kind !== "operation") return;
+    collect(part.left);
+    collect(part.right);
+  };
+  collect(formula);
+  return [...names];
 }
 
 /** How many sums, differences, products and quotients one figure of it takes. */

@@ -3,9 +3,10 @@
  * token may show it. Rights, the tree and the dashboard are looked at each time, so that a token outlives none of them.
  */
 import { meters as builtInMeters } from "../catalog/built-in-meters.ts";
+import { meterByName } from "../catalog/catalog.ts";
+import type { MeterSummary } from "../contract/meters.ts";
 import { type NodeAddress, nodeAddressSchema } from "../contract/nodes.ts";
-import type { KnownMeter, UsageQuestion } from "../contract/usage-question.ts";
-import { panelQuery, sharedQuery, usageQuestion } from "../contract/usage-question.ts";
+import { metersOf, panelQuery, sharedQuery, type UsageQuestion, usageQuestion } from "../contract/usage-question.ts";
 import type { EmbedTheme } from "../contract/view-links.ts";
 import type { Panel } from "../contract/views.ts";
 import type { Grant } from "../identity/actor.ts";
@@ -140,19 +141,39 @@ function panelsOf(
   });
 }
 
-/** All that are built in, then those that people made for the node or above it. */
-export function metersFor(customMeters: Pick<CustomMeters, "listFor">, node: NodeAddress) {
-  return [...builtInMeters, ...customMeters.listFor(node)].map((meter) => describeMeter(meter, null));
-}
+/** As every question about any node knows them. */
+export const builtInSummaries: readonly MeterSummary[] = builtInMeters.map((meter) => describeMeter(meter, null));
 
 /** What a panel asks now, which is all that can be asked by a token; `only`: the one meter of it that is shown. */
+interface AskedPanel {
+  question: UsageQuestion;
+  only: string | undefined;
+  /** Those of the meters that people made which the panel names: no others are looked up, however many there are. */
+  made: MeterSummary[];
+}
+
 export function questionOfPanel(
   { query: shared }: Pick<OpenedView, "query">,
   { query, node }: Pick<SharedPanel, "query" | "node">,
-  known: readonly KnownMeter[],
+  customMeters: Pick<CustomMeters, "find">,
   nowMs: number,
-): { question: UsageQuestion; only: string | undefined } {
+): AskedPanel {
   const search = panelQuery(query, shared);
   const read = (name: string) => search.get(name) ?? undefined;
-  return { question: { ...usageQuestion(read, known, nowMs), node }, only: read("only") };
+  const made = metersMade(new Set(metersOf(read, undefined)), node, customMeters);
+  const known = [...builtInSummaries, ...made];
+  return { question: { ...usageQuestion(read, known, nowMs), node }, only: read("only"), made };
+}
+
+/** A version by its number is none of the meters that a dashboard may name. */
+function metersMade(
+  names: ReadonlySet<string>,
+  node: NodeAddress,
+  customMeters: Pick<CustomMeters, "find">,
+): MeterSummary[] {
+  return [...names].flatMap((name) => {
+    if (name.includes("@") || meterByName(name)) return [];
+    const meter = customMeters.find(name, node, Date.now());
+    return meter ? [describeMeter(meter, null)] : [];
+  });
 }

@@ -302,6 +302,9 @@ test("what takes too much, or is one too many, is refused by its field, and what
     .values(Array.from({ length: versions - 1 }, (_, n) => ({ ...row, meter: "narrow", node: "all", version: n + 2 })));
   const again = await CustomMeters.load(postgres, tree, silent);
   await expect(again.change("narrow", "all", definition, unseen)).rejects.toMatchObject({ code: "conflict" });
+  const worse = { title: "narrow", unit: "", description: "", formula: "nothing_by_this_name + 1" };
+  // What it says is looked at where there is room for it, and not before.
+  await expect(again.change("narrow", "all", worse, unseen)).rejects.toMatchObject({ code: "conflict" });
   const node = "organization:full";
   await tree.ensureOrganizations(["full"], "all");
   const many = Array.from({ length: ofNode - 2 }, (_, n) => ({ ...row, meter: `many_${n}`, node, version: 1 }));

@@ -23,7 +23,7 @@ import { zoneOf } from "../../contract/zone-names.ts";
 import type { CustomMeters } from "../../meters/custom-meters.ts";
 import { ProblemError } from "../../problem.ts";
 import {
-  metersFor,
+  builtInSummaries,
   type OpenedView,
   openSharedView,
   questionOfPanel,
@@ -43,7 +43,7 @@ import { SharedFigures, sharedAnswerMs } from "../shared-figures.ts";
 export interface SharedViewsRoutesDeps extends SharedViewSource, Omit<UsageSources, "customMeters"> {
   clickhouse: ClickHouse;
   tree: NodeTree;
-  customMeters: Pick<CustomMeters, "find" | "listFor">;
+  customMeters: Pick<CustomMeters, "find">;
   now?: () => number;
 }
 
@@ -94,7 +94,7 @@ export function sharedViewsRoutes(deps: SharedViewsRoutesDeps): OpenAPIHono<Http
       if (!panel) throw new ProblemError("not_found", "the dashboard has no such panel", { field: "panel" });
       // As of the beginning of the time for which an answer stands: all who ask within it ask the same.
       const asOfMs = Math.floor(now() / sharedAnswerMs) * sharedAnswerMs;
-      const { question, only = null } = questionOfPanel(opened, panel, metersFor(customMeters, panel.node), asOfMs);
+      const { question, only = null } = questionOfPanel(opened, panel, customMeters, asOfMs);
       const { groupBy: group_by = null } = question;
       const query = queryOf(question);
       const reader = { reach: opened.reach };
@@ -168,7 +168,7 @@ function queryOf(question: UsageQuestion): UsageQuery {
 function describe(
   opened: OpenedView,
   tree: Pick<NodeTree, "get">,
-  customMeters: Pick<CustomMeters, "listFor">,
+  customMeters: Pick<CustomMeters, "find">,
   nowMs: number,
 ): SharedView {
   const { view, node, panels, query, theme, expiresAt } = opened;
@@ -193,18 +193,12 @@ function describe(
 }
 
 /** Nobody is told of meters that people made and that no panel shows. */
-function metersShown(opened: OpenedView, customMeters: Pick<CustomMeters, "listFor">, nowMs: number): SharedMeter[] {
+function metersShown(opened: OpenedView, customMeters: Pick<CustomMeters, "find">, nowMs: number): SharedMeter[] {
   const shown = new Map<string, SharedMeter>();
-  const add = (known: readonly MeterSummary[], asked?: readonly string[]) => {
-    for (const { meter, title, adds_up, version } of known) {
-      const isBuiltIn = version === null;
-      if (isBuiltIn || asked?.includes(meter)) shown.set(meter, { meter, title, adds_up, is_built_in: isBuiltIn });
-    }
+  const add = (known: readonly MeterSummary[], isBuiltIn: boolean) => {
+    for (const { meter, title, adds_up } of known) shown.set(meter, { meter, title, adds_up, is_built_in: isBuiltIn });
   };
-  add(metersFor(customMeters, opened.node));
-  for (const panel of opened.panels) {
-    const known = metersFor(customMeters, panel.node);
-    add(known, questionOfPanel(opened, panel, known, nowMs).question.meters);
-  }
+  add(builtInSummaries, true);
+  for (const panel of opened.panels) add(questionOfPanel(opened, panel, customMeters, nowMs).made, false);
   return [...shown.values()];
 }
