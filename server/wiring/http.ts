@@ -28,7 +28,7 @@ export async function startHttp(
   viewers: Viewers,
 ) {
   const { config, log, started } = boot;
-  const { serving, clickhouse, postgres } = stores;
+  const { serving, askedClickhouse: clickhouse, postgres } = stores;
   const { tree, redis, authenticator } = directory;
   const { ingest, running, followed, watermark } = ingesting;
   const stalled = watchWatermark(watermark, { alarm: { log, explain: () => running?.trouble() } });
@@ -91,7 +91,7 @@ export async function startHttp(
 
 function appOf(
   { config, log }: Boot,
-  { clickhouse, postgres, telemetry }: Stores,
+  { askedClickhouse: clickhouse, postgres, telemetry }: Stores,
   { tree, keys, users, signInSessions, authenticator, mailer, mailLimits, customMeters, delivery }: Directory,
   { ingest, running, watermark, settledBatch, corrections }: StartedIngest,
   jobs: PreparedJobs,

@@ -41,6 +41,9 @@ export async function openStores({ config, log, started }: Boot) {
   const telemetry = createTelemetry();
   const clickhouse = connectClickHouse(clickhouseStore.connection, telemetry.clickhouseAnswered);
   started.push(() => clickhouse.close());
+  // With connections of its own, however many statements questions wait for, none of them stands before what is stored and derived.
+  const askedClickhouse = connectClickHouse(clickhouseStore.connection, telemetry.clickhouseAnswered);
+  started.push(() => askedClickhouse.close());
   const postgres = connectPostgres(postgresStore.url, telemetry.postgresFailed);
   started.push(() => postgres.close());
   await Promise.all([
@@ -55,7 +58,7 @@ export async function openStores({ config, log, started }: Boot) {
       await claimClickHouse(postgres, clickhouse, config.adoptedInstallation);
     }),
   );
-  return { serving, telemetry, clickhouse, clickhouseStore, postgres, postgresStore };
+  return { serving, telemetry, clickhouse, askedClickhouse, clickhouseStore, postgres, postgresStore };
 }
 
 export type Directory = Awaited<ReturnType<typeof openDirectory>>;

@@ -20,6 +20,7 @@ import {
 import { type UsageAnswer, type UsageQuery, usageQuerySchema } from "../../contract/usage.ts";
 import { type UsageQuestion, usageQueryOf } from "../../contract/usage-question.ts";
 import { zoneOf } from "../../contract/zone-names.ts";
+import { Questions } from "../../fairness/questions.ts";
 import type { CustomMeters } from "../../meters/custom-meters.ts";
 import { ProblemError } from "../../problem.ts";
 import {
@@ -79,6 +80,8 @@ const askSharedPanelRoute = createRoute({
 export function sharedViewsRoutes(deps: SharedViewsRoutesDeps): OpenAPIHono<HttpEnv> {
   const { tree, customMeters, now = Date.now } = deps;
   const figures = new SharedFigures(now);
+  /** Readings for all who look, as many and each as large as questions may be; nobody's leaving ends one. */
+  const readings = new Questions();
   const app = createRouter();
 
   app.openapi(openSharedViewRoute, async (c) => {
@@ -99,11 +102,13 @@ export function sharedViewsRoutes(deps: SharedViewsRoutesDeps): OpenAPIHono<Http
       const query = queryOf(question);
       const reader = { reach: opened.reach };
       const text = await figures.ask(JSON.stringify([panel.node, opened.reach, query]), async () => {
-        // What many are answered with ends with nobody's request.
-        const asked = { query, nodes: [panel.node], reader, store: askedFor(deps.clickhouse) };
-        const becomeLarge = async () => await c.get("question")?.becomeLarge();
-        const { answers, isLarge } = await askUsage(deps, { ...asked, becomeLarge }, now());
-        return { text: JSON.stringify(answers[0]), isKept: !isLarge };
+        const reading = { id: opened.caller, tenant: tenantOf(opened.node, tree) };
+        return await readings.answer(reading, new AbortController().signal, async (asker) => {
+          const store = askedFor(deps.clickhouse, asker);
+          const asked = { query, nodes: [panel.node], reader, store, becomeLarge: () => asker.becomeLarge() };
+          const { answers, isLarge } = await askUsage(deps, asked, now());
+          return { text: JSON.stringify(answers[0]), isKept: !isLarge };
+        });
       });
       const answer = JSON.parse(text) as UsageAnswer;
       sayWatermark(c, answer.watermark);

@@ -1,5 +1,9 @@
 /** What the panels of a shared dashboard cost: the meters that are looked up, and the statements that the store is asked at once. */
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { meters as builtInMeters } from "../../../server/catalog/built-in-meters.ts";
+import type { ClickHouse } from "../../../server/clickhouse/client.ts";
+import type { SharedView } from "../../../server/contract/shared-views.ts";
+import { questionLimits } from "../../../server/fairness/questions.ts";
 import { applyFoundation, createRouter } from "../../../server/http/app-pieces.ts";
 import { sharedViewsRoutes } from "../../../server/http/routes/shared-views.ts";
 import { createEmbedTokens } from "../../../server/reports/embed-tokens.ts";
@@ -42,16 +46,38 @@ function routesWith(other: Partial<Parameters<typeof sharedViewsRoutes>[0]>) {
     await app.request(path, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
+test("a panel of many meters asks the store for as much at once as a question may, and for no more", async () => {
+  const meters = builtInMeters.flatMap(({ meter, rule }) => (rule.kind === "derived" ? [] : [meter])).slice(0, 40);
+  const panel = { title: "Much", query: `meters=${meters.join(",")}`, width: "full" };
+  const token = await shared([panel]);
+  const { clickhouse } = world.deps;
+  let [running, most] = [0, 0];
+  const select: ClickHouse["select"] = async (...asked) => {
+    most = Math.max(most, ++running);
+    // They begin in one turn of the event loop: each is counted before one has ended.
+    await new Promise((resolve) => setImmediate(resolve));
+    return await clickhouse.select(...asked).finally(() => running--);
+  };
+  const ask = routesWith({ clickhouse: { ...clickhouse, select } });
+  const answer = await ask("/v1/shared/figures", { token, panel: 0 });
+  expect(answer.status, await answer.clone().text()).toBe(200);
+  expect(most).toBe(questionLimits.maxStatements);
+});
+
 test("a dashboard is opened by a look at the meters that its panels name, however many others there are", async () => {
   const panel = { title: "Posts", query: "meters=chat_posts,made_up_one,made_up_two", width: "full" };
   const token = await shared([panel, panel]);
   const looked: string[] = [];
+  const rule = { kind: "derived", formula: { kind: "number", value: "1" }, operands: [] };
   const find = (name: string) => {
     looked.push(name);
-    return undefined;
+    return name === "made_up_one" ? { meter: name, title: "Made", unit: "", description: "", rule } : undefined;
   };
   const ask = routesWith({ customMeters: { find } as never });
   const answer = await ask("/v1/shared/view", { token });
   expect(answer.status, await answer.clone().text()).toBe(200);
   expect(looked).toEqual(["made_up_one", "made_up_two", "made_up_one", "made_up_two"]);
+  const { meters } = (await answer.json()) as SharedView;
+  const made = { meter: "made_up_one", title: "Made", adds_up: false, is_built_in: false };
+  expect(meters.filter(({ is_built_in }) => !is_built_in)).toEqual([made]);
 });
