@@ -11,8 +11,8 @@ const mebi = 1024 * kibi;
 
 /** `withEnded`: of one node, those too that were revoked or have ended. `versions`: of one. `bytes`: of one's JSON, of each version where it has them; `bytesOfTenant`: of all. */
 export const definitionLimits = {
-  /** Every process holds all of them. */
-  nodes: { ofTenant: 100_000 },
+  /** Every process holds all of them. `placements`: of one, past and planned. */
+  nodes: { ofTenant: 100_000, placements: 1_000 },
   meters: { ofNode: 200, ofTenant: 2_000, versions: 200, bytes: 16 * kibi, bytesOfTenant: 8 * mebi },
   plans: { ofNode: 200, ofTenant: 2_000, versions: 200, bytes: 128 * kibi, bytesOfTenant: 32 * mebi },
   models: { ofNode: 1_000, ofTenant: 10_000 },
@@ -54,7 +54,12 @@ const versioned = {
 };
 
 export const definitionLimitsSchema = z.object({
-  nodes: z.object({ max_of_tenant: ofTenant.max_of_tenant }).describe("Agents of organizations are not counted"),
+  nodes: z
+    .object({
+      max_of_tenant: ofTenant.max_of_tenant,
+      max_placements: z.int().describe("Placements of one node, past and planned"),
+    })
+    .describe("Agents of organizations are not counted"),
   meters: z.object(versioned),
   plans: z.object(versioned),
   models: z.object(ofTenant),
@@ -110,7 +115,7 @@ export function describeDefinitionLimits(): z.infer<typeof definitionLimitsSchem
     max_bytes_of_tenant: of.bytesOfTenant,
   });
   return {
-    nodes: { max_of_tenant: nodes.ofTenant },
+    nodes: { max_of_tenant: nodes.ofTenant, max_placements: nodes.placements },
     meters: { ...counts(meters), ...bytes(meters), max_versions: meters.versions },
     plans: { ...counts(plans), ...bytes(plans), max_versions: plans.versions },
     models: counts(models),

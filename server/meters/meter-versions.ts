@@ -21,9 +21,11 @@ export function versionsOnRecord(
 ): Versions | undefined {
   if (owned.length === 0) return undefined;
   const stood = tree.pathsBetween(node, 0, Date.now());
+  const versionsOf = new Map(owned.map((versions) => [versions[0].node, versions]));
+  const lastBelow = new Map(stood.flatMap((span) => span.path.map((place) => [place, span] as const)));
   const known = (place: NodeAddress): Versions | undefined => {
-    const versions = owned.find(([newest]) => newest.node === place);
-    const until = stood.findLast(({ path }) => path.includes(place));
+    const versions = versionsOf.get(place);
+    const until = lastBelow.get(place);
     const bounded = versions && (until === stood.at(-1) ? versions : madeBefore(versions, until?.toMs ?? 0));
     return bounded?.some((one) => one.effectiveFrom === null || one.effectiveFrom.getTime() < atMs)
       ? bounded

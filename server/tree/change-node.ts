@@ -1,6 +1,7 @@
 /** Edits of a node: what is said about it, and where it stands. Past usage stays with the parent that it had. */
 import { asc, eq, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
+import { definitionLimits } from "../contract/definition-limits.ts";
 import type { NodeAddress, NodeFields, NodeStatus } from "../contract/nodes.ts";
 import type { Queries } from "../postgres/client.ts";
 import { announcePastChanges, type PastChange } from "../postgres/past-changes.ts";
@@ -150,18 +151,27 @@ function concernedByMove(
   return { owners: [...owners], past };
 }
 
-/** Places the node below the parent from then on: moves after that instant, planned or done, are replaced. */
+/**
+ * Places the node below the parent from then on: moves after that instant, planned or done, are replaced. Throws `conflict` where the node
+ * would have more placements than it may: every process holds them, and questions go by each of those within their range.
+ */
 async function placeAnew(
   tx: Queries,
   placements: readonly ParentPlacement[],
   { node, parent, from }: { node: NodeAddress; parent: NodeAddress; from: Date },
   past: readonly MovedPath[],
 ): Promise<ParentPlacement[]> {
+  const after = [...placements.filter((placement) => placement.from < from), { parent, from }];
+  const { placements: most } = definitionLimits.nodes;
+  if (after.length > most && after.length > placements.length)
+    throw new ProblemError("conflict", `the node has ${most} placements, the most allowed`, {
+      field: "parent",
+    });
   await tx.delete(nodeParents).where(sql`${nodeParents.node} = ${node} AND ${nodeParents.validFrom} >= ${from}`);
   await tx.insert(nodeParents).values({ node, parent, validFrom: from });
   const [moved] = await tx.insert(nodeMoves).values({ node, effectiveAt: from }).returning({ id: nodeMoves.id });
   if (moved) await announcePastChanges(tx, causeOfMove(moved.id), changesOfMove(past, from.getTime()));
-  return [...placements.filter((placement) => placement.from < from), { parent, from }];
+  return after;
 }
 
 /** By which the changes of the past that a move makes are announced. */

@@ -223,7 +223,8 @@ export class NodesInMemory {
 
   /** When the node's next move after `nowMs` takes effect, ms since 1970, UTC; undefined where none lies ahead. */
   protected nextMoveMs(address: NodeAddress, nowMs: number): number | undefined {
-    return this.#nodes.get(address)?.parents.find(({ validFromMs }) => validFromMs > nowMs)?.validFromMs;
+    const { parents = [] } = this.#nodes.get(address) ?? {};
+    return parents[countUntil(parents, nowMs)]?.validFromMs;
   }
 
   protected sizeWithin(tenant: NodeAddress): Readonly<SubtreeSize> {
@@ -330,9 +331,7 @@ export class NodesInMemory {
     const spans: HeldPathSpan[] = [];
     for (let atMs = fromMs; atMs < toMs; ) {
       const path = this.#pathAt(node, atMs);
-      const next = path.flatMap(
-        ({ parents }) => parents.find(({ validFromMs }) => validFromMs > atMs)?.validFromMs ?? [],
-      );
+      const next = path.flatMap(({ parents }) => parents[countUntil(parents, atMs)]?.validFromMs ?? []);
       const untilMs = Math.min(toMs, ...next);
       const last = spans.at(-1);
       const isSame = last?.path.length === path.length && last.path.every((held, depth) => held === path[depth]);
@@ -364,11 +363,19 @@ function organizationOfAgent(address: NodeAddress): NodeAddress | undefined {
 }
 
 function parentAt({ parents }: Pick<HeldNode, "parents">, timeMs: number): NodeAddress | null {
-  for (let index = parents.length - 1; index > 0; index--) {
-    const entry = parents[index];
-    if (entry && entry.validFromMs <= timeMs) return entry.parent;
+  return parents[Math.max(0, countUntil(parents, timeMs) - 1)]?.parent ?? null;
+}
+
+/** How many of the placements, which are in order of time, are valid by then. */
+function countUntil(parents: HeldNode["parents"], timeMs: number): number {
+  let low = 0;
+  let high = parents.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((parents[middle]?.validFromMs ?? 0) <= timeMs) low = middle + 1;
+    else high = middle;
   }
-  return parents[0]?.parent ?? null;
+  return low;
 }
 
 function firstAfter(sorted: NodeAddress[], after: NodeAddress): number {

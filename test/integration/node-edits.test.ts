@@ -1,6 +1,8 @@
 /** PATCH /v1/nodes/{node} and the import of a table: what is said about nodes, and who may say it. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { verifyAudit } from "../../server/audit/verify-audit.ts";
+import { definitionLimits } from "../../server/contract/definition-limits.ts";
+import { nodeParents } from "../../server/postgres/schema/accounts.ts";
 import { type Accounts, ownAccounts, startAccounts } from "../support/accounts.ts";
 
 let accounts: Accounts;
@@ -101,6 +103,28 @@ test("a move that lies ahead takes effect at its instant, in every process, and 
   } finally {
     await other.close();
   }
+});
+
+test("a node stands in so many places, past and planned, and no more: what replaces later ones is taken all the same", async () => {
+  const { tree, postgres } = accounts;
+  const { placements: most } = definitionLimits.nodes;
+  await tree.ensureOrganizations(["mover"], "reseller:r1");
+  const node = "organization:mover";
+  const from = (place: number) => new Date(Date.UTC(2024, 0, 1) + place * 60_000);
+  const parentOf = (place: number) => `reseller:r${1 + (place % 2)}`;
+  const stood = Array.from({ length: most - 2 }, (_, place) => ({
+    node,
+    parent: parentOf(place),
+    validFrom: from(place),
+  }));
+  await postgres.db.insert(nodeParents).values(stood);
+  expect((await patch(node, { parent: "reseller:r1" })).status).toBe(200);
+  const refused = await patch(node, { parent: "reseller:r2" });
+  expect([refused.status, refused.body.code, refused.body.field]).toEqual([409, "conflict", "parent"]);
+  expect((await get(node)).body.parent).toBe("reseller:r1");
+  const anew = { parent: "reseller:r1", effective_from: from(10).toISOString() };
+  expect((await patch(node, anew)).status).toBe(200);
+  expect((await patch(node, { parent: "reseller:r2" })).status).toBe(200);
 });
 
 test("every edit and move is in the audit with what was before, and the chain is whole", async () => {

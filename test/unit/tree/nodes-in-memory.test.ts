@@ -68,6 +68,25 @@ test("a move is one also where both paths are written alike once their addresses
   expect(tree.placementsWithin("nobody", 0, 99)).toBeUndefined();
 });
 
+test("where a node stood that moved tens of thousands of times is told at the cost of a few looks for each move", () => {
+  const tree = new Tree();
+  const [left, right] = ["left", "right"].map((id) => tree.place("reseller", id, [[0, "all"]]));
+  const moves = Array.from({ length: 30_000 }, (_, place): [number, NodeAddress] => [
+    place * 10,
+    (place % 2 === 0 ? left : right) as NodeAddress,
+  ]);
+  const moved = tree.place("organization", "moves", moves);
+  const startedAt = process.cpuUsage();
+  const spans = tree.pathsBetween(moved, 0, 300_000);
+  const { user, system } = process.cpuUsage(startedAt);
+  expect(spans).toHaveLength(30_000);
+  expect(spans.slice(0, 2)).toEqual([
+    { fromMs: 0, toMs: 10, path: [moved, left] },
+    { fromMs: 10, toMs: 20, path: [moved, right] },
+  ]);
+  expect((user + system) / 1_000).toBeLessThan(400);
+});
+
 test("the organizations that ever stood below a node are known by where they stand, stood and are to stand, however many there are", () => {
   const tree = new Tree();
   const [above, other] = [tree.place("partner", "p", [[0, "all"]]), tree.place("reseller", "other", [[0, "all"]])];
