@@ -1,5 +1,6 @@
 /** Every page of the dashboard, and when it has come to rest. */
 import type { BrowserContext, Page } from "playwright-core";
+import { eventually } from "../support/service.ts";
 
 /** A page with large figures on a busy machine. */
 const restsWithinMs = 60_000;
@@ -70,9 +71,16 @@ function organizationPlaces(node: string): Place[] {
   ];
 }
 
+/** Undefined where it is no success. */
+async function answerOf({ request }: Pick<BrowserContext, "request">, address: string) {
+  const answer = await request.get(address);
+  return answer.ok() ? answer : undefined;
+}
+
 /** Pages of one thing each: the first that the API lists. */
 export async function detailPlaces(context: Pick<BrowserContext, "request">, url: string): Promise<Place[]> {
-  const read = async (path: string) => (await context.request.get(url + path)).json();
+  // A service that has much to do answers 503 until it can.
+  const read = async (path: string) => (await eventually(path, () => answerOf(context, url + path))).json();
   const [
     { organizations },
     { sessions },

@@ -21,7 +21,7 @@ const one = {
   groups: [{ key: "one" }],
 };
 const lists = new Proxy({}, { get: (_, name) => (name === "then" ? undefined : [one]) });
-const api = { request: { get: async () => ({ json: async () => lists }) } } as unknown as Pick<
+const api = { request: { get: async () => ({ ok: () => true, json: async () => lists }) } } as unknown as Pick<
   BrowserContext,
   "request"
 >;
