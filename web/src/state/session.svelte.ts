@@ -3,6 +3,7 @@ import type { Action, Me } from "@contract/accounts.ts";
 import { api } from "../api/client.ts";
 import { readMe } from "../api/me.ts";
 import { onSignedOut } from "../api/request.ts";
+import { statusWordsTexts as words } from "../texts/en/status-words.ts";
 import { uiTexts as t } from "../texts/en/ui.ts";
 
 class Session {
@@ -38,7 +39,9 @@ class Session {
   /** `owner of everything, viewer of organization:acme` */
   get roles(): string {
     const roles = this.me?.roles ?? [];
-    return roles.map(({ role, node }) => t.ofNode(role, node === "all" ? "everything" : node)).join(", ");
+    return roles
+      .map(({ role, node }) => t.ofNode(words.roles[role], node === "all" ? words.everything : node))
+      .join(", ");
   }
 
   /** May the signed-in user do this, at one node at least? The server decides again at every request. */

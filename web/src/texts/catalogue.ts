@@ -36,6 +36,7 @@ import type { sharingTexts } from "./en/sharing.ts";
 import type { shellTexts } from "./en/shell.ts";
 import type { signInTexts } from "./en/sign-in.ts";
 import type { statementsTexts } from "./en/statements.ts";
+import type { statusWordsTexts } from "./en/status-words.ts";
 import type { subscriptionsTexts } from "./en/subscriptions.ts";
 import type { timeTexts } from "./en/time.ts";
 import type { uiTexts } from "./en/ui.ts";
@@ -80,6 +81,7 @@ export interface Texts {
   shell: typeof shellTexts;
   "sign-in": typeof signInTexts;
   statements: typeof statementsTexts;
+  "status-words": typeof statusWordsTexts;
   subscriptions: typeof subscriptionsTexts;
   time: typeof timeTexts;
   ui: typeof uiTexts;
