@@ -284,7 +284,7 @@ test("the Python emitter sends what a killed program had spooled, keeps what is 
   expect(killed).toMatchObject({ signal: "SIGKILL" });
   const refused = (await python(`${make}\nprint(emitter.close(0.5))`, { TIDEMARK_KEY: "tmk_wrong" })) as Ended;
   expect(refused.stdout).toContain("'unsent': 2500");
-  expect(refused.stderr).toMatch(/refused events with 401.*held/s);
+  expect(refused.stderr).toMatch(/refused events with 401.*kept/s);
   expect((await stored()).length).toBe(before);
   const sent = await python(`${make}\nemitter.offer("", "acme")\nprint(emitter.close(60), emitter.accepted)`);
   expect(sent.stdout).toBe("{'unsent': 0, 'rejected': 1} 2500\n");

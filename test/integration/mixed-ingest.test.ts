@@ -196,7 +196,7 @@ test("a node whose place was taken ends by itself", async () => {
   );
   process.kill(b.pid(), "SIGCONT");
   await eventually("the former one to end", () => (b.isServerRunning() ? undefined : true));
-  expect(b.output()).toMatch(/has taken the place of the ingest node b/);
+  expect(b.output()).toMatch(/has taken over as the ingest node b/);
   await untilSeen(inItsPlace, "after-its-place-was-taken");
   nodes[1] = inItsPlace;
 });

@@ -50,7 +50,7 @@ test("a process answers only what its roles are for", async () => {
   });
   expect(await status(ingest.url, "/v1/live")).toBe(404);
   for (const path of ["/v1/live", "/v1/nodes", "/v1/keys/key_1"])
-    expect(await asked(ingest.url, path)).toMatchObject({ detail: expect.stringMatching(/has ingest, worker alone/) });
+    expect(await asked(ingest.url, path)).toMatchObject({ detail: expect.stringMatching(/only has ingest, worker/) });
   expect(await asked(ingest.url, "/v1/nothing")).toMatchObject({ detail: "there is no /v1/nothing" });
   expect(await status(ingest.url, "/readyz")).toBe(200);
 });
