@@ -50,12 +50,16 @@ function fieldsOf(type: EventType): EventDescription["fields"] {
   if (type.level === "session") has("session", "The session in which everything still open ends", true);
   if (isInterval) {
     has("session", "The session; required without `interval`");
-    has("user", "The user it is about; required without `interval`. Active users are counted by it");
+    const isPresence = type.level === "participants";
+    has(
+      "user",
+      `The user it is about${isPresence ? "; required without `interval`. Active users are counted by it" : ""}`,
+    );
     has(
       "interval",
-      "The same ID on the start, the signs of life and the end; without it, they are paired by session and user",
+      `The same ID on the start, the signs of life and the end; without it, they are paired by session and user${isPresence ? "" : ", or by session alone if they name no user"}`,
     );
-    if (type.level === "participants") has("room", "The room; active rooms are counted by it");
+    if (isPresence) has("room", "The room; active rooms are counted by it");
     if (type.action === "end") has("started_at", "When it began, as RFC 3339; then no start event is needed");
     has(
       "properties.alive_within",

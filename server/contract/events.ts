@@ -92,7 +92,7 @@ export const decimalPattern = /^[+-]?\d+(?:\.\d+)?$/;
 export const decimalSchema = z
   .union([z.string().max(limits.maxStringLength).regex(decimalPattern, "must be a decimal"), z.number()])
   .describe(
-    `A decimal with up to ${limits.maxValueIntegerDigits} digits before the point, kept exactly as written; decimals after the ninth are rounded half to even, with the warning \`rounded\``,
+    `A decimal with up to ${limits.maxValueIntegerDigits} digits before the point, kept exactly as written; decimals after the ninth are rounded half to even, with the warning \`rounded\`. Sums have 29 digits, enough for a billion of the largest values`,
   );
 
 export const propertyValueSchema = z.union([

@@ -10,10 +10,10 @@ import { firstDimsFrom, firstFrom, type TimedDims, type TimedSilence } from "./i
 /** The level whose records are closings of the session (`session.ended`), not intervals. */
 export const closingLevel = "session";
 
-/** What is known of one named interval, or of all that one user did in a session without naming intervals. */
+/** What is known of one named interval, or of all that one user, or nobody, did in a session without naming intervals. */
 export interface IntervalRecord {
   level: string;
-  /** '' when the emitter named no interval: then `pairedUser` is the user whose starts and ends are paired. */
+  /** '' when the emitter named no interval: then `pairedUser` is the user whose starts and ends are paired, '' for those of no user. */
   interval: string;
   pairedUser: string;
   /** undefined: no start and no started_at was seen. */

@@ -152,7 +152,8 @@ export function usageWorlds(count: number, seed: number, recentMs: number): Usag
       const later = made.laterDimensions.map((given) => ({ properties: { ...declared(given) } }));
       const common: Partial<UsageEvent> = {
         organization: placeOf(made.organization),
-        user: `u${made.user}`,
+        // What is no participant may be nobody's.
+        ...((made.kind === "participant" || made.user < 4) && { user: `u${made.user}` }),
         ...(made.user < 2 && { agent: `bot-${made.user}` }),
         ...(made.isNamed && { interval: `i${index}` }),
       };

