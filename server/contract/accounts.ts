@@ -146,6 +146,9 @@ export const createKeySchema = z.strictObject({
 });
 export type CreateKey = z.infer<typeof createKeySchema>;
 
+/** What a key may do stays as it was made: another one is made in its place. */
+export const changeKeySchema = z.strictObject({ name: createKeySchema.shape.name });
+
 export const rotateKeySchema = z.strictObject({
   overlap_seconds: z
     .int()

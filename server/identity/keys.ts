@@ -185,6 +185,24 @@ export class Keys {
     return record;
   }
 
+  /** Undefined where there is no such key. */
+  async rename(id: string, name: string, { by, check }: Edit): Promise<KeyRecord | undefined> {
+    const renamed = await this.#postgres.transaction(async (tx) => {
+      const [old] = await tx.select(shownColumns).from(apiKeys).where(eq(apiKeys.id, id)).for("update");
+      if (!old) return undefined;
+      check(stateOfKey(old));
+      await tx.update(apiKeys).set({ name }).where(eq(apiKeys.id, id));
+      // What it does from now on is told by its new name.
+      await announceKey(tx, id);
+      const made = { ...old, name };
+      const [before, after] = [stateOfKey(old), stateOfKey(made)];
+      await recordChange(tx, { by, node: old.node, action: "key.changed", subject: id, before, after });
+      return made;
+    });
+    this.#forget(id);
+    return renamed;
+  }
+
   /** Revoking a key again leaves it revoked since the first time. */
   async revoke(id: string, { by, check }: Edit): Promise<void> {
     await this.#postgres.transaction(async (tx) => {

@@ -111,6 +111,28 @@ test("a rotated key is good beside the new one for the overlap, then ends everyw
   expect([more.status, more.body.field]).toEqual([403, "scopes"]);
 });
 
+test("a key is read and renamed by its id, unless it was changed meanwhile, and goes on", async () => {
+  const { key, id } = await accounts.makeKey("organization:a1", ["read"]);
+  const ask = (method: string, headers: Record<string, string> = {}, body?: object) =>
+    accounts.ask(method, `/v1/keys/${id}`, { key: callers.own, headers, ...(body && { body }) });
+  const seen = await ask("GET");
+  expect([seen.status, seen.body]).toEqual([200, expect.objectContaining({ id, name: "organization:a1" })]);
+  const match = { "if-match": seen.headers.get("etag") ?? "" };
+  const renamed = await ask("PATCH", match, { name: "Nightly export" });
+  expect([renamed.status, renamed.body]).toEqual([200, { ...seen.body, name: "Nightly export" }]);
+  expect((await ask("PATCH", match, { name: "Another" })).status).toBe(412);
+  const now = await ask("GET");
+  expect([now.headers.get("etag"), now.body.name]).toEqual([renamed.headers.get("etag"), "Nightly export"]);
+  expect((await accounts.ask("GET", "/v1/me", { key })).status).toBe(200);
+  expect((await accounts.keys.verify(key))?.name).toBe("Nightly export");
+  const [entry] = (await accounts.ask("GET", "/v1/audit", { key: accounts.rootKey })).body.entries.filter(
+    ({ action, subject }: Record<string, string>) => action === "key.changed" && subject === id,
+  );
+  expect(entry).toMatchObject({ before: { name: "organization:a1" }, after: { name: "Nightly export" } });
+  const refused = await ask("PATCH", {}, { name: "Another", scopes: ["admin"] });
+  expect([refused.status, refused.body.field]).toEqual([400, "scopes"]);
+});
+
 test("the use of a key is stored with its address, and revoking it twice leaves the first moment", async () => {
   expect((await accounts.ask("GET", "/v1/me", { key: target.key })).status).toBe(200);
   await accounts.keys.verify(target.key, "192.0.2.7");

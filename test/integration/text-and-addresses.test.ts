@@ -33,6 +33,7 @@ const bodies = (text: string): [string, string, object, string][] => [
   ["POST", "/v1/nodes", { kind: "organization", id: "x", parent: `reseller:${text}` }, "parent"],
   ["PATCH", "/v1/nodes/organization:acme", { name: text }, "name"],
   ["POST", "/v1/keys", { name: text, scopes: ["read"] }, "name"],
+  ["PATCH", "/v1/keys/known", { name: text }, "name"],
   ["POST", "/v1/plans", { name: text, currency: "EUR" }, "name"],
   ["POST", "/v1/meters", { meter: "m", title: text, events: { types: ["t"] } }, "title"],
   ["POST", "/v1/meters", { meter: "m", title: "t", events: { types: [text], aggregation: "count" } }, "events.types.0"],

@@ -3,6 +3,7 @@
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import {
   type CreateKey,
+  changeKeySchema,
   createdKeySchema,
   createKeySchema,
   type Key,
@@ -53,6 +54,30 @@ const createKeyRoute = createRoute({
   responses: { 201: jsonAnswer("The new key", createdKeySchema), ...problemResponses(400, 401, 403, 404, 409, 503) },
 });
 
+const getKeyRoute = createRoute({
+  method: "get",
+  path: "/v1/keys/{id}",
+  operationId: "getKey",
+  tags: ["Keys"],
+  summary: "Get an API key",
+  description: "What is known of it; the key itself was shown when it was made.",
+  middleware: requireScope("keys:write"),
+  request: { params: idParams },
+  responses: { 200: jsonAnswer("The key", keySchema), ...problemResponses(401, 403, 404, 503) },
+});
+
+const updateKeyRoute = createRoute({
+  method: "patch",
+  path: "/v1/keys/{id}",
+  operationId: "updateKey",
+  tags: ["Keys"],
+  summary: "Rename an API key",
+  description: "What it may do stays: for other rights make another key.",
+  middleware: requireScope("keys:write"),
+  request: { params: idParams, body: jsonBody(changeKeySchema) },
+  responses: { 200: jsonAnswer("The key now", keySchema), ...problemResponses(400, 401, 403, 404, 412, 503) },
+});
+
 const rotateKeyRoute = createRoute({
   method: "post",
   path: "/v1/keys/{id}/rotate",
@@ -84,6 +109,7 @@ const revokeKeyRoute = createRoute({
 
 export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): OpenAPIHono<HttpEnv> {
   const app = createRouter();
+  const ownKey = async (actor: Actor, id: string) => withinReach(actor, tree, await keys.get(id), "key");
 
   app.openapi(listKeysRoute, async (c) => {
     const asked = { list: "keys" };
@@ -99,25 +125,30 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
     const wanted = c.req.valid("json");
     const actor = c.get("actor");
     const node = resolveNode(actor, tree, wanted.node);
-    const { record, key } = await keys.create(
-      {
-        name: wanted.name,
-        node,
-        ...rightsWithin(actor, node, tree, wanted),
-        createdBy: actor.id,
-      },
-      authorOf(c),
-      tree,
-    );
+    const made = { name: wanted.name, node, ...rightsWithin(actor, node, tree, wanted), createdBy: actor.id };
+    const { record, key } = await keys.create(made, authorOf(c), tree);
     c.header("cache-control", "no-store");
     return await answerTagged(c, stateOfKey(record), { ...describe(record), key }, 201);
+  });
+
+  app.openapi(getKeyRoute, async (c) => {
+    const found = await ownKey(c.get("actor"), c.req.valid("param").id);
+    return await answerTagged(c, stateOfKey(found), describe(found), 200);
+  });
+
+  app.openapi(updateKeyRoute, async (c) => {
+    const { id } = await ownKey(c.get("actor"), c.req.valid("param").id);
+    const edit = { by: authorOf(c), check: await ifMatch(c) };
+    const renamed = await keys.rename(id, c.req.valid("json").name, edit);
+    if (!renamed) throw new ProblemError("not_found", "there is no such key");
+    return await answerTagged(c, stateOfKey(renamed), describe(renamed), 200);
   });
 
   app.openapi(rotateKeyRoute, async (c) => {
     const { overlap_seconds, expires_at } = c.req.valid("json");
     const actor = c.get("actor");
     const { id } = c.req.valid("param");
-    const old = withinReach(actor, tree, await keys.get(id), "key");
+    const old = await ownKey(actor, id);
     const nowMs = Date.now();
     const lifetimeMs = old.expiresAt && old.expiresAt.getTime() - old.createdAt.getTime();
     const wanted = {
@@ -144,11 +175,9 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
   });
 
   app.openapi(revokeKeyRoute, async (c) => {
-    const { id } = c.req.valid("param");
-    const own = async () => withinReach(c.get("actor"), tree, await keys.get(id), "key");
-    await own();
+    const { id } = await ownKey(c.get("actor"), c.req.valid("param").id);
     await keys.revoke(id, { by: authorOf(c), check: await ifMatch(c) });
-    return c.json(describe(await own()), 200);
+    return c.json(describe(await ownKey(c.get("actor"), id)), 200);
   });
   return app;
 }

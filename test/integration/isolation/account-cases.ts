@@ -43,6 +43,20 @@ const accountsCases: RouteCase[] = [
     elsewhere: 403,
   },
   {
+    route: "GET /v1/keys/{id}",
+    needs: "keys:write",
+    request: async ({ makeKey }) => ({ path: `/v1/keys/${(await makeKey(["read"])).id}` }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+  {
+    route: "PATCH /v1/keys/{id}",
+    needs: "keys:write",
+    request: async ({ makeKey }) => ({ path: `/v1/keys/${(await makeKey(["read"])).id}`, body: { name: "n" } }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+  {
     route: "POST /v1/keys/{id}/rotate",
     needs: "keys:write",
     request: async ({ makeKey }) => ({ path: `/v1/keys/${(await makeKey(["admin"])).id}/rotate`, body: {} }),
