@@ -70,11 +70,11 @@ export async function markRead(postgres: Postgres, userId: string, which: ReadNo
   });
 }
 
-/** As in an alert. */
+/** As in an alert: `wasWithin` is its reader's past, `passed` what it stands for. */
 export function describeNotification(
   { notification, alert }: NotificationOfAlert,
   publicUrl: string,
-  wasWithin: WasWithin,
+  reading: { wasWithin: WasWithin; passed: ReadonlyMap<string, number[]> },
 ): Notification {
   const { id, type, at, readAt, text, others } = notification;
   return {
@@ -83,7 +83,7 @@ export function describeNotification(
     at: at.toISOString(),
     read_at: readAt?.toISOString() ?? null,
     text,
-    alert: describeAlert(alert, publicUrl, wasWithin),
+    alert: describeAlert(alert, publicUrl, reading),
     others: others.length,
   };
 }

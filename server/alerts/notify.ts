@@ -18,7 +18,7 @@ import { crossedTogether, notified } from "./next-state.ts";
 import { noticeOf } from "./notices.ts";
 import { notifyPeople } from "./notify-people.ts";
 import { recipientsOf } from "./people.ts";
-import { type AlertRecord, describeAlert } from "./read-alerts.ts";
+import { type AlertRecord, describeAlert, passedWith } from "./read-alerts.ts";
 import type { RuleRecord } from "./rules.ts";
 import { isOwnedBy } from "./visibility.ts";
 
@@ -172,13 +172,14 @@ async function sendTogether(
   type: NotificationType,
 ): Promise<void> {
   if (rule.channels.length === 0) return;
+  const passed = await passedWith(tx, rows);
   const messages = (await audiencesOf(tx, source, rule, rows)).flatMap(({ node, people, programs, rows: own }) => {
     // A channel of a former owner still gets what was its owner's: of its own node, since the other stands elsewhere.
     const aboutOf = (row: AlertRecord) => (source.tree.isWithin(row.node, node) ? row.node : node);
     const messageOf = (row: AlertRecord, wanted: string[]): AlertMessage => ({
       type,
       channels: wanted,
-      alert: describeAlert({ ...row, due: null }, source.publicUrl),
+      alert: describeAlert({ ...row, due: null }, source.publicUrl, { passed }),
       subject: subjectOf(source, rule, row, type),
       lines: [lineOf(source, row, type)],
       about: aboutOf(row),

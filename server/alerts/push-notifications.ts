@@ -11,6 +11,7 @@ import type { NodeTree } from "../tree/node-tree.ts";
 import { wasWithin } from "../tree/past-owners.ts";
 import { alertsNotices, type Notice, noticeSchema } from "./notices.ts";
 import { countUnread, describeNotification } from "./notifications.ts";
+import { passedWith } from "./read-alerts.ts";
 import { seesAlert, visibleAlerts } from "./visibility.ts";
 
 export interface PushSource {
@@ -52,12 +53,16 @@ async function pushNew({ postgres: { db }, tree, publicUrl, push: emit }: PushSo
     .from(notifications)
     .innerJoin(alerts, eq(alerts.id, notifications.alertId))
     .where(inArray(notifications.id, ids));
+  const passed = await passedWith(
+    db,
+    rows.map(({ alert }) => alert),
+  );
   for (const row of rows) {
     const payloadFor = async (caller: Actor) => {
       const actor = narrowTo(caller, "read");
       if (!actor || !seesAlert(actor, row.alert, tree)) return undefined;
       const unread = await countUnread(db, actor.id, visibleAlerts(actor, tree));
-      return { ...describeNotification(row, publicUrl, wasWithin(tree, actor.reach)), unread };
+      return { ...describeNotification(row, publicUrl, { wasWithin: wasWithin(tree, actor.reach), passed }), unread };
     };
     await emit("notification:new", payloadFor, row.notification.userId);
   }

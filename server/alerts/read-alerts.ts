@@ -1,5 +1,5 @@
 /** Alerts as they are listed and shown, and what people do about them. */
-import { and, desc, eq, gte, isNull, lt, or, type SQL } from "drizzle-orm";
+import { and, desc, eq, gte, inArray, isNull, lt, or, type SQL } from "drizzle-orm";
 import { recordChange } from "../audit/record-change.ts";
 import type { Edit } from "../audit/recorded-edit.ts";
 import type { Alert, AlertState } from "../contract/alerts.ts";
@@ -57,11 +57,45 @@ export async function readAlert(db: Queries, id: string, within: SQL | undefined
   return found;
 }
 
+/** By the id of the alert that stands for them, the thresholds whose alerts it covers, ascending. */
+export async function passedWith(
+  db: Queries,
+  standing: readonly Pick<AlertRecord, "id" | "kind" | "ruleId" | "node">[],
+): Promise<ReadonlyMap<string, number[]>> {
+  const quotas = standing.filter(({ kind }) => kind === "quota");
+  const passed = new Map<string, number[]>();
+  if (quotas.length === 0) return passed;
+  const distinct = (texts: readonly string[]) => [...new Set(texts)];
+  const rows = await db
+    .select({ higher: alerts.passedWith, threshold: alerts.threshold })
+    .from(alerts)
+    .where(
+      and(
+        // By which they are found: those of one step are of one rule and node.
+        inArray(alerts.ruleId, distinct(quotas.map(({ ruleId }) => ruleId))),
+        inArray(alerts.node, distinct(quotas.map(({ node }) => node))),
+        inArray(alerts.passedWith, distinct(quotas.map(({ id }) => id))),
+      ),
+    );
+  for (const { higher, threshold } of rows) {
+    const known = passed.get(higher ?? "") ?? [];
+    passed.set(
+      higher ?? "",
+      [...known, Number(threshold)].sort((a, b) => a - b),
+    );
+  }
+  return passed;
+}
+
 /**
  * `publicUrl`: where people reach the dashboard, without a slash at its end. `wasWithin`: its reader's past; who is notified of an
- * alert as it fires knows its rule.
+ * alert as it fires knows its rule. `passed`: what it stands for, as `passedWith` has it.
  */
-export function describeAlert(row: AlertRecord, publicUrl: string, wasWithin: WasWithin = () => true): Alert {
+export function describeAlert(
+  row: AlertRecord,
+  publicUrl: string,
+  { wasWithin = () => true, passed }: { wasWithin?: WasWithin; passed?: ReadonlyMap<string, number[]> } = {},
+): Alert {
   const instant = (at: Date | null) => at?.toISOString() ?? null;
   const { periodStart, periodEnd, acknowledgedBy, acknowledgedAt } = row;
   // Whoever sees an alert that has owners is one of them, or above.
@@ -76,6 +110,7 @@ export function describeAlert(row: AlertRecord, publicUrl: string, wasWithin: Wa
     feature: row.feature,
     meter: row.meter,
     threshold: row.threshold,
+    passed: passed?.get(row.id) ?? [],
     value: row.value,
     limit: row.limit,
     percent: row.percent,

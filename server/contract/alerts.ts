@@ -30,6 +30,9 @@ export const alertSchema = z.object({
     .union([z.number(), z.string()])
     .nullable()
     .describe("The percent of the limit for a quota; otherwise the rule's threshold as a decimal"),
+  passed: z
+    .array(z.number())
+    .describe("The lower thresholds passed in the same step, in ascending order: this alert stands for them too"),
   value: z.string().nullable().describe("The value when it was last evaluated"),
   limit: z.string().nullable(),
   percent: z.string().nullable().describe("Percent of the limit, rounded down to 2 decimals"),

@@ -9,6 +9,7 @@ import {
   describeAlert,
   handlingOf,
   listAlerts,
+  passedWith,
   readAlert,
   snoozeAlert,
 } from "../../alerts/read-alerts.ts";
@@ -138,8 +139,9 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
   const app = createRouter();
   async function described(actor: Actor, rows: readonly AlertRecord[]): Promise<Alert[]> {
     const nodes = await nodesOfRules(db, [...new Set(rows.map(({ ruleId }) => ruleId))]);
+    const seen = { wasWithin: wasWithin(tree, actor.reach), passed: await passedWith(db, rows) };
     return rows.map((row) => ({
-      ...describeAlert(row, publicUrl, wasWithin(tree, actor.reach)),
+      ...describeAlert(row, publicUrl, seen),
       is_own: isWithinReach(actor, tree, nodes.get(row.ruleId) ?? row.node),
     }));
   }
@@ -231,9 +233,14 @@ function addNotifications(
     const page = found.slice(0, limit);
     const last = found.length > limit ? page.at(-1)?.notification : undefined;
     const next_cursor = last ? writeCursor(asked, { atMs: last.at.getTime(), id: last.id }) : null;
+    const passed = await passedWith(
+      db,
+      page.map(({ alert }) => alert),
+    );
+    const reading = { wasWithin: wasWithin(tree, actor.reach), passed };
     return c.json(
       {
-        notifications: page.map((one) => describeNotification(one, publicUrl, wasWithin(tree, actor.reach))),
+        notifications: page.map((one) => describeNotification(one, publicUrl, reading)),
         unread,
         next_cursor,
       },

@@ -53,6 +53,7 @@ describe("the thresholds of plans, without anybody making a rule", () => {
       feature: "calls",
       meter: "call_minutes",
       threshold: 75,
+      passed: [50],
       value: "80",
       limit: "100",
       percent: "80.00",
@@ -68,11 +69,11 @@ describe("the thresholds of plans, without anybody making a rule", () => {
     await billing.calls([organization, "2026-04-02T10:00:00Z", "55"]);
     await evaluate(Date.parse("2026-04-02T12:00:00Z"));
     expect(await notificationsOf(node)).toEqual(["alert.firing 75", "alert.firing 100", "alert.firing 50"]);
-    const states = (await alertsOf(node)).map(({ threshold, state }) => [threshold, state]);
+    const states = (await alertsOf(node)).map(({ threshold, state, passed }) => [threshold, state, passed]);
     expect(states).toEqual([
-      [50, "firing"],
-      [100, "resolved"],
-      [75, "resolved"],
+      [50, "firing", []],
+      [100, "resolved", [90]],
+      [75, "resolved", [50]],
     ]);
   });
 
