@@ -64,16 +64,21 @@ export function createEgress({ allow, resolve = resolveName }: { allow: Outgoing
     return ports.has(port) ? undefined : oddPort;
   }
 
-  /** Where a connection may go: all that the name resolves to must be open. */
+  /**
+   * Where a connection may go. All that the name resolves to must be public; of one with an address that the operator allows, the
+   * others are passed over.
+   */
   async function checkedAddresses(name: string, port: number): Promise<string[]> {
     const isTrusted = allow.host(name, port);
     const addresses =
       isIP(name) === 0 ? await resolve(name, isTrusted || allow.hasAddresses ? "here" : "name servers") : [name];
     if (addresses.length === 0) throw new Error(`${name} has no address`);
     if (isTrusted) return addresses;
-    if (!addresses.every(isOpen)) throw new RefusedTargetError(`${name} does not have a public address`);
-    if (!ports.has(port) && !addresses.every(allow.address)) throw new RefusedTargetError(`the URL ${oddPort}`);
-    return addresses;
+    const open = addresses.some(allow.address) ? addresses.filter(isOpen) : addresses;
+    if (!open.every(isOpen)) throw new RefusedTargetError(`${name} does not have a public address`);
+    const reachable = ports.has(port) ? open : open.filter(allow.address);
+    if (reachable.length === 0) throw new RefusedTargetError(`the URL ${oddPort}`);
+    return reachable;
   }
 
   return {

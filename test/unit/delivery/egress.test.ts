@@ -167,6 +167,16 @@ test("the address that was evaluated is the one that is connected to: a name is 
   expect(reached).toEqual([`POST /a turning.example.com:${port}`]);
 });
 
+test("of a name with several addresses those that the operator allows are connected to, and no other", async () => {
+  listening();
+  const allow = parseOutgoingAllow("127.0.0.0/8") ?? nothingAllowed;
+  const named = (...addresses: string[]) => createEgress({ allow, resolve: async () => addresses });
+  const there = await named("::1", "10.0.0.1", "127.0.0.1").post(post(`http://localhost:${port}/a`));
+  expect(there).toEqual({ status: 200, text: "taken" });
+  await expect(named("::1", "10.0.0.1").post(post(`http://localhost:${port}/b`))).rejects.toThrow(/public/);
+  expect(reached).toEqual([`POST /a localhost:${port}`]);
+});
+
 test.each(["127.0.0.1", "127.0.0.0/8", "localhost", "LOCALHOST, 10.0.0.0/8", "::ffff:127.0.0.1"])(
   "what the operator allows is reached on any port: %s",
   async (text) => {
