@@ -62,7 +62,7 @@ export type LiveChanged = { node: string; sequence: number; at: string; watermar
 export type WatchResult = { ok: true; snapshot: LiveSnapshot } | { ok: false; code: string; message: string };
 
 export interface ServerToClientEvents {
-  /** What `live:watch` gives to a client that asked without an answer function. */
+  /** After `live:watch`, whether the client also asked for an answer or not. */
   "live:snapshot": (snapshot: LiveSnapshot) => void;
   "live:changed": (change: LiveChanged) => void;
   /** To every socket of the notified person, whatever it watches. */
@@ -79,6 +79,6 @@ export interface Pushes {
   "alerts:changed": AlertsChanged;
 }
 export interface ClientToServerEvents {
-  /** Joins the room of `node` (default: the caller's node) and answers its snapshot. One node per socket: the last one asked. */
+  /** Joins the room of `node` (null or left out: the caller's node), sends its snapshot and answers it. One node per socket: the last one asked. */
   "live:watch": (node: string | null, answer: (result: WatchResult) => void) => void;
 }

@@ -81,11 +81,15 @@ export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
   admitSockets(io, opening, deps);
   io.on("connection", (socket) => {
     socket.data.viewer = viewerOf(socket);
-    socket.on("live:watch", (node, answer) => {
-      const acknowledge = typeof answer === "function" ? answer : (result: WatchResult) => sendSnapshot(socket, result);
+    socket.on("live:watch", (...asked) => {
+      const { node, acknowledge } = watchOf(asked);
+      const answer = (result: WatchResult) => {
+        if (result.ok) socket.emit("live:snapshot", result.snapshot);
+        acknowledge?.(result);
+      };
       watches
         .watch(socket, node)
-        .then(acknowledge, (error: unknown) => acknowledge(error instanceof NoTurnError ? tooFast : superseded));
+        .then(answer, (error: unknown) => answer(error instanceof NoTurnError ? tooFast : superseded));
     });
     socket.on("disconnect", () => watches.leave(socket));
   });
@@ -206,6 +210,12 @@ function oncePerCaller<Payload>(payloadFor: (actor: Actor) => Promise<Payload>):
   };
 }
 
-function sendSnapshot(socket: LiveSocket, result: WatchResult): void {
-  if (result.ok) socket.emit("live:snapshot", result.snapshot);
+/** Whatever a client sent: the node (null where it names none), and what to answer, which clients put last. */
+function watchOf(asked: readonly unknown[]): {
+  node: unknown;
+  acknowledge: ((result: WatchResult) => void) | undefined;
+} {
+  const last = asked.at(-1);
+  const acknowledge = typeof last === "function" ? (last as (result: WatchResult) => void) : undefined;
+  return { node: (acknowledge ? asked.slice(0, -1) : asked)[0] ?? null, acknowledge };
 }

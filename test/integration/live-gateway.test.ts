@@ -127,7 +127,7 @@ describe("what a viewer sees", () => {
       await untilChange(viewer, participants);
     }
     expect(viewer.changes.map(({ sequence }) => sequence - snapshot.sequence)).toEqual([1, 2, 3]);
-    expect(viewer.snapshots).toEqual([]);
+    expect(viewer.snapshots).toEqual([snapshot]);
   });
 
   test("who comes later goes on from its own snapshot, in step with those who were there", async () => {
@@ -161,6 +161,17 @@ describe("what a viewer sees", () => {
     (viewer.client as Socket).emit("live:watch", mine);
     await vi.waitUntil(() => viewer.snapshots.length > 0, { timeout: patienceMs });
     expect(viewer.snapshots).toMatchObject([{ node: mine }]);
+  });
+
+  test("its own node where a client names none, with an answer function or without", async () => {
+    const running = await start();
+    const viewer = open(running.url);
+    const client = (viewer.client as Socket).timeout(60_000);
+    expect(await client.emitWithAck("live:watch")).toMatchObject({ ok: true, snapshot: { node: mine } });
+    expect(await client.emitWithAck("live:watch", undefined)).toMatchObject({ ok: true, snapshot: { node: mine } });
+    (viewer.client as Socket).emit("live:watch");
+    await vi.waitUntil(() => viewer.snapshots.length === 3, { timeout: patienceMs });
+    expect(viewer.snapshots.map(({ node }) => node)).toEqual([mine, mine, mine]);
   });
 
   test("the age of the figures at least every five seconds when nothing changes, and silence while they cannot be read", async () => {

@@ -84,7 +84,6 @@ export class LiveFeed {
     if (document.hidden) this.#hiddenTimer = setTimeout(() => this.#sleep(), hiddenAfterMs);
     else if (this.#isAsleep) this.#wake();
   };
-  readonly #onsnapshot = (snapshot: LiveSnapshot) => this.#takeSnapshot(snapshot);
   readonly #onchange = (change: LiveChanged) => this.#takeChange(change);
 
   /** Shows `node` (the caller's own when undefined) until `close`. */
@@ -101,7 +100,6 @@ export class LiveFeed {
     beginWatch();
     socket.on("connect", this.#onconnect);
     socket.on("disconnect", this.#ondisconnect);
-    socket.on("live:snapshot", this.#onsnapshot);
     socket.on("live:changed", this.#onchange);
     document.addEventListener("visibilitychange", this.#onvisibility);
     if (socket.connected) this.#onconnect();
@@ -111,7 +109,6 @@ export class LiveFeed {
     this.#watch += 1;
     this.#socket?.off("connect", this.#onconnect);
     this.#socket?.off("disconnect", this.#ondisconnect);
-    this.#socket?.off("live:snapshot", this.#onsnapshot);
     this.#socket?.off("live:changed", this.#onchange);
     this.#socket = undefined;
     document.removeEventListener("visibilitychange", this.#onvisibility);
