@@ -1,6 +1,7 @@
 /** The audit: every change of configuration, newest first. */
 
 import { z } from "zod";
+import { nextCursorSchema } from "./cursors.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 import { timeZoneSchema } from "./time-zones.ts";
 
@@ -15,7 +16,11 @@ export const auditQuerySchema = z.strictObject({
   to: z.string().optional().describe("Exclusive; the same forms"),
   tz: timeZoneSchema.default("UTC").describe("IANA time zone of dates"),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
-  cursor: z.coerce.number().int().min(1).optional().describe("`next_cursor` of the previous page"),
+  cursor: z
+    .string()
+    .regex(/^[1-9]\d{0,14}$/, "is not a cursor of this list")
+    .optional()
+    .describe("`next_cursor` of the previous page"),
 });
 
 const snapshotSchema = z.unknown().describe("Without secrets; null if there was no value");
@@ -39,6 +44,6 @@ export type AuditEntryAnswer = z.infer<typeof auditEntrySchema>;
 
 export const auditListSchema = z.object({
   entries: z.array(auditEntrySchema),
-  next_cursor: z.int().nullable().describe("Pass it as `cursor` to get the next page; null on the last page"),
+  next_cursor: nextCursorSchema,
 });
 export type AuditList = z.infer<typeof auditListSchema>;

@@ -16,7 +16,7 @@ afterAll(() => accounts.close());
 
 interface Page {
   entries: { sequence: number }[];
-  next_cursor: number | null;
+  next_cursor: string | null;
 }
 
 const audit = async (query = "", key = accounts.rootKey, headers: Record<string, string> = {}) =>
@@ -88,10 +88,11 @@ test("each sees what concerned their subtree, in pages that join without a gap, 
   expect((await audit("?node=reseller:r1", key)).status).toBe(403);
   const all = (await audit("?limit=1000")).body.entries as { sequence: number }[];
   const paged: number[] = [];
-  for (let cursor: number | null = null; ; ) {
+  for (let cursor: string | null = null; ; ) {
     const page: Page = (await audit(`?limit=3${cursor === null ? "" : `&cursor=${cursor}`}`)).body;
     paged.push(...page.entries.map(({ sequence }) => sequence));
     cursor = page.next_cursor;
+    expect(cursor).toEqual(cursor === null ? null : expect.any(String));
     if (cursor === null) break;
   }
   expect(paged).toEqual(all.map(({ sequence }) => sequence));

@@ -54,7 +54,8 @@ export function auditRoutes({ postgres, tree, clickhouse }: AuditRoutesDeps): Op
   const app = createRouter();
 
   app.openapi(listAuditEntriesRoute, async (c) => {
-    const { node, from, to, tz, cursor, limit, ...rest } = c.req.valid("query");
+    const { node, from, to, tz, cursor: given, limit, ...rest } = c.req.valid("query");
+    const cursor = given === undefined ? undefined : Number(given);
     const actor = c.get("actor");
     // Somebody who reads the audit by one role may see prices by another.
     const whole = (await c.get("identify")()) ?? actor;
@@ -90,7 +91,7 @@ export function auditRoutes({ postgres, tree, clickhouse }: AuditRoutesDeps): Op
       return rawAnswer(c.body(await streamOf(lines, c.get("question")), 200));
     }
     const { entries, next } = await readAudit(postgres, filter);
-    return c.json({ entries: entries.map(described), next_cursor: next }, 200);
+    return c.json({ entries: entries.map(described), next_cursor: next === null ? null : String(next) }, 200);
   });
   return app;
 }
