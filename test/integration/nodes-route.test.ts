@@ -69,6 +69,14 @@ test("a node stands only below kinds above its own, and below what exists", asyn
   expect([nul.status, nul.body.code]).toEqual([400, "invalid_request"]);
 });
 
+test("agents, which are no nodes to list, are refused by name", async () => {
+  const asked = await accounts.ask("GET", "/v1/nodes?kind=agent", { key: accounts.rootKey });
+  expect(asked).toMatchObject({
+    status: 400,
+    body: { field: "kind", detail: expect.stringContaining("group_by=agent") },
+  });
+});
+
 test("pages of a list hold every node once, in order, whatever their size", async () => {
   const ask = (query: string) => accounts.ask("GET", `/v1/nodes?${query}`, { key: accounts.rootKey });
   const whole = await ask("limit=1000");
