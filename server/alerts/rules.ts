@@ -31,7 +31,7 @@ export interface NewRule {
   condition: Condition;
 }
 
-export type RuleEdit = { [Field in Exclude<keyof NewRule, "node" | "replaces">]?: NewRule[Field] | undefined };
+export type RuleEdit = { [Field in Exclude<keyof NewRule, "node">]?: NewRule[Field] | undefined };
 
 /** Those of the ids that there are; without them all rules. */
 export async function listRules(db: Queries, ids: readonly string[] | undefined): Promise<RuleRecord[]> {

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { cursorSchema, nextCursorSchema } from "./cursors.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 import { defaultPageSize } from "./pages.ts";
+import { changesOrWhole } from "./sent-back.ts";
 import { textSchema } from "./text.ts";
 
 export const channelKinds = ["email", "webhook", "slack", "sms"] as const;
@@ -83,6 +84,8 @@ export const channelSchema = z.object({
   created_at: z.string(),
 });
 export type Channel = z.infer<typeof channelSchema>;
+
+export const updateChannelSchema = changesOrWhole(changeChannelSchema, channelSchema);
 
 export const createdChannelSchema = channelSchema.extend({
   secret: z

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { cursorSchema, nextCursorSchema } from "./cursors.ts";
 import { nodeAddressSchema } from "./nodes.ts";
+import { changesOrWhole } from "./sent-back.ts";
 import { timeZoneSchema } from "./time-zones.ts";
 import { windowKinds } from "./usage.ts";
 
@@ -72,6 +73,8 @@ export const reportSchema = z.object({
   created_by: z.string().nullable(),
 });
 export type Report = z.infer<typeof reportSchema>;
+
+export const updateReportSchema = changesOrWhole(changeReportSchema, reportSchema);
 
 export const reportQuerySchema = z.strictObject({
   node: nodeAddressSchema.optional().describe("This node and everything below it. Default: the caller's node"),

@@ -4,6 +4,7 @@ import { nextCursorSchema } from "./cursors.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 import { pageQuery } from "./pages.ts";
 import { maxReadings } from "./rolling-windows.ts";
+import { changesOrWhole } from "./sent-back.ts";
 import { textSchema } from "./text.ts";
 import { timeZoneSchema } from "./time-zones.ts";
 import { recordByWords } from "./words.ts";
@@ -270,6 +271,7 @@ export const changeRuleSchema = z.strictObject({
   channels: ruleFields.channels.optional(),
   repeat_hours: ruleFields.repeat_hours.optional(),
   mute: ruleFields.mute.optional(),
+  replaces: createRuleSchema.shape.replaces.removeDefault().optional(),
   condition: conditionSchema.optional().describe("must have a condition of the same kind"),
 });
 export type ChangeRule = z.input<typeof changeRuleSchema>;
@@ -290,6 +292,8 @@ export const ruleSchema = z.object({
   created_at: z.string(),
 });
 export type Rule = z.infer<typeof ruleSchema>;
+
+export const updateRuleSchema = changesOrWhole(changeRuleSchema, ruleSchema);
 
 export const ruleQuerySchema = z.strictObject({
   node: pageQuery.node,

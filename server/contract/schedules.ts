@@ -6,6 +6,7 @@ import { nodeAddressSchema } from "./nodes.ts";
 import { defaultPageSize } from "./pages.ts";
 import { reportFormats } from "./reports.ts";
 import { weekdays } from "./rules.ts";
+import { changesOrWhole } from "./sent-back.ts";
 import { textSchema } from "./text.ts";
 import { timeZoneSchema } from "./time-zones.ts";
 
@@ -99,6 +100,12 @@ export const createScheduleSchema = z.strictObject({
 export type CreateSchedule = z.input<typeof createScheduleSchema>;
 
 export const previewScheduleSchema = z.strictObject({
+  report: z
+    .string()
+    .min(1)
+    .max(100)
+    .default("usage")
+    .describe("What it would send: an ID, or the kind of a standard report"),
   node: nodeAddressSchema.optional().describe("The node whose billing cycles apply. Default: the caller's node"),
   ...timingFields,
 });
@@ -112,12 +119,12 @@ export const schedulePreviewSchema = z.object({
   is_kept: z
     .boolean()
     .describe(
-      "Every report sent is also stored in the operator's bucket, so a schedule needs no recipient and no channel",
+      "Every report sent is also stored in the operator's bucket, so nothing is lost without a recipient and a channel",
     ),
 });
 export type SchedulePreview = z.infer<typeof schedulePreviewSchema>;
 
-export const changeScheduleSchema = z.strictObject({ ...fields }).partial();
+export const changeScheduleSchema = z.strictObject({ report: createScheduleSchema.shape.report, ...fields }).partial();
 export type ChangeSchedule = z.infer<typeof changeScheduleSchema>;
 
 /** `waiting`: due, until everything of its period can be queried; `running`: the report is made. The others are final. */
@@ -137,7 +144,9 @@ export const slotSchema = z.object({
   reason: z
     .enum(slotReasons)
     .nullable()
-    .describe("Why it was skipped or failed; `nobody`: no recipient can see it, or all have unsubscribed"),
+    .describe(
+      "Why it was skipped or failed; `nobody`: there is no recipient, none can see it, or all have unsubscribed",
+    ),
   run: z.string().nullable().describe("GET /v1/report-runs/{id}"),
   deliveries: z.array(z.string()).describe("GET /v1/deliveries/{id}: one for each address or channel"),
   withheld: z
@@ -167,6 +176,8 @@ export const scheduleSchema = z.object({
 });
 export type Schedule = z.infer<typeof scheduleSchema>;
 
+export const updateScheduleSchema = changesOrWhole(changeScheduleSchema, scheduleSchema);
+
 export const scheduleQuerySchema = z.strictObject({
   node: nodeAddressSchema.optional().describe("This node and everything below it. Default: the caller's node"),
   report: z.string().min(1).max(100).optional(),
@@ -178,7 +189,7 @@ export type ScheduleList = z.infer<typeof scheduleListSchema>;
 
 export const slotQuerySchema = z.strictObject({
   state: z.enum(slotStates).optional(),
-  tests: z.enum(["true", "false"]).default("false").describe("`true`: includes what was sent by `/test`"),
+  tests: z.enum(["true", "false"]).default("true").describe("`false`: leaves out what was sent by `/test`"),
   limit: z.coerce.number().int().min(1).max(1000).default(defaultPageSize),
   cursor: cursorSchema,
 });

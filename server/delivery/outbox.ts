@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto";
 import { and, count, eq, sql } from "drizzle-orm";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { countAlone } from "../postgres/count-alone.ts";
+import { lockedRow } from "../postgres/locked-row.ts";
 import { deliveries, deliveryAttempts } from "../postgres/schema/delivery.ts";
 import { ProblemError } from "../problem.ts";
 import { deliveriesNotice } from "./enqueue.ts";
@@ -160,14 +161,18 @@ export async function noteAttempt(
   }
 }
 
+/** What an `ETag` of a delivery is made of: how it stands, and after how many attempts. */
+export const stateOfDelivery = ({ id, state, tries }: DeliveryRow): object => ({ id, state, tries });
+
 /** What is sent again reaches people who may not have asked for it. */
 const attemptsPerHour = 20;
 
 /**
  * Once more from the beginning, under the same id; one that is being sent now is left alone. Throws ProblemError too_fast where it
- * was tried too often within the hour.
+ * was tried too often within the hour; `check` throws where its state is not what the caller saw.
  */
-export async function resend(tx: Queries, id: string): Promise<void> {
+export async function resend(tx: Queries, id: string, check: (current: unknown) => void): Promise<void> {
+  check(stateOfDelivery(await lockedRow(tx, deliveries, id, "delivery")));
   const recent = sql`${deliveryAttempts.delivery} = ${id} AND ${deliveryAttempts.at} > now() - interval '1 hour'`;
   await countAlone(tx, `attempts of ${id}`);
   const [tried] = await tx.select({ times: count() }).from(deliveryAttempts).where(recent);

@@ -1,5 +1,6 @@
 /** A message that shows that a channel works, in the shape of those that it will carry. */
 import { eq } from "drizzle-orm";
+import type { Alert } from "../contract/alerts.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { channels } from "../postgres/schema/delivery.ts";
 import { ProblemError } from "../problem.ts";
@@ -10,14 +11,19 @@ import { recentTests } from "./read-deliveries.ts";
 /** What it sends reaches people who may not have asked for it. */
 const testsPerMinute = 10;
 
-/** Writes one `channel.test` for each address of the channel, due now, and gives their ids. */
+/**
+ * Writes one `channel.test` for each address of the channel, due now, and gives their ids. `checkSeen` throws where the channel is
+ * not what the caller saw.
+ */
 export async function testChannel(
   { postgres, tree, publicUrl }: { postgres: Postgres; tree: Pick<NodeTree, "ancestors">; publicUrl: string },
   id: string,
+  checkSeen: (channel: ChannelRow) => void = () => undefined,
 ): Promise<string[]> {
   return await postgres.transaction(async (tx) => {
     const [channel] = await tx.select().from(channels).where(eq(channels.id, id)).for("update");
     if (!channel) throw new ProblemError("not_found", "there is no such channel");
+    checkSeen(channel);
     if (!channel.enabled)
       throw new ProblemError("conflict", "the channel is disabled; enable it first", { field: "id" });
     if ((await recentTests(tx, id)) >= testsPerMinute)
@@ -40,9 +46,10 @@ function testMessage({ id, name, node }: ChannelRow, publicUrl: string, at: Date
   const url = `${publicUrl}/channels/${id}`;
   const explanation = `This is a test of the channel “${name}”. Alerts about ${node} and everything below it can reach you here.`;
   const now = at.toISOString();
-  const data = {
+  // Receivers that were written by the schema of alerts take it; `channel` says which one is tested.
+  const data: Alert & { channel: string } = {
     id: "alr_test",
-    rule: null,
+    rule: "rule_test",
     rule_name: "Test",
     kind: "quota",
     node,
@@ -51,6 +58,7 @@ function testMessage({ id, name, node }: ChannelRow, publicUrl: string, at: Date
     feature: null,
     meter: null,
     threshold: null,
+    passed: [],
     value: null,
     limit: null,
     percent: null,

@@ -23,7 +23,7 @@ export interface SchedulesRoutesDeps {
   postgres: Postgres;
   tree: NodeTree;
   mailLimits?: Pick<MailLimits, "mayList"> | undefined;
-  /** What is sent is put where the operator keeps it, too: a schedule may go there alone. */
+  /** What is sent is put where the operator keeps it, too. */
   hasBucket?: boolean | undefined;
   now?: () => number;
 }
@@ -47,6 +47,21 @@ export function scheduleAccess({ postgres: { db }, tree, mailLimits, now = Date.
     const report = await findReport(db, schedule.report);
     requireKind(await wholeCaller(c), report?.kind ?? "usage", schedule.node, tree);
     return { schedule, report };
+  }
+
+  /** What an edited schedule sends: one that stays may be gone by now, another must be the caller's to send at its node. */
+  async function reportOf(
+    c: Context<HttpEnv>,
+    {
+      schedule,
+      before,
+      wanted,
+    }: { schedule: ScheduleRecord; before: ReportToRun | undefined; wanted?: string | undefined },
+  ): Promise<ReportToRun | undefined> {
+    if (wanted === undefined || wanted === schedule.report) return before;
+    const report = await wantedReport(c.get("actor"), wanted);
+    requireKind(await wholeCaller(c), report.kind, schedule.node, tree);
+    return report;
   }
 
   /** Throws `invalid_request` for a channel that is not the caller's to use, or does not get what concerns the node. */
@@ -74,7 +89,14 @@ export function scheduleAccess({ postgres: { db }, tree, mailLimits, now = Date.
 
   const countStrangers = strangersCounter({ postgres: { db }, tree, mailLimits });
 
-  return { checkChannels, countStrangers, ownSchedule, wantedReport, ...describing({ postgres: { db }, tree, now }) };
+  return {
+    checkChannels,
+    countStrangers,
+    ownSchedule,
+    reportOf,
+    wantedReport,
+    ...describing({ postgres: { db }, tree, now }),
+  };
 }
 
 /** `describe` one schedule; `describeWith` its newest slot, where those of many were read together. */

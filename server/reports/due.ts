@@ -4,7 +4,6 @@
  * change skips is the first instant after it, one that comes twice its first. All instants are ms since 1970, UTC.
  */
 import type { CalendarDate } from "@internationalized/date";
-import { settlingMs } from "../billing/statements/due-parts.ts";
 import { dayMs } from "../contract/durations.ts";
 import type { ScheduleEvery } from "../contract/schedules.ts";
 import { addUnit, type CycleSpan, cycleIn, startOfUnit } from "../metrics/windows.ts";
@@ -25,6 +24,8 @@ export interface Timing {
   fiscalStartMonth: number;
   /** `cycle`: when the node's billing cycles begin, in order and without a gap. */
   cycles: readonly CycleSpan[];
+  /** `cycle`: how long after the end of one what is told of it may still be open, as its statement is. */
+  openMs: number;
 }
 
 export interface DueSlot {
@@ -123,14 +124,14 @@ function* unitsAround(timing: Timing, every: Exclude<ScheduleEvery, "cycle">, ms
   }
 }
 
-function* cyclesAround({ cycles, tz, atMinutes }: Timing, ms: number): Generator<DueSlot> {
+function* cyclesAround({ cycles, tz, atMinutes, openMs }: Timing, ms: number): Generator<DueSlot> {
   const clock = new ZoneClock(tz);
   let period = cycleIn(cycles, ms);
-  // A cycle may be cut to minutes, and is sent within two days after its statement may close.
-  for (let back = 0; back < periodsBack || period.toMs > ms - settlingMs - 3 * dayMs; back++)
+  // A cycle may be cut to minutes, and is sent within two days after nothing of it is open.
+  for (let back = 0; back < periodsBack || period.toMs > ms - openMs - 3 * dayMs; back++)
     period = cycleIn(cycles, period.fromMs - 1);
   for (;;) {
-    yield { ...period, atMs: firstAt(atMinutes, period.toMs + settlingMs, clock) };
+    yield { ...period, atMs: firstAt(atMinutes, period.toMs + openMs, clock) };
     period = cycleIn(cycles, period.toMs);
   }
 }

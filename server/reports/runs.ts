@@ -7,6 +7,7 @@ import { type Actor, newId } from "../identity/actor.ts";
 import { formatInstant } from "../metrics/windows.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { countAlone } from "../postgres/count-alone.ts";
+import { lockedRow } from "../postgres/locked-row.ts";
 import { reportRuns } from "../postgres/schema/reports.ts";
 import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
@@ -164,13 +165,26 @@ export async function listRuns(
     .limit(limit);
 }
 
-/** A run that is over stays as it is. */
-export async function cancelRun(db: Queries, id: string): Promise<void> {
-  await db
-    .update(reportRuns)
-    .set({ state: "cancelled", lease: null, leasedUntil: null })
-    .where(and(eq(reportRuns.id, id), inArray(reportRuns.state, ["queued", "running"])));
+/** A run that is over stays as it is. `check` throws where its state is not what the caller saw. */
+export async function cancelRun(
+  postgres: Pick<Postgres, "transaction">,
+  id: string,
+  check: (current: unknown) => void,
+): Promise<RunRecord> {
+  return await postgres.transaction(async (tx) => {
+    const before = await lockedRow(tx, reportRuns, id, "run");
+    check(stateOfRun(before));
+    const [after = before] = await tx
+      .update(reportRuns)
+      .set({ state: "cancelled", ...unleased })
+      .where(and(eq(reportRuns.id, id), inArray(reportRuns.state, ["queued", "running"])))
+      .returning();
+    return after;
+  });
 }
+
+/** What an `ETag` of a run is made of: how far it is in percent is no state. */
+export const stateOfRun = ({ id, state }: RunRecord): object => ({ id, state });
 
 export function questionOfRun(run: RunRecord): ReportQuestion & { reach: NodeAddress[] } {
   const { report, name, kind, options, node, fromAt, toAt, tz } = run;

@@ -12,10 +12,13 @@ const weekdayNames = {
   sun: "Sunday",
 } as const;
 
-type Said = Pick<Schedule, "every" | "at" | "tz" | "weekday" | "day" | "fiscal_start_month">;
+type Said = Pick<Schedule, "every" | "at" | "tz" | "weekday" | "day" | "fiscal_start_month"> & {
+  /** Whether a cycle's statement is waited for. */
+  needsStatement: boolean;
+};
 
 /** Such as `Every Monday at 08:00 (Europe/Berlin), about the week before`. */
-export function inWords({ every, at, tz, weekday, day, fiscal_start_month }: Said): string {
+export function inWords({ every, at, tz, weekday, day, fiscal_start_month, needsStatement }: Said): string {
   const when = `at ${at} (${tz})`;
   switch (every) {
     case "day":
@@ -27,7 +30,7 @@ export function inWords({ every, at, tz, weekday, day, fiscal_start_month }: Sai
     case "quarter":
       return `On ${dayInWords(day ?? 1)} of ${quarterMonths(fiscal_start_month ?? 1)} ${when}, for the quarter before`;
     case "cycle":
-      return `After every billing cycle, once its statement has closed, ${when}, for that cycle`;
+      return `After every billing cycle,${needsStatement ? " once its statement has closed," : ""} ${when}, for that cycle`;
   }
 }
 

@@ -28,30 +28,16 @@ import { accountsOf } from "./entitled.ts";
 import { planAll } from "./plan-slots.ts";
 import { visibleKinds } from "./saved-reports.ts";
 import { inWords } from "./schedule-words.ts";
-import { lookNextAt, type ScheduleRecord, timingOf } from "./timing.ts";
+import { kindOfReport, lookNextAt, needsStatements, type ScheduleRecord, timingOf } from "./timing.ts";
 
 /** The part of a schedule that its author chooses. */
-export type WantedSchedule = Required<ChangeSchedule> & { report: string; node: NodeAddress };
+export type WantedSchedule = Required<ChangeSchedule> & { node: NodeAddress };
 
 /** The most that one node may have. */
 const limit = { what: "schedules", table: schedules, ...definitionLimits.schedules };
-/**
- * Throws `invalid_request` for a choice that the period does not have, and where nobody would get it: `hasBucket`, the operator
- * keeps what is sent.
- */
-export function checkSchedule(
-  given: ChangeSchedule,
-  { every, recipients, channels }: WantedSchedule,
-  hasBucket: boolean,
-): void {
-  checkTiming(given, every);
-  // One that has lost its last channel can still be edited.
-  const isAsked = given.recipients !== undefined || given.channels !== undefined;
-  if (isAsked && recipients.length + channels.length === 0 && !hasBucket)
-    throw new ProblemError("invalid_request", "a schedule needs a recipient or a channel", { field: "recipients" });
-}
 
-function checkTiming(given: ChangeSchedule, every: ScheduleEvery): void {
+/** Throws `invalid_request` for a choice that the period does not have. */
+export function checkTiming(given: ChangeSchedule, every: ScheduleEvery): void {
   const choices = { weekday: ["week"], day: ["month", "quarter"], fiscal_start_month: ["quarter"] } as const;
   for (const [field, periods] of Object.entries(choices)) {
     const isGiven = (given[field as keyof typeof choices] ?? null) !== null;
@@ -87,15 +73,19 @@ function rowOf(wanted: WantedSchedule) {
 export async function previewSchedule(
   db: Queries,
   tree: Tree,
-  given: Required<Pick<ChangeSchedule, "every" | "at" | "tz">> & ChangeSchedule & { node: NodeAddress },
+  given: Required<Pick<ChangeSchedule, "every" | "at" | "tz">> & ChangeSchedule & { report: string; node: NodeAddress },
   { hasBucket, nowMs }: { hasBucket: boolean; nowMs: number },
 ): Promise<SchedulePreview> {
-  const { node, every, at, tz, weekday = null, day = null, fiscal_start_month = null } = given;
+  const { report, node, every, at, tz, weekday = null, day = null, fiscal_start_month = null } = given;
   checkTiming(given, every);
-  const row = { node, every, at, tz, ...timingRow({ every, weekday, day, fiscal_start_month }) };
+  const row = { report, node, every, at, tz, ...timingRow({ every, weekday, day, fiscal_start_month }) };
   const next = nextSlots(await timingOf(db, tree, row), nowMs, 3);
   return {
-    in_words: inWords({ ...row, fiscal_start_month: row.fiscalStartMonth }),
+    in_words: inWords({
+      ...row,
+      fiscal_start_month: row.fiscalStartMonth,
+      needsStatement: needsStatements(await kindOfReport(db, report)),
+    }),
     next: next.map(({ atMs, fromMs, toMs }) => ({
       at: formatInstant(atMs, tz),
       from: formatInstant(fromMs, tz),
@@ -222,12 +212,12 @@ export async function changeSchedule(
   tree: Tree,
   id: string,
   change: ChangeSchedule,
-  { hasBucket, ...edit }: Edit & { hasBucket: boolean },
+  edit: Edit,
   nowMs: number,
 ): Promise<ScheduleRecord> {
   return await recordedEdit(postgres, editable, { ...edit, id, action: "schedule.changed" }, async (tx, before) => {
     const wanted: WantedSchedule = { ...wantedOf(before), ...change };
-    checkSchedule(change, wanted, hasBucket);
+    checkTiming(change, wanted.every);
     const row = rowOf(wanted);
     const isTimed = timed.some((field) => row[field] !== before[field]);
     if (isTimed) await planAll(tx, tree, before, nowMs);
@@ -247,7 +237,8 @@ export async function changeSchedule(
   });
 }
 
-const timed = ["every", "at", "tz", "weekday", "day", "fiscalStartMonth"] as const;
+/** A cycle's statement is waited for where the report needs it. */
+const timed = ["report", "every", "at", "tz", "weekday", "day", "fiscalStartMonth"] as const;
 
 /** Slots that are due while it is paused are never sent; what was due before is, when it goes on. A repeat changes nothing. */
 export async function pauseSchedule(
@@ -295,7 +286,7 @@ export async function describeSchedule(
     report_name: reportName,
     ...shown,
     paused,
-    in_words: inWords(shown),
+    in_words: inWords({ ...shown, needsStatement: needsStatements(await kindOfReport(db, record.report)) }),
     next: next.map(({ atMs }) => formatInstant(atMs, tz)),
     last,
     created_at: createdAt.toISOString(),

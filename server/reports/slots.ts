@@ -9,6 +9,7 @@ import { newId } from "../identity/actor.ts";
 import { formatInstant } from "../metrics/windows.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { countAlone } from "../postgres/count-alone.ts";
+import { lockedRow } from "../postgres/locked-row.ts";
 import { reportRuns } from "../postgres/schema/reports.ts";
 import { scheduleSlots, schedules } from "../postgres/schema/schedules.ts";
 import { ProblemError } from "../problem.ts";
@@ -115,15 +116,19 @@ export const isLateAt = (
   nowMs: number,
 ) => slot.test === "" && nowMs - Math.max(slot.dueAt.getTime(), schedule.createdAt.getTime()) > missedAfterMs;
 
-/** Makes a report of the last period for `to` alone, or for nobody. Throws `too_fast` while many are not over. */
+/**
+ * Makes a report of the last period for `to` alone, or for nobody. Throws `too_fast` while many are not over; `checkSeen` throws where
+ * the schedule is not what the caller saw.
+ */
 export async function createTest(
   postgres: Postgres,
   tree: Pick<NodeTree, "pathsBetween">,
   schedule: ScheduleRecord,
-  to: string | null,
+  { to, checkSeen = () => undefined }: { to: string | null; checkSeen?: (schedule: ScheduleRecord) => void },
   nowMs: number,
 ): Promise<SlotRecord> {
   return await postgres.transaction(async (tx) => {
+    checkSeen(await lockedRow(tx, schedules, schedule.id, "schedule"));
     await countAlone(tx, `tests of ${schedule.id}`);
     const [counted] = await tx
       .select({ count: sql<number>`count(*)::int` })

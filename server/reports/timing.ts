@@ -1,23 +1,34 @@
 /** What a schedule's choices and its node's billing cycles say of when it is due. */
 import { readCycleSpans } from "../billing/cycle-spans.ts";
+import { settlingMs } from "../billing/statements/due-parts.ts";
+import type { ReportKind } from "../contract/reports.ts";
 import { weekdays } from "../contract/rules.ts";
 import type { Queries } from "../postgres/client.ts";
 import type { schedules } from "../postgres/schema/schedules.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { nextSlots, type Timing } from "./due.ts";
+import { findReport } from "./saved-reports.ts";
 
 export type ScheduleRecord = typeof schedules.$inferSelect;
 
 /** A subscription that begins or ends moves the cycles of a node. */
 const lookAtCyclesMs = 10 * 60_000;
 
+/** Whether what the report tells of a cycle is known once its statement has closed: what it costs. */
+export const needsStatements = (kind: ReportKind | undefined): boolean => kind === "billing" || kind === "financial";
+
+/** A report that was removed tells nothing. */
+export async function kindOfReport(db: Queries, report: string): Promise<ReportKind | undefined> {
+  return (await findReport(db, report))?.kind;
+}
+
 /** By the node's billing cycles as they are known now. */
 export async function timingOf(
   db: Queries,
   tree: Pick<NodeTree, "pathsBetween">,
-  schedule: Pick<ScheduleRecord, "node" | "every" | "at" | "tz" | "weekday" | "day" | "fiscalStartMonth">,
+  schedule: Pick<ScheduleRecord, "report" | "node" | "every" | "at" | "tz" | "weekday" | "day" | "fiscalStartMonth">,
 ): Promise<Timing> {
-  const { node, every, at, tz, weekday, day, fiscalStartMonth } = schedule;
+  const { report, node, every, at, tz, weekday, day, fiscalStartMonth } = schedule;
   const [hours, minutes] = at.split(":").map(Number) as [number, number];
   return {
     every,
@@ -27,6 +38,7 @@ export async function timingOf(
     day: day ?? 1,
     fiscalStartMonth: fiscalStartMonth ?? 1,
     cycles: every === "cycle" ? await readCycleSpans(db, tree, node) : [],
+    openMs: every === "cycle" && needsStatements(await kindOfReport(db, report)) ? settlingMs : 0,
   };
 }
 

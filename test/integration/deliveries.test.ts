@@ -2,6 +2,8 @@
 import { eq, inArray } from "drizzle-orm";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { z } from "zod";
+import { alertSchema } from "../../server/contract/alerts.ts";
 import { attempt } from "../../server/delivery/attempt.ts";
 import { Courier } from "../../server/delivery/courier.ts";
 import { enqueueDeliveries, enqueueMail } from "../../server/delivery/enqueue.ts";
@@ -130,7 +132,9 @@ test("a receiver that answers 410 is asked no more, by this and by what comes af
   const tested = await ask("POST", `/v1/channels/${hook}/test`);
   expect(tested.status).toBe(202);
   await world.once(tested.body.delivery, isSent);
-  expect(JSON.parse(received("/gone")[1]?.body ?? "")).toMatchObject({ type: "channel.test", data: { channel: hook } });
+  const test = JSON.parse(received("/gone")[1]?.body ?? "");
+  expect(test).toMatchObject({ type: "channel.test", data: { channel: hook } });
+  expect(z.strictObject({ ...alertSchema.shape, channel: z.string() }).parse(test.data)).toEqual(test.data);
 });
 
 test("a redirect is not followed and is no success", async () => {

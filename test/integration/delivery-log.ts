@@ -83,4 +83,21 @@ export function editsAndLog(world: () => DeliveryWorld): void {
     }
     expect((await world().ask("POST", `/v1/channels/${mail.id}/rotate-secret`)).status).toBe(400);
   });
+
+  test("a delivery is sent again, and a channel tested, only as the caller saw it", async () => {
+    const { id: hook } = await world().webhook("/seen");
+    const [id = ""] = await world().enqueue([hook]);
+    await world().once(id, ({ state }) => state === "sent");
+    const etagOf = async (path: string) => (await world().ask("GET", path)).headers.get("etag") ?? "";
+    const post = async (path: string, etag: string) =>
+      (await world().ask("POST", path, { headers: { "if-match": etag } })).status;
+    const [delivery, channel] = [`/v1/deliveries/${id}`, `/v1/channels/${hook}`];
+    const [seen, seenChannel] = [await etagOf(delivery), await etagOf(channel)];
+    expect([seen, seenChannel]).not.toContain("");
+    expect(await post(`${delivery}/resend`, '"of before"')).toBe(412);
+    expect(await post(`${delivery}/resend`, seen)).toBe(202);
+    expect(await post(`${channel}/test`, seenChannel)).toBe(202);
+    await world().ask("PATCH", channel, { body: { name: "Renamed" } });
+    expect(await post(`${channel}/test`, seenChannel)).toBe(412);
+  });
 }

@@ -10,6 +10,7 @@ import {
   createChannelSchema,
   createdChannelSchema,
   testedChannelSchema,
+  updateChannelSchema,
 } from "../../contract/channels.ts";
 import {
   type ChannelSecrets,
@@ -41,6 +42,7 @@ import { answerTagged, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
 import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
+import { changesOf } from "../sent-back.ts";
 
 interface ChannelsRoutesDeps extends ChannelsDeps {
   tree: NodeTree;
@@ -99,9 +101,10 @@ const updateChannelRoute = createRoute({
   operationId: "updateChannel",
   tags: ["Alerts"],
   summary: "Update a channel",
-  description: "Its kind and node cannot change. `enabled: true` enables a channel again that the service disabled.",
+  description:
+    "Its kind and node cannot change; it may be sent back whole. `enabled: true` enables a channel again that the service disabled.",
   middleware: requireScope("rules:write"),
-  request: { params: idParams, body: jsonBody(changeChannelSchema) },
+  request: { params: idParams, body: jsonBody(updateChannelSchema) },
   responses: {
     200: jsonAnswer("The updated channel", channelSchema),
     ...problemResponses(400, 401, 403, 404, 409, 412, 503),
@@ -147,7 +150,7 @@ const testChannelRoute = createRoute({
   request: { params: idParams },
   responses: {
     202: jsonAnswer("The test is being sent", testedChannelSchema),
-    ...problemResponses(401, 403, 404, 409, 503),
+    ...problemResponses(401, 403, 404, 409, 412, 503),
   },
 });
 
@@ -201,11 +204,10 @@ export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
 
   app.openapi(updateChannelRoute, async (c) => {
     const actor = c.get("actor");
-    const { id, kind, to } = await own(actor, c.req.valid("param").id);
-    const change = c.req.valid("json");
-    if (kind === "email" && change.to) await countStrangers(actor, addedTo(to ?? [], change.to), "to");
-    const edit = { by: authorOf(c), check: await ifMatch(c) };
-    const changed = await changeChannel(deps, id, change, edit);
+    const found = await own(actor, c.req.valid("param").id);
+    const change = changesOf(c.req.valid("json"), changeChannelSchema, await describe(found, actor), movingOfChannel);
+    if (found.kind === "email" && change.to) await countStrangers(actor, addedTo(found.to ?? [], change.to), "to");
+    const changed = await changeChannel(deps, found.id, change, { by: authorOf(c), check: await ifMatch(c) });
     return await answerTagged(c, stateOfChannel(changed, vault), await describe(changed, actor), 200);
   });
 
@@ -226,11 +228,15 @@ export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
 
   app.openapi(testChannelRoute, async (c) => {
     const { id } = await own(c.get("actor"), c.req.valid("param").id);
-    const deliveries = await testChannel(deps, id);
+    const check = await ifMatch(c);
+    const deliveries = await testChannel(deps, id, (channel) => check(stateOfChannel(channel, vault)));
     return c.json({ delivery: deliveries[0] ?? "", deliveries }, 202);
   });
   return app;
 }
+
+/** What the service itself changes of a channel. */
+const movingOfChannel = ["disabled_because", "unsubscribed", "sent_this_month", "old_secret_until"] as const;
 
 function createTools({ postgres, vault, tree }: ChannelsRoutesDeps) {
   async function describe(row: ChannelRow, actor: Actor, left?: ReadonlyMap<string, string[]>): Promise<Channel> {

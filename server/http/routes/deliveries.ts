@@ -1,6 +1,7 @@
 /** /v1/deliveries: what was sent where, with every attempt, and sending it again. */
 
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import { recordChange } from "../../audit/record-change.ts";
 import { countKeySchema } from "../../contract/cursors.ts";
 import {
@@ -11,7 +12,7 @@ import {
   deliverySchema,
 } from "../../contract/deliveries.ts";
 import { readChannel } from "../../delivery/channels.ts";
-import { type DeliveryRow, resend } from "../../delivery/outbox.ts";
+import { type DeliveryRow, resend, stateOfDelivery } from "../../delivery/outbox.ts";
 import { requestAt, stillBelow } from "../../delivery/outgoing-request.ts";
 import { describeDeliveries, listDeliveries, readDelivery } from "../../delivery/read-deliveries.ts";
 import type { Vault } from "../../delivery/vault.ts";
@@ -28,6 +29,7 @@ import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode, withinReach } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
+import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
 import { idParams } from "../route-parts.ts";
@@ -74,7 +76,7 @@ const resendDeliveryRoute = createRoute({
   request: { params: idParams },
   responses: {
     202: { description: "It is being sent again", content: one },
-    ...problemResponses(401, 403, 404, 409, 429, 503),
+    ...problemResponses(401, 403, 404, 409, 412, 429, 503),
   },
 });
 
@@ -101,12 +103,12 @@ export function deliveriesRoutes({
     return withinReach(actor, tree, await readDelivery(tx, id), "delivery");
   }
 
-  function described(actor: Actor, id: string): Promise<DeliveryDetail> {
+  function described(actor: Actor, id: string): Promise<{ row: DeliveryRow; detail: DeliveryDetail }> {
     return reading(async (tx) => {
       const row = await own(tx, actor, id);
       const [described] = await describeDeliveries(tx, [row], wasWithin(tree, actor.reach));
       if (!described) throw new ProblemError("not_found", "there is no such delivery");
-      return { ...described, request: await requestOf(tx, actor, row) };
+      return { row, detail: { ...described, request: await requestOf(tx, actor, row) } };
     });
   }
 
@@ -144,7 +146,13 @@ export function deliveriesRoutes({
     );
   });
 
-  app.openapi(getDeliveryRoute, async (c) => c.json(await described(c.get("actor"), c.req.valid("param").id), 200));
+  async function answered(c: Context<HttpEnv>, id: string): Promise<DeliveryDetail> {
+    const { row, detail } = await described(c.get("actor"), id);
+    c.header("etag", await entityTag(c, stateOfDelivery(row)));
+    return detail;
+  }
+
+  app.openapi(getDeliveryRoute, async (c) => c.json(await answered(c, c.req.valid("param").id), 200));
 
   app.openapi(resendDeliveryRoute, async (c) => {
     const { db } = postgres;
@@ -152,14 +160,16 @@ export function deliveriesRoutes({
     const channel = row.channel === null ? undefined : await readChannel(db, row.channel);
     if (row.channel !== null && !channel?.enabled)
       throw new ProblemError("conflict", "its channel was deleted or is disabled", { field: "id" });
+    const check = await ifMatch(c);
+    check(stateOfDelivery(row));
     await countReceiver(mailLimits, tree, c.get("actor"), row);
     await postgres.transaction(async (tx) => {
-      await resend(tx, row.id);
+      await resend(tx, row.id, check);
       const { node, state } = row;
       const change = { action: "delivery.resent", subject: row.id, before: { state }, after: { state: "resent" } };
       await recordChange(tx, { by: authorOf(c), node, ...change });
     });
-    return c.json(await described(c.get("actor"), row.id), 202);
+    return c.json(await answered(c, row.id), 202);
   });
   return app;
 }

@@ -37,6 +37,7 @@ import {
   type RunRecord,
   readRun,
   seesRun,
+  stateOfRun,
 } from "../../reports/runs.ts";
 import { requireKind } from "../../reports/saved-reports.ts";
 import { wasWithin } from "../../tree/past-owners.ts";
@@ -44,6 +45,7 @@ import { reportSettingsAt } from "../../tree/report-settings.ts";
 import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import { answerTagged, entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { streamOf } from "../list-form.ts";
 import { pageOf } from "../page-of.ts";
@@ -119,7 +121,7 @@ const cancelReportRunRoute = createRoute({
   description: "Your own, or with permission to write reports at its node, any run. A finished run stays as it is.",
   middleware: requireScope("read"),
   request: { params: idParams },
-  responses: { 200: jsonAnswer("The updated run", reportRunSchema), ...problemResponses(401, 403, 404, 503) },
+  responses: { 200: jsonAnswer("The updated run", reportRunSchema), ...problemResponses(401, 403, 404, 412, 503) },
 });
 
 const compareReportRunRoute = createRoute({
@@ -157,6 +159,7 @@ export function reportRunsRoutes(deps: ReportRunsRoutesDeps): OpenAPIHono<HttpEn
     const asked = { ...question, formats: wanted.formats, requestedBy, keptDays };
     const run = await createRunInTurn(postgres, tree, asked, nowMs);
     wake();
+    c.header("etag", await entityTag(c, stateOfRun(run)));
     c.header("location", `/v1/report-runs/${run.id}`);
     return c.json(await describe(c, run), 202);
   });
@@ -185,9 +188,10 @@ export function reportRunsRoutes(deps: ReportRunsRoutesDeps): OpenAPIHono<HttpEn
   });
 
   app.openapi(getReportRunRoute, async (c) => {
-    const run = await describe(c, await ownRun(c, c.req.valid("param").id));
+    const found = await ownRun(c, c.req.valid("param").id);
+    const run = await describe(c, found);
     if (run.watermark !== null) sayWatermark(c, run.watermark);
-    return c.json(run, 200);
+    return await answerTagged(c, stateOfRun(found), run, 200);
   });
 
   app.openapi(getReportRunPreviewRoute, async (c) => {
@@ -203,8 +207,8 @@ export function reportRunsRoutes(deps: ReportRunsRoutesDeps): OpenAPIHono<HttpEn
     const isTheirs = run.requestedById === c.get("actor").id;
     if (!isOver && !isTheirs && !can(await wholeCaller(c), "reports:write", run.node, tree))
       throw new ProblemError("forbidden", `this run belongs to someone else; it needs reports:write at ${run.node}`);
-    await cancelRun(db, run.id);
-    return c.json(await describe(c, (await readRun(db, run.id)) ?? run), 200);
+    const cancelled = await cancelRun(postgres, run.id, await ifMatch(c));
+    return await answerTagged(c, stateOfRun(cancelled), await describe(c, cancelled), 200);
   });
 
   addFiles(app, { ...deps, links }, tools);

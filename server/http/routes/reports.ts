@@ -16,6 +16,7 @@ import {
   reportQuerySchema,
   reportSchema,
   standardReports,
+  updateReportSchema,
 } from "../../contract/reports.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import { customQuestion, metersOfReport } from "../../reports/custom-question.ts";
@@ -44,6 +45,7 @@ import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
 import { documentNow, readReportQuestion, wholeCaller } from "../report-question.ts";
 import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
+import { changesOf } from "../sent-back.ts";
 
 interface ReportsRoutesDeps {
   source: ReportSource;
@@ -115,7 +117,7 @@ const updateReportRoute = createRoute({
   summary: "Update a report",
   description: "Existing runs stay as they are.",
   middleware: requireScope("reports:write"),
-  request: { params: idParams, body: jsonBody(changeReportSchema) },
+  request: { params: idParams, body: jsonBody(updateReportSchema) },
   responses: {
     200: jsonAnswer("The updated report", reportSchema),
     ...problemResponses(400, 401, 403, 404, 409, 412, 503),
@@ -204,7 +206,8 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
 
   app.openapi(updateReportRoute, async (c) => {
     const found = await ownReport(c, c.req.valid("param").id);
-    const edits = c.req.valid("json");
+    const seen = describeReport(found, wasWithin(tree, c.get("actor").reach));
+    const edits = changesOf(c.req.valid("json"), changeReportSchema, seen);
     if (edits.options) checkMeters(found.kind, edits.options, found.node);
     const changed = await changeReport(postgres, found.id, edits, { by: authorOf(c), check: await ifMatch(c) });
     return await answerTagged(c, stateOfReport(changed), described(c, changed), 200);

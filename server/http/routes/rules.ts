@@ -30,6 +30,7 @@ import {
   ruleListSchema,
   ruleQuerySchema,
   ruleSchema,
+  updateRuleSchema,
 } from "../../contract/rules.ts";
 import type { Actor } from "../../identity/actor.ts";
 import { can } from "../../identity/permissions.ts";
@@ -47,6 +48,7 @@ import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
 import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
 import { sayWatermark } from "../say-watermark.ts";
+import { changesOf } from "../sent-back.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
@@ -103,9 +105,9 @@ const updateRuleRoute = createRoute({
   tags: ["Alerts"],
   summary: "Update an alert rule",
   description:
-    "With another condition, or when it is enabled again, the rule starts over: alerts whose condition holds are sent once more. A quota threshold that stays the same is still sent only once per cycle.",
+    "With another condition, or when it is enabled again, the rule starts over: alerts whose condition holds are sent once more. A quota threshold that stays the same is still sent only once per cycle. The rule may be sent back whole.",
   middleware: requireScope("rules:write"),
-  request: { params: idParams, body: jsonBody(changeRuleSchema) },
+  request: { params: idParams, body: jsonBody(updateRuleSchema) },
   responses: { 200: jsonAnswer("The updated rule", ruleSchema), ...problemResponses(400, 401, 403, 404, 412, 503) },
 });
 
@@ -181,13 +183,15 @@ export function rulesRoutes(deps: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
   app.openapi(updateRuleRoute, async (c) => {
     const actor = c.get("actor");
     const rule = await ownRule(deps, actor, c.req.valid("param").id);
-    const { repeat_hours, ...wanted } = c.req.valid("json");
+    const { repeat_hours, ...wanted } = changesOf(c.req.valid("json"), changeRuleSchema, describeRule(rule));
     if (wanted.condition && wanted.condition.kind !== rule.kind)
       throw new ProblemError("invalid_request", `the kind of a rule cannot be changed: this one is ${rule.kind}`, {
         field: "condition.kind",
       });
     refuseUnseenBilling(tree, actor, rule.node, rule.condition);
-    const edited = { ...rule, ...given(wanted), replaces: null };
+    // What it took the place of may be gone by now.
+    const replaces = wanted.replaces === rule.replaces ? null : (wanted.replaces ?? null);
+    const edited = { ...rule, ...given(wanted), replaces };
     await checkRule(postgres.db, { tree, meterOf }, edited, actor, rule);
     const edit = { ...wanted, repeatHours: repeat_hours };
     const changed = await changeRule(postgres, tree, rule.id, edit, { by: authorOf(c), check: await ifMatch(c) });
@@ -218,6 +222,10 @@ function addPreview(
     const actor = c.get("actor");
     const node = resolveNode(actor, tree, wanted.node, "rule.node");
     refuseUnseenBilling(tree, actor, node, wanted.condition);
+    if (wanted.condition.kind === "quota" && wanted.condition.on === "projected")
+      throw new ProblemError("invalid_request", "what was projected in the past is not kept: preview it with `used`", {
+        field: "rule.condition.on",
+      });
     const rule = { ...wanted, node, replaces: null };
     await checkRule(postgres.db, { tree, meterOf }, rule, actor).catch((error: unknown) => {
       if (error instanceof ProblemError && error.field !== undefined)

@@ -13,6 +13,7 @@ import {
   slotListSchema,
   slotQuerySchema,
   slotSchema,
+  updateScheduleSchema,
 } from "../../contract/schedules.ts";
 import { readCursor, timedKeySchema, writeCursor } from "../../lists/cursor.ts";
 import { ProblemError } from "../../problem.ts";
@@ -20,7 +21,7 @@ import { requireKind } from "../../reports/saved-reports.ts";
 import {
   addedTo,
   changeSchedule,
-  checkSchedule,
+  checkTiming,
   createSchedule,
   listSchedules,
   pauseSchedule,
@@ -29,6 +30,7 @@ import {
   stateOfSchedule,
 } from "../../reports/schedules.ts";
 import { createTest, describeSlot, lastSlots, listSlots } from "../../reports/slots.ts";
+import type { ScheduleRecord } from "../../reports/timing.ts";
 import { answerList, listed, listTable } from "../answer-list.ts";
 import { changesNothing, createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
@@ -39,6 +41,7 @@ import { pageOf } from "../page-of.ts";
 import { wholeCaller } from "../report-question.ts";
 import { idParams, jsonAnswer, jsonBody } from "../route-parts.ts";
 import { type ScheduleAccess, type SchedulesRoutesDeps, scheduleAccess } from "../schedule-access.ts";
+import { changesOf } from "../sent-back.ts";
 
 const scheduleTable = listTable("schedules", scheduleSchema, { types: { at: "text" } });
 const slotTable = listTable("slots", slotSchema, { types: { from: "instant", to: "instant" } });
@@ -64,7 +67,7 @@ const createScheduleRoute = createRoute({
   tags: ["Reports"],
   summary: "Create a report schedule",
   description:
-    "Each report covers the whole period before it and is sent once, after all data of the period can be queried; for a billing cycle, after its statement has closed. What each person receives is decided when it is sent; addresses without an account receive what the author can see at that time. The number of new addresses without an account is limited per hour. An address that unsubscribed from one schedule of the tenant gets nothing from another until its owner agrees.",
+    "Each report covers the whole period before it and is sent once, after all data of the period can be queried; what a billing cycle costs (`billing`, `financial`) after its statement has closed. Without a recipient and a channel, its slots end as `skipped`, `nobody`. What each person receives is decided when it is sent; addresses without an account receive what the author can see at that time. The number of new addresses without an account is limited per hour. An address that unsubscribed from one schedule of the tenant gets nothing from another until its owner agrees.",
   middleware: requireScope("reports:write"),
   request: { body: jsonBody(createScheduleSchema) },
   responses: {
@@ -105,9 +108,10 @@ const updateScheduleRoute = createRoute({
   operationId: "updateSchedule",
   tags: ["Reports"],
   summary: "Update a report schedule",
-  description: "The caller becomes its author. A period already sent is not sent again at another time.",
+  description:
+    "The caller becomes its author. A period already sent is not sent again at another time or with another report. The schedule may be sent back whole.",
   middleware: requireScope("reports:write"),
-  request: { params: idParams, body: jsonBody(changeScheduleSchema) },
+  request: { params: idParams, body: jsonBody(updateScheduleSchema) },
   responses: {
     200: jsonAnswer("The updated schedule", scheduleSchema),
     ...problemResponses(400, 401, 403, 404, 412, 429, 503),
@@ -171,7 +175,10 @@ const testScheduleRoute = createRoute({
     "The last period that has ended, as far as its data is known. A key has no address: for a key, the report is created (see `run` of the slot) and not sent.",
   middleware: requireScope("reports:write"),
   request: { params: idParams },
-  responses: { 202: jsonAnswer("The report is on its way", slotSchema), ...problemResponses(401, 403, 404, 429, 503) },
+  responses: {
+    202: jsonAnswer("The report is on its way", slotSchema),
+    ...problemResponses(401, 403, 404, 412, 429, 503),
+  },
 });
 
 const listScheduleSlotsRoute = createRoute({
@@ -189,7 +196,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
   const { postgres, tree, hasBucket = false, now = Date.now } = deps;
   const { db } = postgres;
   const tools = scheduleAccess(deps);
-  const { checkChannels, countStrangers, describe, ownSchedule, wantedReport } = tools;
+  const { checkChannels, countStrangers, describe, ownSchedule, reportOf, wantedReport } = tools;
   const app = createRouter();
 
   addList(app, deps, tools);
@@ -208,7 +215,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
       report: report.report,
       node,
     };
-    checkSchedule(given, wanted, hasBucket);
+    checkTiming(given, given.every);
     if (pastPeriods > 0 && given.when_missed === "skip")
       throw new ProblemError("invalid_request", "past periods cannot be sent if missed ones are skipped", {
         field: "past_periods",
@@ -222,9 +229,10 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
   });
 
   app.openapi(previewScheduleRoute, async (c) => {
-    const { node: requested, ...given } = c.req.valid("json");
+    const { node: requested, report: reference, ...given } = c.req.valid("json");
+    const { report } = await wantedReport(c.get("actor"), reference);
     const node = resolveNode(c.get("actor"), tree, requested);
-    return c.json(await previewSchedule(db, tree, { ...given, node }, { hasBucket, nowMs: now() }), 200);
+    return c.json(await previewSchedule(db, tree, { ...given, report, node }, { hasBucket, nowMs: now() }), 200);
   });
 
   app.openapi(getScheduleRoute, async (c) => {
@@ -233,14 +241,17 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
   });
 
   app.openapi(updateScheduleRoute, async (c) => {
-    const { schedule, report } = await ownSchedule(c, c.req.valid("param").id);
-    const edits = c.req.valid("json");
+    const { schedule, report: before } = await ownSchedule(c, c.req.valid("param").id);
+    const seen = await describe(c, schedule, before?.name);
+    const edits = changesOf(c.req.valid("json"), changeScheduleSchema, seen, movingOfSchedule);
+    const report = await reportOf(c, { schedule, before, wanted: edits.report });
     const added = edits.channels?.filter((id) => !schedule.channels.includes(id)) ?? [];
     await checkChannels(c.get("actor"), added, schedule.node);
     if (edits.recipients)
       await countStrangers(c.get("actor"), addedTo(schedule.recipients, edits.recipients), "recipients");
-    const edit = { by: authorOf(c), check: await ifMatch(c), hasBucket };
-    const changed = await changeSchedule(postgres, tree, schedule.id, edits, edit, now());
+    const edit = { by: authorOf(c), check: await ifMatch(c) };
+    const wanted = { ...edits, ...(report && { report: report.report }) };
+    const changed = await changeSchedule(postgres, tree, schedule.id, wanted, edit, now());
     return await answerTagged(c, stateOfSchedule(changed), await describe(c, changed, report?.name), 200);
   });
 
@@ -253,6 +264,9 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
   addActions(app, deps, tools);
   return app;
 }
+
+/** What follows from other fields of a schedule, or from what is sent. */
+const movingOfSchedule = ["report_name", "in_words", "next", "last", "author"] as const;
 
 function addList(
   app: OpenAPIHono<HttpEnv>,
@@ -306,7 +320,12 @@ function addActions(
     const { schedule } = await ownSchedule(c, c.req.valid("param").id);
     const { kind, name } = c.get("actor");
     const nowMs = now();
-    const slot = await createTest(postgres, tree, schedule, kind === "user" ? name : null, nowMs);
+    const check = await ifMatch(c);
+    const asked = {
+      to: kind === "user" ? name : null,
+      checkSeen: (seen: ScheduleRecord) => check(stateOfSchedule(seen)),
+    };
+    const slot = await createTest(postgres, tree, schedule, asked, nowMs);
     return c.json(describeSlot(slot, schedule, nowMs), 202);
   });
 

@@ -48,6 +48,16 @@ export function previews(worldOf: () => AlertsWorld): void {
     notified.flatMap(({ at }) => [Date.parse(at) - quarterMs, Date.parse(at)]);
 
   describe("a preview says what the rule would have said, when and of what", () => {
+    test("what was projected is not kept: it is refused by name", async () => {
+      const { node } = await worldOf().newOrganization("100");
+      const rule = { node, condition: { kind: "quota", thresholds: [100], on: "projected" } };
+      const asked = { rule, from: "2026-03-01", to: "2026-03-10" };
+      expect(await worldOf().ask("POST", "/v1/rules/preview", asked)).toMatchObject({
+        status: 400,
+        body: { field: "rule.condition.on" },
+      });
+    });
+
     test("little use of a plan, in a trial, in what is paid for of a cycle and in whole ones", async () => {
       const world = worldOf();
       const { organization, node, plan } = await world.newOrganization("1000");

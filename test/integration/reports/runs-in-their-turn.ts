@@ -308,6 +308,11 @@ export function runsInTheirTurn(worldOf: () => ReportsWorld): void {
         return `/v1/report-runs/${run.id}/cancel`;
       });
     expect((await world.ask("POST", await unfinished("usr_other"), { key })).status).toBe(403);
+    const cancel = await unfinished(id);
+    const etag = (await world.ask("GET", cancel.replace("/cancel", ""), { key })).headers.get("etag") ?? "";
+    const cancelSeen = (seen: string) => world.ask("POST", cancel, { key, headers: { "if-match": seen } });
+    expect((await cancelSeen('"of before"')).status).toBe(412);
+    expect((await cancelSeen(etag)).body).toMatchObject({ state: "cancelled" });
     expect((await world.ask("POST", await unfinished(id), { key })).body).toMatchObject({ state: "cancelled" });
     const byOther = await world.ask("POST", await unfinished(id), { key: world.key });
     expect(byOther.body).toMatchObject({ state: "cancelled" });

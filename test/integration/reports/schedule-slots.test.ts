@@ -267,7 +267,7 @@ test("periods that are over are sent once where a new schedule asks for them, an
 test("five tests of a schedule wait at most, also where many are asked for at once", async () => {
   const startMs = Date.UTC(2020, 8, 1, 12);
   const schedule = await daily({}, startMs);
-  const asked = Array.from({ length: 12 }, () => createTest(postgres, tree, schedule, null, startMs));
+  const asked = Array.from({ length: 12 }, () => createTest(postgres, tree, schedule, { to: null }, startMs));
   const settled = await Promise.allSettled(asked);
   expect(settled.filter(({ status }) => status === "fulfilled")).toHaveLength(5);
   for (const one of settled) if (one.status === "rejected") expect(one.reason).toMatchObject({ code: "too_fast" });
@@ -309,7 +309,7 @@ test("what was due and not yet taken is sent once, though the time is changed or
   const startMs = Date.UTC(2020, 5, 1, 12);
   const lateMs = Date.UTC(2020, 5, 2, 8, 30);
   const [moved, paused] = [await daily({}, startMs), await daily({}, startMs)];
-  const edit = { by: system, check: () => undefined, hasBucket: false };
+  const edit = { by: system, check: () => undefined };
   await changeSchedule(postgres, tree, moved.id, { at: "07:00" }, edit, lateMs);
   await changeSchedule(postgres, tree, moved.id, { at: "06:00" }, edit, lateMs + 1);
   await pause(paused, lateMs);

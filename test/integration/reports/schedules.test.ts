@@ -26,6 +26,7 @@ import { type Mailbox, openMailbox } from "../../support/mailbox.ts";
 import { checkPut, fullOnce } from "../../support/put-files.ts";
 import { createReportsWorld, type ReportsWorld, reseller } from "../../support/reports-world.ts";
 import { openS3Store, s3Credentials } from "../../support/s3-store.ts";
+import { previewsAndNobody } from "./previews-and-nobody.ts";
 
 let world: ReportsWorld;
 let mailbox: Mailbox;
@@ -271,8 +272,8 @@ test("a test goes at once to the person who asks, and to nobody else", async () 
   expect(tested.body).toMatchObject({ state: "waiting", test: true });
   await settleAt(Date.now());
   expect(toOf(mailsOf("Test: Tried"))).toEqual(["owner@told.example.com"]);
-  expect(await slotsOf(schedule.id)).toEqual([]);
-  expect(await slotsOf(schedule.id, "?tests=true")).toMatchObject([{ state: "sent", id: tested.body.id }]);
+  expect(await slotsOf(schedule.id)).toMatchObject([{ state: "sent", id: tested.body.id, test: true }]);
+  expect(await slotsOf(schedule.id, "?tests=false")).toEqual([]);
   await pause(schedule.id);
 });
 
@@ -339,7 +340,6 @@ test("a choice that does not fit is refused by its field, and an edit needs the 
     expect(answer.status, JSON.stringify(answer.body)).toBe(status);
     expect(JSON.stringify(answer.body)).toContain(field);
   };
-  await refused({ recipients: [] }, "recipients");
   await refused({ at: "24:00" }, "at");
   await refused({ tz: "Mars/Olympus" }, "tz");
   await refused({ weekday: "mon" }, "weekday");
@@ -366,6 +366,7 @@ test("a choice that does not fit is refused by its field, and an edit needs the 
   expect(changed.body).toMatchObject({ every: "week", weekday: "wed", day: null, fiscal_start_month: null });
   for (const at of changed.body.next) expect(new Date(at).getUTCDay()).toBe(3);
   expect((await ask("PATCH", `/v1/schedules/${made.id}`, { at: "09:00" }, match)).status).toBe(412);
+  expect((await ask("POST", `/v1/schedules/${made.id}/test`, undefined, match)).status).toBe(412);
   const paused = await pause(made.id);
   expect(paused.body).toMatchObject({ paused: true, next: [] });
   expect((await ask("POST", `/v1/schedules/${made.id}/resume`)).body).toMatchObject({ paused: false });
@@ -373,26 +374,4 @@ test("a choice that does not fit is refused by its field, and an edit needs the 
   expect((await ask("GET", `/v1/schedules/${made.id}`)).status).toBe(404);
 });
 
-test("a preview says of a schedule what it would say once it is made", async () => {
-  for (const timing of [
-    { every: "day", at: "07:30", tz: "Asia/Kathmandu" },
-    { every: "week", weekday: "fri" },
-    { every: "month", day: 31 },
-    { every: "quarter", day: 2, fiscal_start_month: 4, tz: "America/New_York" },
-    { every: "cycle" },
-  ]) {
-    const preview = await ask("POST", "/v1/schedules/preview", { ...timing, node: reseller });
-    expect(preview.status, JSON.stringify(preview.body)).toBe(200);
-    const made = await create({ ...timing, node: reseller, recipients: ["outside@example.org"] });
-    expect(preview.body.in_words).toBe(made.in_words);
-    expect(preview.body.next.map(({ at }: { at: string }) => at)).toEqual(made.next);
-    for (const { from, to, at } of preview.body.next) {
-      expect(Date.parse(from)).toBeLessThan(Date.parse(to));
-      expect(Date.parse(to)).toBeLessThanOrEqual(Date.parse(at));
-    }
-    await ask("DELETE", `/v1/schedules/${made.id}`);
-  }
-  expect((await ask("POST", "/v1/schedules/preview", { every: "day" })).body.is_kept, "without a bucket").toBe(false);
-  const wrong = await ask("POST", "/v1/schedules/preview", { every: "day", weekday: "fri" });
-  expect(wrong).toMatchObject({ status: 400, body: { field: "weekday" } });
-});
+previewsAndNobody(() => ({ ask, create, settleAt, slotsOf, pause }));

@@ -2,7 +2,6 @@ import { hash } from "node:crypto";
 import { expect, test } from "vitest";
 import { openBucket, pathSegment } from "../../../server/reports/bucket.ts";
 import { folderOf } from "../../../server/reports/put-report.ts";
-import { checkSchedule } from "../../../server/reports/schedules.ts";
 import { openS3Store, s3Credentials } from "../../support/s3-store.ts";
 
 test("a file that the store does not take is not said to be stored", async () => {
@@ -55,12 +54,4 @@ test("no name leads out of the folder, and none is longer than a file system tak
     }
   }
   expect(pathSegment("a".repeat(300))).not.toBe(pathSegment("a".repeat(301)));
-});
-
-test("a schedule needs a recipient or a channel unless the operator keeps what is sent", () => {
-  const nobody = { every: "day", recipients: [], channels: [] } as unknown as Parameters<typeof checkSchedule>[1];
-  expect(() => checkSchedule({ recipients: [] }, nobody, false)).toThrow(/a recipient or a channel/);
-  expect(() => checkSchedule({ recipients: [] }, nobody, true)).not.toThrow();
-  // One whose last channel was removed can be changed in everything else.
-  expect(() => checkSchedule({ at: "07:00" }, nobody, false)).not.toThrow();
 });

@@ -11,6 +11,8 @@ import {
 } from "../../../server/reports/due.ts";
 
 const dayMs = 86_400_000;
+/** Until the statement of a cycle may close. */
+const openMs = dayMs;
 const base: Timing = {
   every: "day",
   atMinutes: 8 * 60,
@@ -19,6 +21,7 @@ const base: Timing = {
   day: 1,
   fiscalStartMonth: 1,
   cycles: [],
+  openMs,
 };
 const endless = { fromMs: Number.NEGATIVE_INFINITY, toMs: Number.POSITIVE_INFINITY };
 
@@ -135,6 +138,21 @@ describe("the slots of a schedule", () => {
       ["2025-12-31T00", "2026-01-31T00", "2026-02-01T08"],
       ["2026-01-31T00", "2026-02-28T00", "2026-03-01T08"],
     ]);
+  });
+
+  it("of a billing cycle of which nothing stays open are sent at the first time of day at or after its end", () => {
+    const firstOf = (tz: string, atMinutes: number, cycleTz = tz) => {
+      const cycles = [{ ...endless, anchor: 1, tz: cycleTz }];
+      const [slot] = nextSlots(
+        { ...base, every: "cycle", openMs: 0, tz, atMinutes, cycles },
+        Date.UTC(2026, 0, 31, 23),
+        1,
+      );
+      return [slot?.toMs, slot?.atMs].map((ms) => at(ms ?? 0, tz));
+    };
+    expect(firstOf("UTC", 8 * 60)).toEqual(["2026-02-01T00:00:00Z", "2026-02-01T08:00:00Z"]);
+    expect(firstOf("UTC", 0)).toEqual(["2026-02-01T00:00:00Z", "2026-02-01T00:00:00Z"]);
+    expect(firstOf("Europe/Berlin", 0, "UTC")).toEqual(["2026-02-01T01:00:00+01:00", "2026-02-02T00:00:00+01:00"]);
   });
 
   it("of a subscription that ends have its last cycle, cut where it ended, and what follows it", () => {

@@ -60,7 +60,7 @@ function timingOf({ every, at, tz, weekday, day, fiscalStartMonth }: ScheduleDra
 }
 
 export function previewOf(draft: ScheduleDraft): PreviewSchedule {
-  return { node: draft.node, ...timingOf(draft) };
+  return { report: draft.report, node: draft.node, ...timingOf(draft) };
 }
 
 /** What can be edited of a schedule that is there: it stays of its report, at its node. */

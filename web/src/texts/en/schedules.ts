@@ -85,6 +85,7 @@ export const schedulesTexts = area("schedules", {
   noChannelYet: "No channels yet. <create>Create a channel</create> to send to a program or a chat.",
   whoGetsWhat:
     "One per line. People with an account receive what their role allows when the report is sent; others receive what you can see. Everyone can unsubscribe.",
+  nobodyGetsIt: "Without an address or a channel, nobody receives it.",
   youCanLeaveThisEmpty: "You can leave this empty: every report sent is also kept in the operator's storage.",
   savedLastBy: (author: string) =>
     `Last saved by ${author}. Recipients without an account receive what that person can see.`,
