@@ -211,3 +211,36 @@ async function shoot(name: string): Promise<void> {
     }
   await page.setViewportSize({ width: 1440, height: 1000 });
 }
+
+test("a series is hidden from the chart by its legend, the address keeps it, and a table is copied as Markdown", async () => {
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.goto(`${service.url}/usage?meters=document_length,documents`);
+  const entry = page.getByTestId("legend").locator("[data-key=documents]");
+  await entry.click({ modifiers: ["Shift"] });
+  await page.waitForURL(/hide=documents/);
+  await page.reload();
+  await entry.locator(".line-through").waitFor();
+  await entry.click({ modifiers: ["Shift"] });
+  await page.waitForURL((url) => !url.search.includes("hide="));
+  await page.getByTestId("export").click();
+  await page.getByTestId("copy-markdown").click();
+  await page.getByText("Copied as Markdown.").waitFor();
+  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  expect(copied).toMatch(/^\| Day \|.*Documents/m);
+  expect(copied).toContain("| --- | ---: | ---: |");
+});
+
+test("a pinned customer is first in the palette and a digit away", async () => {
+  await page.goto(`${service.url}/organizations/acme`);
+  await page.getByTestId("pin").click();
+  await page.goto(`${service.url}/usage`);
+  await page.getByTestId("chart").waitFor();
+  await page.keyboard.press("1");
+  await page.waitForURL(/node=organization%3Aacme/);
+  await page.keyboard.press("Control+k");
+  await page.getByTestId("palette").getByText("Pinned").waitFor();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("c");
+  await page.getByRole("dialog", { name: "Choose a range of days" }).waitFor();
+  await page.keyboard.press("Escape");
+});

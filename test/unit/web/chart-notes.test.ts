@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { UsageAnswer } from "../../../server/contract/usage.ts";
-import { chartContent, runningTotals } from "../../../web/src/charts/chart-content.ts";
+import { chartContent, runningTotals, withoutSeries } from "../../../web/src/charts/chart-content.ts";
 
 const day = (date: number, value: string | null) => ({
   start: `2026-03-0${date}T00:00:00Z`,
@@ -64,4 +64,14 @@ test("a limit is drawn in the unit of what is measured against it", () => {
 
 test("running totals say how much of a cycle was used by the end of each window", () => {
   expect(runningTotals(answer).meters[0]?.series.map(({ value }) => value)).toEqual(["1.5", null, "3.5", "6.5"]);
+});
+
+test("a hidden series is not drawn, and hiding all of them hides none", () => {
+  const [meter] = answer.meters;
+  const two = { ...answer, meters: [meter, { ...meter, meter: "emails" }] } as UsageAnswer;
+  const content = chartContent(two, [], Date.parse("2026-03-06T00:00:00Z"));
+  const keysWithout = (hidden: string[]) => withoutSeries(content, hidden).series.map(({ key }) => key);
+  expect(keysWithout(["emails"])).toEqual(["call_minutes"]);
+  expect(keysWithout(["unknown"])).toEqual(["call_minutes", "emails"]);
+  expect(keysWithout(["emails", "call_minutes"])).toEqual(["call_minutes", "emails"]);
 });

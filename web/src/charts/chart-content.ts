@@ -172,6 +172,12 @@ function marksWithin({ start, end }: UsagePoint, marks: readonly ChartMark[]): C
   });
 }
 
+/** Without those that somebody has hidden; all of them where that would leave none. */
+export function withoutSeries(content: ChartContent, hidden: readonly string[]): ChartContent {
+  const series = content.series.filter(({ key }) => !hidden.includes(key));
+  return series.length === 0 || series.length === content.series.length ? content : { ...content, series };
+}
+
 /** More than these in one drawing cannot be told apart, or have no axis left. */
 const [unitsTogether, seriesTogether] = [3, 6];
 

@@ -32,6 +32,10 @@ export interface PanelLayout {
   /** Charts above each other share one axis of time, which stands below the last. */
   isLast: boolean;
   isAlone: boolean;
+  /** The series that is looked at, by its key: the others step back. */
+  emphasized?: string | undefined;
+  /** Drawn at once: what is printed cannot wait. */
+  isStill?: boolean;
 }
 
 /** Axes of one width keep the times of charts above each other in line. In CSS pixels. */
@@ -62,7 +66,7 @@ export function drawUsageChart(canvas: HTMLCanvasElement): DrawnChart {
     draw(content, layout) {
       parts.content = content;
       applyContent(chart, content, layout);
-      chart.update();
+      chart.update(layout.isStill ? "none" : undefined);
     },
     point(pointed) {
       parts.pointed = pointed;
@@ -80,16 +84,19 @@ export function drawUsageChart(canvas: HTMLCanvasElement): DrawnChart {
   };
 }
 
-function applyContent(chart: CanvasChart, content: ChartContent, { isLast, isAlone }: PanelLayout): void {
+function applyContent(chart: CanvasChart, content: ChartContent, { isLast, isAlone, emphasized }: PanelLayout): void {
   const style = getComputedStyle(document.documentElement);
   const token = (name: string) => style.getPropertyValue(name).trim();
   const units = unitsOf(content);
   const family = style.fontFamily;
   chart.data.labels = [...content.labels];
-  chart.data.datasets = content.series.flatMap((series) => [
-    datasetOf(series, content, units, token),
-    ...(series.compared.length > 0 ? [comparedDatasetOf(series, units, token)] : []),
-  ]);
+  chart.data.datasets = content.series.flatMap((series) => {
+    const color = token(`--series-${series.look.color}`);
+    const stepsBack = emphasized !== undefined && emphasized !== series.key;
+    const worn = stepsBack ? `color-mix(in srgb, ${color} 22%, ${token("--surface")})` : color;
+    const dataset = datasetOf(series, content, units, worn, token);
+    return series.compared.length > 0 ? [dataset, comparedDatasetOf(series, units, worn, token)] : [dataset];
+  });
   const tick = { color: token("--ink-faint"), font: { family, size: 11 } };
   const hasMarks = content.marks.some((marks) => marks.length > 0);
   chart.options.layout = { padding: { top: hasMarks ? 20 : 8 } };
@@ -154,9 +161,9 @@ function datasetOf(
   series: ChartSeries,
   { notes, isStacked }: ChartContent,
   units: readonly string[],
+  color: string,
   token: (name: string) => string,
 ): Dataset {
-  const color = token(`--series-${series.look.color}`);
   const faded = `color-mix(in srgb, ${color} 45%, transparent)`;
   const shared = { label: series.title, data: [...series.values], yAxisID: axisOf(series.unit, units) };
   if (series.kind === "bar") {
@@ -195,8 +202,13 @@ const isLonely = (values: readonly (number | null)[], at: number) =>
   (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null;
 
 /** Hollow where the present is filled: the outline of a bar, or a thin line from one hollow point to the next. */
-function comparedDatasetOf(series: ChartSeries, units: readonly string[], token: (name: string) => string): Dataset {
-  const color = `color-mix(in srgb, ${token(`--series-${series.look.color}`)} 70%, ${token("--ink")})`;
+function comparedDatasetOf(
+  series: ChartSeries,
+  units: readonly string[],
+  ownColor: string,
+  token: (name: string) => string,
+): Dataset {
+  const color = `color-mix(in srgb, ${ownColor} 70%, ${token("--ink")})`;
   const shared = {
     label: series.title,
     data: series.compared.map((point) => (point === null || point.value === null ? null : Number(point.value))),

@@ -1,33 +1,13 @@
 /** Single-key shortcuts. They stay out of the way of typing, of the browser's own, and of the screen reader's, and can be switched off. */
 
-const storageKey = "tidemark-shortcuts";
+import { StoredSwitch } from "./stored-switch.svelte.ts";
 
-class Shortcuts {
-  /** Kept in this browser. */
-  isOn = $state(storedChoice());
+class Shortcuts extends StoredSwitch {
   /** The overview of all of them is shown. */
   isSheetOpen = $state(false);
-
-  choose(isOn: boolean): void {
-    this.isOn = isOn;
-    try {
-      if (isOn) localStorage.removeItem(storageKey);
-      else localStorage.setItem(storageKey, "off");
-    } catch {
-      // Storage may be denied; the choice then lasts as long as the page.
-    }
-  }
 }
 
-function storedChoice(): boolean {
-  try {
-    return localStorage.getItem(storageKey) !== "off";
-  } catch {
-    return true;
-  }
-}
-
-export const shortcuts = new Shortcuts();
+export const shortcuts = new Shortcuts("tidemark-shortcuts", true);
 
 /** True when a key press is meant for the page, not for a field, a dialog or a combination with a modifier. */
 export function isShortcut(event: KeyboardEvent): boolean {

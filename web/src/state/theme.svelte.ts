@@ -1,5 +1,7 @@
 /** The theme: light, dark, or as the system has it. theme.js applies the same choice before the first paint. */
 
+import { flushSync } from "svelte";
+
 type ThemeChoice = "light" | "dark" | "system";
 
 const storageKey = "tidemark-theme";
@@ -8,13 +10,19 @@ const systemDark = matchMedia("(prefers-color-scheme: dark)");
 class Theme {
   choice = $state<ThemeChoice>(storedChoice());
   #isSystemDark = $state(systemDark.matches);
-  readonly isDark = $derived(this.choice === "dark" || (this.choice === "system" && this.#isSystemDark));
+  /** Paper is light, whatever the screen is. */
+  isPrinting = $state(false);
+  readonly isDark = $derived(
+    !this.isPrinting && (this.choice === "dark" || (this.choice === "system" && this.#isSystemDark)),
+  );
 
   constructor() {
     systemDark.addEventListener("change", ({ matches }) => {
       this.#isSystemDark = matches;
       this.#apply();
     });
+    addEventListener("beforeprint", () => this.#print(true));
+    addEventListener("afterprint", () => this.#print(false));
   }
 
   choose(choice: ThemeChoice): void {
@@ -30,6 +38,13 @@ class Theme {
   wear(choice: ThemeChoice): void {
     this.choice = choice;
     this.#apply();
+  }
+
+  #print(isPrinting: boolean): void {
+    this.isPrinting = isPrinting;
+    this.#apply();
+    // The browser takes the picture as soon as this returns: charts are drawn anew before.
+    flushSync();
   }
 
   #apply(): void {

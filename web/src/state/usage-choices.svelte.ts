@@ -18,6 +18,17 @@ import { parseSort } from "../charts/usage-table.ts";
 import { queryValue } from "../router.ts";
 import { knownMeters } from "./directory.svelte.ts";
 
+/** A key may hold a comma itself. */
+export const formatHidden = (keys: readonly string[]): string => keys.map(encodeURIComponent).join(",");
+
+function parseHidden(text: string | undefined): string[] {
+  try {
+    return (text ?? "").split(",").filter(Boolean).map(decodeURIComponent);
+  } catch {
+    return [];
+  }
+}
+
 export class UsageChoices {
   readonly #read: ReadValue;
   readonly #ask: ReadValue = (name) => this.#read(name);
@@ -35,6 +46,8 @@ export class UsageChoices {
   readonly sort = $derived(parseSort(this.#ask("sort")));
   readonly groupSort = $derived(parseSort(this.#ask("groups") ?? "-"));
   readonly only = $derived(this.#ask("only"));
+  /** The series that the chart does not draw, by their keys. */
+  readonly hidden = $derived(parseHidden(this.#ask("hide")));
   /** The chart shows how the billing cycle fills up a limit, and not the range. */
   readonly isCourse = $derived(this.#ask("course") !== undefined);
 

@@ -10,6 +10,7 @@ import Link from "@lucide/svelte/icons/link";
 import LogOut from "@lucide/svelte/icons/log-out";
 import Monitor from "@lucide/svelte/icons/monitor";
 import Moon from "@lucide/svelte/icons/moon";
+import Pin from "@lucide/svelte/icons/pin";
 import Plus from "@lucide/svelte/icons/plus";
 import Rows4 from "@lucide/svelte/icons/rows-4";
 import Sun from "@lucide/svelte/icons/sun";
@@ -20,6 +21,8 @@ import { goTo } from "../../router.ts";
 import { copyText } from "../../state/copy-text.ts";
 import { density } from "../../state/density.svelte.ts";
 import { knownMeters } from "../../state/directory.svelte.ts";
+import { nodeName } from "../../state/node-names.svelte.ts";
+import { pins } from "../../state/pins.svelte.ts";
 import { session } from "../../state/session.svelte.ts";
 import { shortcuts } from "../../state/shortcuts.svelte.ts";
 import { theme } from "../../state/theme.svelte.ts";
@@ -113,6 +116,17 @@ function signOut(): void {
 /** Each leads to its page. */
 export function nodeEntry({ node, name, kind }: Node): PaletteEntry {
   return { id: `node ${node}`, label: name, note: kind, Icon: Building, run: () => goTo(pageOf(node)) };
+}
+
+/** By the digits that lead to them too. */
+export function pinnedEntries(): PaletteEntry[] {
+  return pins.nodes.map((node, place) => ({
+    id: `pinned ${node}`,
+    label: nodeName(node),
+    note: String(place + 1),
+    Icon: Pin,
+    run: () => goTo(pageOf(node)),
+  }));
 }
 
 /** Each leads to its figures. */

@@ -19,6 +19,7 @@ export const chartsTexts = area("charts", {
   noTimeChosen: "no time selected",
   noUsageInThisPeriod: "No usage in this period.",
   chartCouldNotBeLoaded: "The chart could not be loaded. The table shows the same values.",
+  howToHide: "Ctrl- or Shift-click to hide or show it",
   groupsInChart: "Groups in the chart",
   metersInChart: "Meters in the chart. Press one to show it alone",
   saveChartAsPicture: "Save the chart as a picture",

@@ -4,6 +4,10 @@ import { counted } from "../counted.ts";
 const nodeCount = (count: number) => counted(count, { one: "# node", other: "# nodes" });
 
 export const nodesTexts = area("nodes", {
+  pin: "Pin",
+  pinned: "Pinned",
+  pinnedAs: (digit: number) => `Key ${digit} leads here`,
+  pinHint: "Keep it at hand: first in the search, and on a digit key",
   breadcrumbs: "Breadcrumbs",
   by: "By",
   theBreakdown: "The breakdown",
