@@ -66,12 +66,12 @@ export class DerivationTurns {
     });
   }
 
-  /** Resolves when it is written. `onWorked` is called when the next one may work. */
+  /** Resolves when it is written. `onWorked` is called when the next one would work at once. */
   async overlapping<Result>(
     work: (turn: OverlappingTurn) => Promise<Unwritten<Result>>,
     onWorked?: () => void,
   ): Promise<Result> {
-    const { result, written } = await this.#next(async () => {
+    const { result, before, written } = await this.#next(async () => {
       // One may wait to be written: more would only be more to do again where it cannot be.
       await this.#writtenBefore;
       if (this.#isUndoDue || this.#deps.currentEpoch().number !== this.#epoch) await this.#prepare();
@@ -93,9 +93,10 @@ export class DerivationTurns {
       this.#written = written.catch(() => {
         if (failures === this.#failures) this.#fail();
       });
-      return { result, written };
+      return { result, before, written };
     });
-    onWorked?.();
+    // What comes until then is worked on together.
+    void before.then(onWorked);
     await written;
     return result;
   }

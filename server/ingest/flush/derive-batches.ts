@@ -74,10 +74,12 @@ export class BatchDerivations {
       // Who awaits it next sees the rejection.
       this.#settled.catch(worked.set);
       await worked.next();
+      // Where batches wait for each other already, more of them at once cost less than time is won beside a write.
+      if (group.length > 1) await this.#settled.catch(() => undefined);
     }
   }
 
-  /** Calls `onWorked` when the next ones may be derived, which is before these are stored or written. */
+  /** Calls `onWorked` when the next ones would be derived at once, which is before these are stored or written. */
   async #derive(group: readonly StoringBatch[], before: Promise<void>, onWorked: () => void) {
     const { materializer, now, untilDone } = this.#deps;
     const lines = linesOf(group);

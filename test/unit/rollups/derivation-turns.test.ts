@@ -34,7 +34,7 @@ function world(epoch = () => ({ number: 1, leftSince: undefined as number | unde
   });
   const works = new Map<string, Gate>();
   const writes = new Map<string, Gate>();
-  const derive = (name: string) => {
+  const derive = (name: string, onWorked?: () => void) => {
     works.set(name, gate());
     writes.set(name, gate());
     return turns.overlapping(async () => {
@@ -46,7 +46,7 @@ function world(epoch = () => ({ number: 1, leftSince: undefined as number | unde
         happened.push(`written ${name}`);
       };
       return { result: name, write };
-    });
+    }, onWorked);
   };
   const work = (name: string) => works.get(name) as Gate;
   const write = (name: string) => writes.get(name) as Gate;
@@ -55,7 +55,7 @@ function world(epoch = () => ({ number: 1, leftSince: undefined as number | unde
 
 test("while one is written the next one works, and no third, and each is written after the one before it", async () => {
   const { happened, derive, work, write, turns } = world();
-  const all = ["a", "b", "c"].map(derive);
+  const all = ["a", "b", "c"].map((name) => derive(name));
   for (const name of ["a", "b", "c"]) work(name).open();
   await rest();
   expect(happened).toEqual(["invalidate", "epoch", "work a", "write a", "work b"]);
@@ -73,9 +73,25 @@ test("while one is written the next one works, and no third, and each is written
   expect(turns.unfinishedSince).toBeUndefined();
 });
 
+test("the next one is called for when it would work at once, and not while it would wait for what is written", async () => {
+  const { happened, derive, work, write } = world();
+  const all = ["a", "b"].map((name) => derive(name, () => happened.push(`next after ${name}`)));
+  work("a").open();
+  work("b").open();
+  await rest();
+  expect(happened.slice(-3).sort()).toEqual(["next after a", "work b", "write a"]);
+  expect(happened).not.toContain("next after b");
+  write("a").open();
+  await rest();
+  expect(happened).toContain("next after b");
+  expect(happened).not.toContain("written b");
+  write("b").open();
+  await Promise.all(all);
+});
+
 test("one that cannot be written takes with it what worked meanwhile: nothing of that is written, and both are undone before anything else works", async () => {
   const { happened, derive, work, write, turns } = world();
-  const [a, b] = ["a", "b"].map(derive);
+  const [a, b] = ["a", "b"].map((name) => derive(name));
   a?.catch(() => undefined);
   b?.catch(() => undefined);
   work("a").open();
