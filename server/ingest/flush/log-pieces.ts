@@ -2,7 +2,7 @@
 import { comparePositions, type LogPosition, type LogRecord, type WriteAheadLog } from "../log/write-ahead-log.ts";
 
 /** A batch is closed at this many bytes of records, which bounds the memory of a flush and stays one block of ClickHouse. */
-export const maxBatchBytes = 12 * 1024 * 1024;
+export const maxBatchBytes = 8 * 1024 * 1024;
 
 /** Infinite where a segment ends between them. */
 export function bytesBetween(from: LogPosition | null, to: LogPosition): number {

@@ -84,8 +84,7 @@ async function storePart(
   part: BatchPart,
   isInDoubt: boolean,
 ): Promise<boolean> {
-  // One buffer: thousands of small requests would be thousands of writes to the socket.
-  const body = [Buffer.concat(sealed.rows.bytes(part.from, part.to))];
+  const body = withoutSmall(sealed.rows.bytes(part.from, part.to));
   let hadErrors = isInDoubt;
   return await untilDone(context, `batch ${part.batch}`, async (attempt) => {
     hadErrors ||= attempt > 0;
@@ -99,6 +98,26 @@ async function storePart(
     if (hadErrors) await verifyPart(context, part);
     return true;
   });
+}
+
+const smallBytes = 64 * 1024;
+
+/** Small pieces, one behind the other, as one: thousands of requests would be thousands of writes to the socket. A large one is not copied. */
+function withoutSmall(pieces: readonly Buffer[]): Buffer[] {
+  const body: Buffer[] = [];
+  let small: Buffer[] = [];
+  const join = () => {
+    if (small.length > 0) body.push(Buffer.concat(small));
+    small = [];
+  };
+  for (const piece of pieces)
+    if (piece.length < smallBytes) small.push(piece);
+    else {
+      join();
+      body.push(piece);
+    }
+  join();
+  return body;
 }
 
 async function verifyPart({ clickhouse }: StoreContext, part: BatchPart): Promise<void> {
