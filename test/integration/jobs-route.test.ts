@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { UsageEvent } from "../../server/contract/events.ts";
 import { type Job, jobListSchema, jobSteps } from "../../server/contract/jobs.ts";
+import { allPages } from "../support/all-pages.ts";
 import { askedAbout, createWorld, type World } from "../support/isolation-world.ts";
 
 let world: World;
@@ -27,17 +28,7 @@ async function list(query: string, key = root.key) {
   return jobListSchema.parse(body);
 }
 
-async function pages(query: string, between = async () => {}): Promise<Job[]> {
-  const found: Job[] = [];
-  let cursor = "";
-  do {
-    const page = await list(`${query}${cursor && `&cursor=${cursor}`}`);
-    found.push(...page.jobs);
-    if (cursor === "") await between();
-    cursor = page.next_cursor ?? "";
-  } while (cursor);
-  return found;
-}
+const pages = (query: string, between?: () => Promise<void>) => allPages(list, query, (page) => page.jobs, between);
 
 const names = (jobs: readonly Job[]) => jobs.map(({ job }) => job);
 

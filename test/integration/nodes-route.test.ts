@@ -6,6 +6,7 @@ import { connectPostgres } from "../../server/postgres/client.ts";
 import { migratePostgres } from "../../server/postgres/migrate.ts";
 import { nodes } from "../../server/postgres/schema/accounts.ts";
 import { type Accounts, startAccounts } from "../support/accounts.ts";
+import { allPages } from "../support/all-pages.ts";
 import { ownPostgres } from "../support/stores.ts";
 
 let accounts: Accounts;
@@ -80,14 +81,10 @@ test("agents, which are no nodes to list, are refused by name", async () => {
 test("pages of a list hold every node once, in order, whatever their size", async () => {
   const ask = (query: string) => accounts.ask("GET", `/v1/nodes?${query}`, { key: accounts.rootKey });
   const whole = await ask("limit=1000");
-  const found: string[] = [];
-  let cursor = "";
-  do {
-    const page = await ask(`limit=7${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
-    found.push(...page.body.nodes.map(({ node }: { node: string }) => node));
-    cursor = page.body.next_cursor ?? "";
-  } while (cursor);
-  expect(found).toEqual(whole.body.nodes.map(({ node }: { node: string }) => node));
+  type Page = { nodes: { node: string }[]; next_cursor: string | null };
+  const addressesOf = ({ nodes }: Page) => nodes.map(({ node }) => node);
+  const found = await allPages<Page, string>(async (query) => (await ask(query)).body, "limit=7", addressesOf);
+  expect(found).toEqual(addressesOf(whole.body));
   expect(found).toEqual([...found].sort());
   expect(whole.body.next_cursor).toBeNull();
   const searched = await ask("search=RESELLER&kind=reseller");

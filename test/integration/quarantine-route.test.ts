@@ -1,6 +1,7 @@
 /** /v1/quarantine: what was not taken is seen by those who may, and can be sent again as often as one likes. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type QuarantinedEvent, quarantineListSchema, replayAnswerSchema } from "../../server/contract/quarantine.ts";
+import { allPages } from "../support/all-pages.ts";
 import { askedAbout, createWorld, type World } from "../support/isolation-world.ts";
 
 let world: World;
@@ -195,13 +196,7 @@ test("all that wait and match are sent again part by part, the rest is left alon
 
 test("pages of a list hold every event once, the latest received first", async () => {
   await send(Array.from({ length: 7 }, (_, n) => ({ id: `page-${n}`, type: "", organization })));
-  const found: (string | null)[] = [];
-  let cursor = "";
-  do {
-    const page = await list(`filter[id][prefix]=page-&limit=3${cursor && `&cursor=${cursor}`}`);
-    found.push(...eventIds(page.events));
-    cursor = page.next_cursor ?? "";
-  } while (cursor);
+  const found = await allPages(list, "filter[id][prefix]=page-&limit=3", ({ events }) => eventIds(events));
   expect(found).toEqual([6, 5, 4, 3, 2, 1, 0].map((n) => `page-${n}`));
 });
 

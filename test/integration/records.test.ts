@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { UsageEvent } from "../../server/contract/events.ts";
 import { recordListSchema, recordSchema, type UsageRecord } from "../../server/contract/records.ts";
+import { allPages } from "../support/all-pages.ts";
 import { askedAbout, createWorld, type World } from "../support/isolation-world.ts";
 
 let world: World;
@@ -26,18 +27,7 @@ async function list(query: string, key = root.key) {
   return recordListSchema.parse(body);
 }
 
-/** All pages of a list, `between` called after the first. */
-async function pages(query: string, between = async () => {}): Promise<UsageRecord[]> {
-  const found: UsageRecord[] = [];
-  let cursor = "";
-  do {
-    const page = await list(`${query}${cursor && `&cursor=${cursor}`}`);
-    found.push(...page.records);
-    if (cursor === "") await between();
-    cursor = page.next_cursor ?? "";
-  } while (cursor);
-  return found;
-}
+const pages = (query: string, between?: () => Promise<void>) => allPages(list, query, (page) => page.records, between);
 
 const names = (records: readonly UsageRecord[]) => records.map(({ id }) => id);
 

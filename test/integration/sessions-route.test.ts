@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { UsageEvent } from "../../server/contract/events.ts";
 import { orphanListSchema } from "../../server/contract/orphans.ts";
 import { type SessionSummary, sessionAnswerSchema, sessionListSchema } from "../../server/contract/sessions.ts";
+import { allPages } from "../support/all-pages.ts";
 import { askedAbout, createWorld, type World } from "../support/isolation-world.ts";
 
 let world: World;
@@ -155,13 +156,7 @@ test("sessions of any name are listed newest first, paged one by one, filtered, 
       left(name, `${day}T0${index}:30:00Z`, { session: name }),
     ]),
   );
-  const found: string[] = [];
-  let cursor = "";
-  do {
-    const page = await sessions(`from=${day}&to=2026-02-02&limit=2${cursor && `&cursor=${cursor}`}`);
-    found.push(...names(page.sessions));
-    cursor = page.next_cursor ?? "";
-  } while (cursor);
+  const found = await allPages(sessions, `from=${day}&to=2026-02-02&limit=2`, (page) => names(page.sessions));
   expect(found).toEqual([...hostile].reverse());
   for (const name of hostile) {
     const { status, body } = await session(organization, name);
@@ -204,13 +199,9 @@ test("orphans are paged without gaps, those of no session among them", async () 
     ...[0, 1, 2].map((n) => ({ type: "recording.stopped", interval: `lost-${n}`, time: at(n) })),
     ...[3, 4].map((n) => left(`ghost-${n}`, at(n), { session: "haunted" })),
   ]);
-  const found: (string | null)[] = [];
-  let cursor = "";
-  do {
-    const page = await orphans(`from=2026-02-10&to=2026-02-11&limit=1${cursor && `&cursor=${cursor}`}`);
-    for (const one of page.orphans) found.push(one.session === null ? one.interval : `${one.session} ${one.user}`);
-    cursor = page.next_cursor ?? "";
-  } while (cursor);
+  const found = await allPages(orphans, "from=2026-02-10&to=2026-02-11&limit=1", (page) =>
+    page.orphans.map((one) => (one.session === null ? one.interval : `${one.session} ${one.user}`)),
+  );
   expect(found).toEqual(["haunted ghost-4", "haunted ghost-3", "lost-2", "lost-1", "lost-0"]);
   const { orphans: named } = await orphans("from=2026-02-10&to=2026-02-11&filter[interval][prefix]=lost-");
   expect(named).toHaveLength(3);
