@@ -4,9 +4,8 @@
  */
 import type { z } from "zod";
 import { shellTexts as t } from "../texts/en/shell.ts";
+import { type QueryValue, withQuery } from "../with-query.ts";
 import { ApiError, type RequestOptions, request } from "./request.ts";
-
-type QueryValue = string | number | boolean | readonly string[] | undefined;
 
 /** The names are checked here, the values by the server: many of them come from the address bar as they are. */
 export type Query<Schema extends z.ZodType> = { query?: { [Name in keyof z.input<Schema>]?: QueryValue } };
@@ -64,14 +63,10 @@ interface Said extends Options {
   body?: object;
 }
 
-/** The address with its path and query filled in; what is undefined or empty is not asked. */
+/** The address with its path and query filled in. */
 function addressOf(path: string, said: Said): string {
   const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(said.path?.[name] ?? ""));
-  const search = new URLSearchParams();
-  for (const [name, value] of Object.entries(said.query ?? {}))
-    for (const one of Array.isArray(value) ? value : [value])
-      if (one !== undefined && one !== "") search.append(name, String(one));
-  return search.size > 0 ? `${filled}?${search}` : filled;
+  return withQuery(filled, said.query ?? {});
 }
 
 async function readJson(response: Response, signal: AbortSignal | undefined): Promise<unknown> {

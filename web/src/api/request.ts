@@ -96,9 +96,9 @@ export async function request(method: string, address: string, options: RequestO
         ...(ifMatch && { "if-match": ifMatch }),
         ...(idempotencyKey && { "idempotency-key": idempotencyKey }),
       },
-      ...(csv === undefined ? body && { body: JSON.stringify(body) } : { body: csv }),
-      ...(signal ? { signal } : {}),
-      ...(isAnonymous && { credentials: "omit" }),
+      body: csv ?? (body && JSON.stringify(body)),
+      signal,
+      credentials: isAnonymous ? "omit" : undefined,
     });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;

@@ -124,8 +124,12 @@ export function chartContent(
 function seriesOfMeter(usage: MeterUsage, all: readonly ChartedMeter[], look: Look): ChartSeries {
   const { meter, unit, series } = usage;
   return {
-    ...{ key: meter, title: titleOf(meter, all), look, kind: drawnAs(meter, all) },
-    ...{ compared: comparedPoints(usage), ...figuresOf(series, unit) },
+    key: meter,
+    title: titleOf(meter, all),
+    look,
+    kind: drawnAs(meter, all),
+    compared: comparedPoints(usage),
+    ...figuresOf(series, unit),
   };
 }
 

@@ -58,7 +58,10 @@ export function readoutOf(content: ChartContent, window: number): Readout {
   const rows = series.map((one): ReadoutRow & { value: number } => {
     const before = one.compared[window];
     return {
-      ...{ key: one.key, title: one.title, look: one.look, kind: one.kind },
+      key: one.key,
+      title: one.title,
+      look: one.look,
+      kind: one.kind,
       text: one.texts[window] ?? t.noData,
       before: one.compared.length === 0 ? undefined : beforeText(before, one.unit),
       change: changeOf(one.values[window] ?? null, numberOf(before)),

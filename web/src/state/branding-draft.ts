@@ -28,14 +28,14 @@ export function brandingChangeOf(
   const now = { ...draft, name: draft.name.trim(), color: draft.color.trim(), days: draft.days.trim() };
   const isOwn = now.name !== "" || now.color !== "" || now.logo !== "";
   const branding = {
-    ...(now.name !== "" && { name: now.name }),
-    ...(now.color !== "" && { color: now.color }),
-    ...(now.logo !== "" && { logo: now.logo }),
+    name: now.name || undefined,
+    color: now.color || undefined,
+    logo: now.logo || undefined,
   };
   const isChanged = (["name", "color", "logo"] as const).some((field) => now[field] !== was[field]);
   return {
     ...(isChanged && { branding: isOwn ? branding : null }),
-    // What is no number is sent as none that is allowed, so that the answer names the field.
+    // Anything but a number is sent as one that is not allowed, so that the answer names the field.
     ...(now.days !== was.days && { report_days: now.days === "" ? null : Number(now.days) || 0 }),
   };
 }

@@ -19,7 +19,11 @@ export function newChannelDraft(node: string): ChannelDraft {
 
 export function draftOfChannel({ kind, name, node, enabled, to, url, monthly_cap }: Channel): ChannelDraft {
   return {
-    ...{ kind, name, node, enabled, url: url ?? "" },
+    kind,
+    name,
+    node,
+    enabled,
+    url: url ?? "",
     to: to?.join("\n") ?? "",
     monthlyCap: String(monthly_cap ?? 200),
   };

@@ -160,7 +160,7 @@ function pricingOf({ model, tiers, size, price }: PriceDraft): Pricing | undefin
     tiers: tiers.map(({ upTo, unitPrice, flatFee }, place) => ({
       up_to: place === tiers.length - 1 ? null : upTo.trim(),
       unit_price: unitPrice.trim(),
-      ...(flatFee.trim() !== "" && { flat_fee: flatFee.trim() }),
+      flat_fee: flatFee.trim() || undefined,
     })),
   };
 }

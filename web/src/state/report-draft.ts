@@ -29,7 +29,13 @@ export interface ReportDraft {
 
 export function newReportDraft(node: string, meters: readonly string[]): ReportDraft {
   return {
-    ...{ name: "", node, meters: [...meters], groupBy: "", filters: [], window: "month", compare: "previous" },
+    name: "",
+    node,
+    meters: [...meters],
+    groupBy: "",
+    filters: [],
+    window: "month",
+    compare: "previous",
     limit: "10",
   };
 }
@@ -41,7 +47,12 @@ export function newFilter(dimension: string): FilterDraft {
 export function draftOfReport({ name, node, options }: Pick<Report, "name" | "node" | "options">): ReportDraft {
   const { meters = [], group_by, filter = {}, window = "day", compare = "", limit } = options;
   return {
-    ...{ name, node, meters: [...meters], groupBy: group_by ?? "", window, compare },
+    name,
+    node,
+    meters: [...meters],
+    groupBy: group_by ?? "",
+    window,
+    compare,
     filters: Object.entries(filter).map(([said, values]) => {
       const [, dimension = said, operator] = /^(.*)\[(not|prefix)\]$/s.exec(said) ?? [];
       const list = Array.isArray(values) ? values : [values];
@@ -59,11 +70,12 @@ export function optionsOf(draft: ReportDraft): ReportOptions {
     filter[name] = [...(filter[name] ?? []), ...values.split(",").map((value) => value.trim())];
   }
   return {
-    ...{ meters: [...meters], window },
-    ...(groupBy !== "" && { group_by: groupBy }),
-    ...(filters.length > 0 && { filter }),
-    ...(compare !== "" && { compare }),
-    ...(groupBy !== "" && limit.trim() !== "" && { limit: Number(limit) }),
+    meters: [...meters],
+    window,
+    group_by: groupBy || undefined,
+    filter: filters.length > 0 ? filter : undefined,
+    compare: compare || undefined,
+    limit: groupBy !== "" && limit.trim() !== "" ? Number(limit) : undefined,
   };
 }
 

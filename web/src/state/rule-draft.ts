@@ -80,16 +80,38 @@ export function newMute(tz: string): MuteDraft {
 /** A rule for `node`, which is an organization or has organizations below it. */
 export function newRuleDraft(node: string): RuleDraft {
   return {
-    ...{ name: "", node, scope: scopeFor(node), severity: "warning", enabled: true },
-    ...{ channels: [], repeatHours: "", mute: [], replaces: "" },
+    name: "",
+    node,
+    scope: scopeFor(node),
+    severity: "warning",
+    enabled: true,
+    channels: [],
+    repeatHours: "",
+    mute: [],
+    replaces: "",
     kind: "quota",
-    ...{ feature: "", thresholds: "", on: "used" },
-    ...{ meter: "participation_minutes", filter: "", otherFilter: undefined, window: "1h", side: "above" },
-    ...{ bound: "", forMinutes: "", resolveAt: "" },
-    ...{ direction: "up", sensitivity: "medium", atLeast: "60" },
-    ...{ measuredBy: "meter", belowPercent: "20", of: "past", afterDays: "7" },
+    feature: "",
+    thresholds: "",
+    on: "used",
+    meter: "participation_minutes",
+    filter: "",
+    otherFilter: undefined,
+    window: "1h",
+    side: "above",
+    bound: "",
+    forMinutes: "",
+    resolveAt: "",
+    direction: "up",
+    sensitivity: "medium",
+    atLeast: "60",
+    measuredBy: "meter",
+    belowPercent: "20",
+    of: "past",
+    afterDays: "7",
     silentMinutes: "1440",
-    ...{ system: [...systemConditions], customers: [...customerConditions], billing: [...billingConditions] },
+    system: [...systemConditions],
+    customers: [...customerConditions],
+    billing: [...billingConditions],
     daysBefore: "7",
   };
 }
@@ -98,7 +120,13 @@ export function draftOfRule(rule: Rule): RuleDraft {
   const { name, node, scope, severity, enabled, channels, condition } = rule;
   return {
     ...newRuleDraft(node),
-    ...{ name, scope, severity, enabled, channels: [...channels], replaces: rule.replaces ?? "", kind: condition.kind },
+    name,
+    scope,
+    severity,
+    enabled,
+    channels: [...channels],
+    replaces: rule.replaces ?? "",
+    kind: condition.kind,
     repeatHours: rule.repeat_hours === null ? "" : String(rule.repeat_hours),
     mute: rule.mute.map(({ from, to, days, tz }) => ({ id: newId(), from, to, days: [...(days ?? weekdays)], tz })),
     ...conditionFields(condition),
@@ -116,7 +144,9 @@ function conditionFields(condition: Rule["condition"]): Partial<RuleDraft> {
     case "threshold": {
       const filter = condition.filter ? filterText(condition.filter) : "";
       return {
-        ...{ meter: condition.meter, window: condition.window, filter: filter ?? "" },
+        meter: condition.meter,
+        window: condition.window,
+        filter: filter ?? "",
         otherFilter: filter === undefined ? condition.filter : undefined,
         side: condition.above === undefined ? "below" : "above",
         bound: condition.above ?? condition.below ?? "",
@@ -132,7 +162,8 @@ function conditionFields(condition: Rule["condition"]): Partial<RuleDraft> {
       return {
         measuredBy: condition.meter === undefined ? "feature" : "meter",
         ...(condition.meter === undefined ? { feature: condition.feature ?? "" } : { meter: condition.meter }),
-        ...{ belowPercent: String(condition.below_percent), of: condition.of },
+        belowPercent: String(condition.below_percent),
+        of: condition.of,
         afterDays: String(condition.after_days),
       };
     case "no_data":
@@ -168,7 +199,9 @@ export function conditionOf(draft: RuleDraft): ConditionInput {
       };
     case "threshold":
       return {
-        ...{ kind: "threshold", meter: draft.meter, window: draft.window },
+        kind: "threshold",
+        meter: draft.meter,
+        window: draft.window,
         ...filterOf(draft),
         [draft.side]: trimmed(draft.bound),
         ...orLeftOut("for_minutes", draft.forMinutes, numberOf),
@@ -182,7 +215,8 @@ export function conditionOf(draft: RuleDraft): ConditionInput {
       return {
         kind: "low_usage",
         ...(draft.measuredBy === "meter" ? { meter: draft.meter } : { feature: trimmed(draft.feature) }),
-        ...{ below_percent: numberOf(draft.belowPercent), of: draft.of },
+        below_percent: numberOf(draft.belowPercent),
+        of: draft.of,
         ...orLeftOut("after_days", draft.afterDays, numberOf),
       };
     case "no_data":
@@ -238,7 +272,9 @@ export function newRuleOf(draft: RuleDraft): CreateRule {
   const { name: _, ...rule } = changeOf(draft);
   return {
     ...rule,
-    ...{ name: trimmed(draft.name), node: draft.node, replaces: draft.replaces || null },
+    name: trimmed(draft.name),
+    node: draft.node,
+    replaces: draft.replaces || null,
     condition: conditionOf(draft),
   };
 }
@@ -247,7 +283,11 @@ export function newRuleOf(draft: RuleDraft): CreateRule {
 export function changeOf(draft: RuleDraft): ChangeRule {
   const { scope, severity, enabled, channels } = draft;
   return {
-    ...{ name: trimmed(draft.name), scope, severity, enabled, channels: [...channels] },
+    name: trimmed(draft.name),
+    scope,
+    severity,
+    enabled,
+    channels: [...channels],
     repeat_hours: draft.repeatHours.trim() === "" ? null : numberOf(draft.repeatHours),
     mute: draft.mute.map(muteOf),
     condition: conditionOf(draft),

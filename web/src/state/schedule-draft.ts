@@ -32,19 +32,41 @@ export interface ScheduleDraft {
 
 export function newScheduleDraft(report: string, node: string, tz: string, recipient: string): ScheduleDraft {
   return {
-    ...{ report, node, every: "month", at: "08:00", tz, weekday: "mon", day: "1", fiscalStartMonth: "1" },
-    ...{ formats: ["pdf", "xlsx"], recipients: recipient, channels: [], subject: "" },
-    ...{ whenMissed: "catch_up", whenEmpty: "send", pastPeriods: "0" },
+    report,
+    node,
+    every: "month",
+    at: "08:00",
+    tz,
+    weekday: "mon",
+    day: "1",
+    fiscalStartMonth: "1",
+    formats: ["pdf", "xlsx"],
+    recipients: recipient,
+    channels: [],
+    subject: "",
+    whenMissed: "catch_up",
+    whenEmpty: "send",
+    pastPeriods: "0",
   };
 }
 
 export function draftOfSchedule(schedule: Schedule): ScheduleDraft {
   const { report, node, every, at, tz, weekday, day, fiscal_start_month, formats, recipients, channels } = schedule;
   return {
-    ...{ report, node, every, at, tz, weekday: weekday ?? "mon", day: String(day ?? 1) },
+    report,
+    node,
+    every,
+    at,
+    tz,
+    weekday: weekday ?? "mon",
+    day: String(day ?? 1),
     fiscalStartMonth: String(fiscal_start_month ?? 1),
-    ...{ formats: [...formats], recipients: recipients.join("\n"), channels: [...channels] },
-    ...{ subject: schedule.subject ?? "", whenMissed: schedule.when_missed, whenEmpty: schedule.when_empty },
+    formats: [...formats],
+    recipients: recipients.join("\n"),
+    channels: [...channels],
+    subject: schedule.subject ?? "",
+    whenMissed: schedule.when_missed,
+    whenEmpty: schedule.when_empty,
     pastPeriods: "0",
   };
 }
@@ -52,7 +74,9 @@ export function draftOfSchedule(schedule: Schedule): ScheduleDraft {
 /** When it is sent; choices that the period does not have are left out. */
 function timingOf({ every, at, tz, weekday, day, fiscalStartMonth }: ScheduleDraft) {
   return {
-    ...{ every, at, tz: tz.trim() },
+    every,
+    at,
+    tz: tz.trim(),
     weekday: every === "week" ? weekday : null,
     day: every === "month" || every === "quarter" ? Number(day) : null,
     fiscal_start_month: every === "quarter" ? Number(fiscalStartMonth) : null,
@@ -68,9 +92,12 @@ export function scheduleChangeOf(draft: ScheduleDraft): ChangeSchedule {
   const subject = draft.subject.trim();
   return {
     ...timingOf(draft),
-    ...{ formats: [...draft.formats], channels: [...draft.channels], subject: subject === "" ? null : subject },
+    formats: [...draft.formats],
+    channels: [...draft.channels],
+    subject: subject === "" ? null : subject,
     recipients: draft.recipients.split(/[\s,;]+/).filter((one) => one !== ""),
-    ...{ when_missed: draft.whenMissed, when_empty: draft.whenEmpty },
+    when_missed: draft.whenMissed,
+    when_empty: draft.whenEmpty,
   };
 }
 

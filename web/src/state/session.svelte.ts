@@ -9,7 +9,7 @@ import { uiTexts as t } from "../texts/en/ui.ts";
 class Session {
   /** undefined until the server has said. */
   me = $state.raw<Me | null | undefined>(undefined);
-  /** Somebody was signed in, and the server says that they are no more, which they did not ask for. */
+  /** Somebody was signed in, and the server says that they no longer are, without their asking. */
   hasExpired = $state(false);
 
   async read(): Promise<void> {
@@ -19,7 +19,7 @@ class Session {
 
   /** Throws ApiError: 401 when the address or the password is wrong, and `second_factor_required` without a code. */
   async signIn(email: string, password: string, code?: string): Promise<void> {
-    await api.signIn({ body: { email, password, ...(code !== undefined && { code }) }, isSignIn: true });
+    await api.signIn({ body: { email, password, code }, isSignIn: true });
     await this.read();
   }
 

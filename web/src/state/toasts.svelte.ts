@@ -16,7 +16,7 @@ class Toasts {
   say(text: string, undo?: () => Promise<void>): void {
     const id = ++this.#last;
     // Two at once are as many as anybody reads.
-    this.shown = [...this.shown.slice(-1), { id, text, ...(undo && { undo }) }];
+    this.shown = [...this.shown.slice(-1), { id, text, undo }];
     if (!undo) setTimeout(() => this.dismiss(id), shownMs);
   }
 

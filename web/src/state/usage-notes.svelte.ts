@@ -80,7 +80,10 @@ export class UsageNotes {
 
   #noted(): Happening[] {
     return (this.annotations.value ?? []).map((annotation) => ({
-      ...{ at: annotation.at, text: annotation.text, kind: "note", annotation },
+      at: annotation.at,
+      text: annotation.text,
+      kind: "note",
+      annotation,
     }));
   }
 
@@ -110,11 +113,13 @@ export class UsageNotes {
     const count = (events: number) => `${formatExact(events)} ${events === 1 ? "event" : "events"}`;
     return [
       ...corrected.map(({ start: at, events, last_at: lastAt }) => ({
-        ...{ at, kind: "correction" as const },
+        at,
+        kind: "correction" as const,
         text: t.corrected(count(events), formatMoment(Date.parse(lastAt), tz)),
       })),
       ...(late ?? []).map(({ start: at, events }) => ({
-        ...{ at, kind: "late" as const },
+        at,
+        kind: "late" as const,
         text: t.lateDataArrived(count(events)),
       })),
     ];

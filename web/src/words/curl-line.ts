@@ -11,8 +11,8 @@ export interface FirstEvent {
 }
 
 /**
- * A POST of one participant who joins now (`time` is left out, so it is the moment of receipt), as one command for any
- * POSIX shell. Values come from this page alone and are quoted against the shell all the same.
+ * A POST of one participant who joins now (`time` is left out, so it is the moment of receipt), as one command for any POSIX
+ * shell. Values come from this page alone, but are quoted against the shell anyway.
  */
 export function firstEventCommand({ origin, key, organization, eventId, sessionId }: FirstEvent): string {
   const event = {

@@ -35,9 +35,17 @@ export function nodeOfPath(organization: string, node: string): string | undefin
 export const hasCustomers = (kind: AnyKind): boolean => kind !== "organization" && kind !== "agent";
 
 const nodeTabs = [
-  ...(["overview", "customers", "people", "sessions", "features", "documents"] as const),
-  ...(["subscription", "statements", "alerts", "reports"] as const),
-];
+  "overview",
+  "customers",
+  "people",
+  "sessions",
+  "features",
+  "documents",
+  "subscription",
+  "statements",
+  "alerts",
+  "reports",
+] as const;
 export type NodeTab = (typeof nodeTabs)[number];
 
 /** What a node's page shows. An agent is billed with its organization; customers are of those above organizations. */

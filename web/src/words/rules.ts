@@ -106,14 +106,18 @@ export function usefulRules(node: string): UsefulRule[] {
     {
       hint: t.atCurrentPaceCycle,
       rule: {
-        ...{ name: t.onTrackToExceedLimit, node, scope },
+        name: t.onTrackToExceedLimit,
+        node,
+        scope,
         condition: { kind: "quota", on: "projected", thresholds: [100] },
       },
     },
     {
       hint: t.farMoreMinutesThanUsual,
       rule: {
-        ...{ name: t.unusuallyHighUsage, node, scope },
+        name: t.unusuallyHighUsage,
+        node,
+        scope,
         condition: { kind: "unusual", meter: "participation_minutes", direction: "up", at_least: "60" },
       },
     },
@@ -125,14 +129,20 @@ export function usefulRules(node: string): UsefulRule[] {
       ? {
           hint: t.databasesBacklogFailedJobs,
           rule: {
-            ...{ name: t.serviceNeedsAttention, node, scope: "node", severity: "critical" },
+            name: t.serviceNeedsAttention,
+            node,
+            scope: "node",
+            severity: "critical",
             condition: { kind: "system" },
           },
         }
       : {
           hint: t.lessThanFifthOfMinutes,
           rule: {
-            ...{ name: t.littleUsage, node, scope, severity: "info" },
+            name: t.littleUsage,
+            node,
+            scope,
+            severity: "info",
             condition: { kind: "low_usage", meter: "participation_minutes", below_percent: 20, of: "past" },
           },
         },

@@ -28,6 +28,7 @@ import { shortcuts } from "../../state/shortcuts.svelte.ts";
 import { theme } from "../../state/theme.svelte.ts";
 import { toasts } from "../../state/toasts.svelte.ts";
 import { paletteTexts as t } from "../../texts/en/palette.ts";
+import { withQuery } from "../../with-query.ts";
 import { pageOf } from "../../words/nodes.ts";
 
 export interface PaletteEntry {
@@ -137,6 +138,6 @@ export function meterEntries(): PaletteEntry[] {
     note: t.usageInSentence,
     words: [meter],
     Icon: ChartColumn,
-    run: () => goTo(`/usage?${new URLSearchParams({ meters: meter })}`),
+    run: () => goTo(withQuery("/usage", { meters: meter })),
   }));
 }
