@@ -115,7 +115,7 @@ export class UsageNotes {
       ...corrected.map(({ start: at, events, last_at: lastAt }) => ({
         at,
         kind: "correction" as const,
-        text: t.corrected(count(events), formatMoment(Date.parse(lastAt), tz)),
+        text: t.corrected(count(events), formatMoment(lastAt, tz)),
       })),
       ...(late ?? []).map(({ start: at, events }) => ({
         at,

@@ -1,6 +1,7 @@
 /** How figures and times are written for people. Decimal strings are formatted as they are, never through a float. */
 import { percentText } from "@contract/percent-text.ts";
 import type { Figure } from "@contract/usage.ts";
+import { browserZone } from "../state/zone.ts";
 import { timeTexts as t } from "../texts/en/time.ts";
 import { language } from "../texts/locale.ts";
 
@@ -116,10 +117,19 @@ export function formatClock(ms: number, tz: string): string {
   return formatTime(ms, tz, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 }
 
-/** `21 Nov 2026, 09:00` on the clock of `tz`. */
-export function formatMoment(ms: number, tz: string): string {
-  return formatTime(ms, tz, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+/** `21 Nov 2026, 09:00` on the clock of `tz`; `at` is an instant as the API writes it. */
+export function formatMoment(at: string, tz: string): string {
+  return formatTime(Date.parse(at), tz, {
+    day: "numeric",
+    month: "short",
+    year: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
+  });
 }
+
+/** The same on the clock of this browser. */
+export const formatHere = (at: string): string => formatMoment(at, browserZone);
 
 /** By how much clocks are put back somewhere. */
 const putBackMs = [30 * 60_000, 60 * 60_000];

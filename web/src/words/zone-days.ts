@@ -36,12 +36,11 @@ export function formatEnd(end: string, tz: string): string {
 /** The last day of what is over at `end`, or the instant itself where a day is cut: `30 Nov 2026`. */
 export function formatLastMoment(end: string, tz: string): string {
   const lastDay = lastDayBefore(end, tz);
-  return lastDay === undefined ? formatMoment(Date.parse(end), tz) : formatDay(lastDay);
+  return lastDay === undefined ? formatMoment(end, tz) : formatDay(lastDay);
 }
 
 /** `from 21 Nov 2026`, with the time where it is not the first instant of a day. */
 export function formatStart(start: string, tz: string): string {
-  const ms = Date.parse(start);
-  const day = dateIn(tz, ms);
-  return Date.parse(startOfDay(day, tz)) === ms ? formatDay(day) : formatMoment(ms, tz);
+  const day = dateIn(tz, Date.parse(start));
+  return Date.parse(startOfDay(day, tz)) === Date.parse(start) ? formatDay(day) : formatMoment(start, tz);
 }
