@@ -21,7 +21,6 @@ import { planSlots } from "./plan-slots.ts";
 import { reachOf } from "./reach.ts";
 import { createRun, readRun } from "./runs.ts";
 import { findReport, mayReadKind } from "./saved-reports.ts";
-import { sendSlot } from "./send-slot.ts";
 import {
   type Candidate,
   listFinished,
@@ -32,7 +31,8 @@ import {
   lockWaiting,
   moveSlot,
   type OpenSlot,
-} from "./slots.ts";
+} from "./schedule-slots.ts";
+import { sendSlot } from "./send-slot.ts";
 
 export interface ScheduleSource {
   postgres: Pick<Postgres, "transaction">;

@@ -37,7 +37,7 @@ import { readable } from "./render/readable.ts";
 import { mediaTypes } from "./render/render-format.ts";
 import { type FileRecord, listFiles, readDocument, readFile } from "./run-files.ts";
 import type { RunRecord } from "./runs.ts";
-import { isLateAt, moveSlot, type OpenSlot, type SlotRecord } from "./slots.ts";
+import { isLateAt, moveSlot, type OpenSlot, type SlotRecord } from "./schedule-slots.ts";
 
 export interface Sending {
   tree: Pick<NodeTree, "isWithin" | "effectiveStatus" | "ancestors" | "pathsBetween">;

@@ -18,6 +18,7 @@ import {
 import { readCursor, timedKeySchema, writeCursor } from "../../lists/cursor.ts";
 import { ProblemError } from "../../problem.ts";
 import { requireKind } from "../../reports/saved-reports.ts";
+import { createTest, describeSlot, lastSlots, listSlots } from "../../reports/schedule-slots.ts";
 import {
   addedTo,
   changeSchedule,
@@ -29,7 +30,6 @@ import {
   removeSchedule,
   stateOfSchedule,
 } from "../../reports/schedules.ts";
-import { createTest, describeSlot, lastSlots, listSlots } from "../../reports/slots.ts";
 import type { ScheduleRecord } from "../../reports/timing.ts";
 import { answerList, listed, listTable } from "../answer-list.ts";
 import { changesNothing, createRouter, problemResponses } from "../app-pieces.ts";

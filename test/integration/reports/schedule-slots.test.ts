@@ -14,6 +14,7 @@ import { dueSlots } from "../../../server/reports/due.ts";
 import { createFileLinks } from "../../../server/reports/file-link.ts";
 import { planSlots } from "../../../server/reports/plan-slots.ts";
 import { readRun } from "../../../server/reports/runs.ts";
+import { createTest } from "../../../server/reports/schedule-slots.ts";
 import {
   changeSchedule,
   createSchedule,
@@ -21,7 +22,6 @@ import {
   readSchedule,
   type WantedSchedule,
 } from "../../../server/reports/schedules.ts";
-import { createTest } from "../../../server/reports/slots.ts";
 import { type ScheduleRecord, timingOf } from "../../../server/reports/timing.ts";
 import type { NodeTree } from "../../../server/tree/node-tree.ts";
 import { type OwnTree, ownTree } from "../../support/own-tree.ts";
