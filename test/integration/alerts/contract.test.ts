@@ -10,7 +10,6 @@ import { ingestNodes, ingestStores } from "../../../server/postgres/schema/inges
 import { reconciliations } from "../../../server/postgres/schema/reconciliation.ts";
 import { type AlertsWorld, createAlertsWorld, dayMs, hourMs, seller } from "../../support/alerts-world.ts";
 import { customersAndLists } from "./customers-and-lists.ts";
-import { editedRules } from "./edited-rules.ts";
 import { randomHistories } from "./random-histories.ts";
 import { above, postChats } from "./usage-of-alerts.ts";
 
@@ -398,5 +397,4 @@ describe("by what each kind is evaluated", () => {
 });
 
 customersAndLists(() => world);
-editedRules(() => world);
 randomHistories(() => world);

@@ -11,6 +11,7 @@ import { auditHead } from "../../../server/postgres/schema/audit.ts";
 import { deliveries } from "../../../server/postgres/schema/delivery.ts";
 import { type AlertsWorld, dayMs, seller } from "../../support/alerts-world.ts";
 import { rowsReadBy } from "../../support/rows-read.ts";
+import { editedRules } from "./edited-rules.ts";
 import { above, postChats } from "./usage-of-alerts.ts";
 
 export function customersAndLists(worldOf: () => AlertsWorld): void {
@@ -359,4 +360,6 @@ export function customersAndLists(worldOf: () => AlertsWorld): void {
       for (const rule of unchanged) expect(after.find(({ id }) => id === rule.id)).toBe(rule);
     });
   });
+
+  editedRules(worldOf);
 }
