@@ -64,6 +64,15 @@ export const agentSpansOf = (spans: readonly Pick<Span, "agent" | "level" | "sta
 export function edgeChanges(minutes: readonly MinuteChange[]): EdgeChange[] {
   const changes: EdgeChange[] = [];
   for (const { level, removed, added } of minutes) {
+    // What memory holds says only what is more or less than before.
+    if (added && !removed) {
+      const { edge_ms, edge_delta } = added;
+      for (let index = 0; index < edge_ms.length; index++) {
+        const delta = edge_delta[index] as number;
+        if (delta !== 0) changes.push({ level, atMs: edge_ms[index] as number, delta });
+      }
+      continue;
+    }
     const net = new Map<number, number>();
     if (removed) addTo(net, removed, -1);
     if (added) addTo(net, added, 1);

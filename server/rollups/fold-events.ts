@@ -1,10 +1,13 @@
 /** Sorts the events of some batches by session, and folds them into the sessions that memory holds. */
 import type { Pace } from "../fairness/pace.ts";
 import type { KnownSessions } from "./known-sessions.ts";
-import type { LevelLines } from "./level-events.ts";
+import type { LevelLines, SessionName } from "./level-events.ts";
 import { RunningSession } from "./running-session.ts";
 import type { RunningSessions } from "./running-sessions.ts";
 import { sessionKey } from "./session-intervals.ts";
+
+/** A look at the clock costs as much as a line does. */
+const linesPerLook = 32;
 
 /** The events of one session, by their places among the lines. */
 export interface SessionEvents {
@@ -33,16 +36,24 @@ export async function sortBySession(
   pace: Pace,
 ): Promise<SortedEvents> {
   const sessions = new Map<string, SessionEvents>();
-  for (const { organization, session, namesInterval, place } of lines.lines()) {
+  const byName = new Map<SessionName, SessionEvents>();
+  let looked = 0;
+  for (const { name, namesInterval, place } of lines.lines()) {
+    const { organization, session } = name;
     if (session === "") {
       if (!namesInterval) continue;
       known.addUnassigned(organization);
     }
-    const key = sessionKey({ organization, session });
-    const found = sessions.get(key);
+    const found = byName.get(name);
     if (found) found.places.push(place);
-    else sessions.set(key, { organization, session, places: [place], held: memory.get(key) });
-    const resting = pace.rest();
+    else {
+      const key = sessionKey(name);
+      const events = sessions.get(key) ?? { organization, session, places: [], held: memory.get(key) };
+      events.places.push(place);
+      sessions.set(key, events);
+      byName.set(name, events);
+    }
+    const resting = ++looked % linesPerLook === 0 ? pace.rest() : undefined;
     if (resting) await resting;
   }
   const organizations = new Set<string>();
@@ -63,13 +74,14 @@ export async function foldInto(
   const isNew = held === undefined && known.meet(organization, session);
   const running = isNew ? RunningSession.begun({ organization, session }) : held;
   if (running === undefined) return undefined;
+  let folded = 0;
   for (const place of places) {
     const event = lines.eventAt(place);
     // How long such an event's interval is, storage computes.
     if (event.action === "span") return undefined;
     running.fold(event);
     if (running.isOutdated) return undefined;
-    const resting = pace.rest();
+    const resting = ++folded % linesPerLook === 0 ? pace.rest() : undefined;
     if (resting) await resting;
   }
   return running;

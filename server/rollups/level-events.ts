@@ -41,16 +41,30 @@ const column = {
   dims: at("dims"),
 } as const;
 
-const [tab, lineEnd] = [9, 10];
+const [tab, lineEnd, zero] = [9, 10, 48];
 
-/** A line that says something about an interval. */
-export interface LevelLine {
+/** Which session an event names. */
+export interface SessionName {
   organization: string;
   /** '' where the event named none. */
   session: string;
+}
+
+/** A line that says something about an interval. */
+export interface LevelLine {
+  /** Mostly one object for all lines that name the same session. */
+  name: SessionName;
   namesInterval: boolean;
   /** For `eventAt`. */
   place: number;
+}
+
+/** A name as the bytes that a line has of it. */
+interface WrittenName {
+  name: SessionName;
+  bytes: Buffer;
+  organization: number;
+  session: number;
 }
 
 /** The lines of stored events. What a line says is read where it is asked for, so that thousands of them take no memory but their own. */
@@ -58,6 +72,8 @@ export class LevelLines {
   readonly #pieces: readonly Buffer[];
   /** Where the columns of the line begin that was looked at last, and where its end is. */
   readonly #starts = new Int32Array(lineColumns.length + 1);
+  /** By a hash of their bytes: a name that many lines have is made a text once. */
+  readonly #names = new Map<number, WrittenName[]>();
 
   constructor(pieces: readonly Buffer[]) {
     this.#pieces = pieces;
@@ -71,8 +87,7 @@ export class LevelLines {
         // Most events say nothing about an interval: nothing more is read of those.
         if (!this.#isEmpty(column.level)) {
           yield {
-            organization: this.#text(bytes, column.organization),
-            session: this.#text(bytes, column.session),
+            name: this.#nameOf(bytes),
             namesInterval: !this.#isEmpty(column.interval),
             place: number * placesPerPiece + start,
           };
@@ -80,6 +95,23 @@ export class LevelLines {
         start = end + 1;
       }
     }
+  }
+
+  #nameOf(bytes: Buffer): SessionName {
+    const [organization, session] = [this.#startOf(column.organization), this.#startOf(column.session)];
+    const hash = hashColumn(bytes, session, hashColumn(bytes, organization, hashSeed));
+    const alike = this.#names.get(hash) ?? [];
+    if (alike.length === 0) this.#names.set(hash, alike);
+    for (const known of alike)
+      if (
+        isSameColumn(known.bytes, known.organization, bytes, organization) &&
+        isSameColumn(known.bytes, known.session, bytes, session)
+      )
+        return known.name;
+    const name = { organization: this.#text(bytes, column.organization), session: this.#text(bytes, column.session) };
+    // Who makes many names of one hash only has each of them made a text again.
+    if (alike.length < mostAlike) alike.push({ name, bytes, organization, session });
+    return name;
   }
 
   eventAt(place: number): LevelEvent {
@@ -105,9 +137,9 @@ export class LevelLines {
       level: text(column.level),
       action: text(column.action),
       interval: text(column.interval),
-      timeMs: Number(text(column.time)),
-      startedMs: Number(text(column.started)),
-      aliveWithinMs: Number(text(column.aliveWithin)),
+      timeMs: this.#number(bytes, column.time),
+      startedMs: this.#number(bytes, column.started),
+      aliveWithinMs: this.#number(bytes, column.aliveWithin),
       dims: dims === "{}" ? "" : dims,
     };
   }
@@ -142,8 +174,38 @@ export class LevelLines {
     return this.#startOf(index + 1) - 1 <= this.#startOf(index);
   }
 
+  /** Of a column that is a whole number, not below 0. */
+  #number(bytes: Buffer, index: number): number {
+    let value = 0;
+    for (let at = this.#startOf(index); at < this.#startOf(index + 1) - 1; at++)
+      value = value * 10 + (bytes[at] as number) - zero;
+    return value;
+  }
+
   #text(bytes: Buffer, index: number): string {
     return unescapeColumn(bytes.toString("utf8", this.#startOf(index), this.#startOf(index + 1) - 1));
+  }
+}
+
+const hashSeed = 0x811c9dc5;
+const mostAlike = 8;
+
+/** FNV-1a, up to the end of the column. */
+function hashColumn(bytes: Buffer, start: number, seed: number): number {
+  let hash = seed;
+  for (let at = start; at < bytes.length; at++) {
+    const byte = bytes[at] as number;
+    hash = Math.imul(hash ^ byte, 0x01000193);
+    if (byte === tab || byte === lineEnd) break;
+  }
+  return hash;
+}
+
+function isSameColumn(a: Buffer, startA: number, b: Buffer, startB: number): boolean {
+  for (let offset = 0; ; offset++) {
+    const byte = a[startA + offset];
+    if (byte !== b[startB + offset]) return false;
+    if (byte === tab || byte === lineEnd || byte === undefined) return true;
   }
 }
 

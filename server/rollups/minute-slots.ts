@@ -15,9 +15,6 @@ import type { EdgeColumns, MinuteChange, NodePath } from "./minute-changes.ts";
 /** Instants kept, of 16 bytes each; the minutes used longest ago are let go beyond it. */
 const maxInstants = 1_500_000;
 
-/** Addresses as (kind, node) of `level_slots`. */
-type NodeKey = `${"organization" | "reseller" | "partner" | "all"}\t${string}`;
-
 const loadedRow = z.object({
   minute: z.number(),
   level: z.string(),
@@ -37,15 +34,25 @@ const insertLevelSlots = defineInsert("insert_level_slots", z.object({ epoch: z.
 
 /** One node's level in one minute. */
 interface Steps {
-  /** Ascending, without repeats. */
-  atMs: number[];
+  /** As columns of `level_slots`. */
+  address: string;
+  /** Instants since the minute's opening, in ms: ascending, without repeats. Small numbers are kept without an object of their own. */
+  offsets: number[];
   change: number[];
   starts: number;
   /** Not merged into the arrays yet. */
   pending: Map<number, number>;
 }
 
-type MinuteLevel = Map<NodeKey, Steps>;
+/** A level in one minute, by nodes. */
+interface MinuteLevel {
+  minute: number;
+  level: string;
+  all: Steps;
+  organization: Map<string, Steps>;
+  reseller: Map<string, Steps>;
+  partner: Map<string, Steps>;
+}
 
 export interface MinuteSlots {
   /**
@@ -62,68 +69,70 @@ export function createMinuteSlots(clickhouse: ClickHouse): MinuteSlots {
   /** In order of their last use, by `keyOf`. */
   const held = new Map<string, MinuteLevel>();
 
-  async function load(missing: ReadonlyMap<string, { minute: number; level: string }>): Promise<void> {
+  /** Answers those that were not held: what is loaded has all that `level_edges` has. */
+  async function hold(changes: readonly Pick<MinuteChange, "minute" | "level">[]): Promise<ReadonlySet<MinuteLevel>> {
+    const missing = new Map<string, MinuteLevel>();
+    for (const { minute, level } of changes) {
+      const key = keyOf(minute, level);
+      if (!held.has(key) && !missing.has(key)) missing.set(key, emptyMinute(minute, level));
+    }
+    if (missing.size === 0) return new Set();
     const wanted = [...missing.values()];
     const rows = await minuteChanges(clickhouse, {
       minutes: [...new Set(wanted.map(({ minute }) => minute))],
       levels: [...new Set(wanted.map(({ level }) => level))],
     });
-    for (const key of missing.keys()) held.set(key, new Map());
     for (const { minute, level, at_ms, change, begun, ...path } of rows) {
-      const key = keyOf(minute, level);
-      if (!missing.has(key)) continue;
-      for (const node of nodesOf(path)) {
-        const steps = stepsOf(held.get(key) as MinuteLevel, node);
+      const minuteLevel = missing.get(keyOf(minute, level));
+      if (!minuteLevel) continue;
+      const changed = { edge_ms: at_ms, edge_delta: change, edge_starts: [] };
+      for (const steps of stepsAbove(minuteLevel, path)) {
         steps.starts += begun;
-        at_ms.forEach((atMs, index) => {
-          addTo(steps.pending, atMs, change[index] as number);
-        });
+        addEdges(steps, minuteLevel, changed, 1);
       }
     }
+    for (const [key, minuteLevel] of missing) held.set(key, minuteLevel);
+    return new Set(wanted);
   }
 
   function evict(): void {
     let instants = 0;
-    for (const minute of held.values()) for (const steps of minute.values()) instants += steps.atMs.length;
+    for (const minute of held.values()) instants += instantsOf(minute);
     for (const [key, minute] of held) {
       if (instants <= maxInstants) return;
-      for (const steps of minute.values()) instants -= steps.atMs.length;
+      instants -= instantsOf(minute);
       held.delete(key);
     }
   }
 
   return {
     async write(changes, version, epoch) {
-      const touched = new Map<string, { minute: number; level: string; nodes: Set<NodeKey> }>();
-      for (const { minute, level, pathBefore, pathAfter } of changes) {
-        const key = keyOf(minute, level);
-        const pair = touched.get(key) ?? { minute, level, nodes: new Set() };
-        touched.set(key, pair);
-        for (const node of nodesOf(pathAfter)) pair.nodes.add(node);
-        if (pathBefore !== pathAfter) for (const node of nodesOf(pathBefore)) pair.nodes.add(node);
-      }
-      const missing = new Map([...touched].filter(([key]) => !held.has(key)));
-      if (missing.size > 0) await load(missing);
+      const loaded = await hold(changes);
+      const touched = new Map<MinuteLevel, Set<Steps>>();
       for (const { minute, level, pathBefore, removed, pathAfter, added } of changes) {
-        const key = keyOf(minute, level);
-        // What was loaded just now has the changes in it.
-        if (missing.has(key)) continue;
-        const minuteLevel = held.get(key) as MinuteLevel;
-        if (removed) addEdges(minuteLevel, pathBefore, removed, -1);
-        if (added) addEdges(minuteLevel, pathAfter, added, 1);
+        const minuteLevel = held.get(keyOf(minute, level)) as MinuteLevel;
+        const nodes = touched.get(minuteLevel) ?? new Set();
+        touched.set(minuteLevel, nodes);
+        const after = stepsAbove(minuteLevel, pathAfter);
+        const before = pathBefore === pathAfter ? after : stepsAbove(minuteLevel, pathBefore);
+        for (const steps of after) nodes.add(steps);
+        for (const steps of before) nodes.add(steps);
+        if (loaded.has(minuteLevel)) continue;
+        if (removed) for (const steps of before) addEdges(steps, minuteLevel, removed, -1);
+        if (added) for (const steps of after) addEdges(steps, minuteLevel, added, 1);
       }
       const rows: string[] = [];
-      for (const [key, { minute, level, nodes }] of touched) {
-        const minuteLevel = held.get(key) as MinuteLevel;
+      for (const [minuteLevel, nodes] of touched) {
+        const key = keyOf(minuteLevel.minute, minuteLevel.level);
         held.delete(key);
         held.set(key, minuteLevel);
-        for (const node of nodes) rows.push(renderSlot(node, level, minute, version, stepsOf(minuteLevel, node)));
+        for (const steps of nodes) rows.push(renderSlot(minuteLevel, version, steps));
       }
       await insertLevelSlots(clickhouse, [Buffer.from(rows.join(""))], { epoch });
       evict();
     },
     forgetBefore(minute) {
-      for (const key of held.keys()) if (Number(key.slice(0, key.indexOf(" "))) < minute) held.delete(key);
+      for (const [key, minuteLevel] of held) if (minuteLevel.minute < minute) held.delete(key);
     },
     forget: () => held.clear(),
   };
@@ -131,80 +140,101 @@ export function createMinuteSlots(clickhouse: ClickHouse): MinuteSlots {
 
 const keyOf = (minute: number, level: string) => `${minute} ${level}`;
 
-function nodesOf({ organization, partner, reseller }: NodePath): NodeKey[] {
-  const nodes: NodeKey[] = [`organization\t${organization}`, "all\t"];
-  if (reseller !== "") nodes.push(`reseller\t${reseller}`);
-  if (partner !== "") nodes.push(`partner\t${partner}`);
-  return nodes;
+const emptyMinute = (minute: number, level: string): MinuteLevel => ({
+  minute,
+  level,
+  all: emptySteps("all", ""),
+  organization: new Map(),
+  reseller: new Map(),
+  partner: new Map(),
+});
+
+const emptySteps = (kind: string, node: string): Steps => ({
+  address: `${kind}\t${escapeColumn(node)}`,
+  offsets: [],
+  change: [],
+  starts: 0,
+  pending: new Map(),
+});
+
+function instantsOf({ all, organization, reseller, partner }: MinuteLevel): number {
+  let instants = all.offsets.length;
+  for (const nodes of [organization, reseller, partner])
+    for (const { offsets } of nodes.values()) instants += offsets.length;
+  return instants;
 }
 
-function stepsOf(minuteLevel: MinuteLevel, node: NodeKey): Steps {
-  let steps = minuteLevel.get(node);
+function stepsAbove(minuteLevel: MinuteLevel, { organization, partner, reseller }: NodePath): Steps[] {
+  const steps = [stepsOf(minuteLevel, "organization", organization), minuteLevel.all];
+  if (reseller !== "") steps.push(stepsOf(minuteLevel, "reseller", reseller));
+  if (partner !== "") steps.push(stepsOf(minuteLevel, "partner", partner));
+  return steps;
+}
+
+function stepsOf(minuteLevel: MinuteLevel, kind: "organization" | "reseller" | "partner", node: string): Steps {
+  const nodes = minuteLevel[kind];
+  let steps = nodes.get(node);
   if (!steps) {
-    steps = { atMs: [], change: [], starts: 0, pending: new Map() };
-    minuteLevel.set(node, steps);
+    steps = emptySteps(kind, node);
+    nodes.set(node, steps);
   }
   return steps;
 }
 
-function addEdges(minuteLevel: MinuteLevel, path: NodePath, edges: EdgeColumns, sign: 1 | -1): void {
-  for (const node of nodesOf(path)) {
-    const steps = stepsOf(minuteLevel, node);
-    for (let index = 0; index < edges.edge_ms.length; index++) {
-      addTo(steps.pending, edges.edge_ms[index] as number, sign * (edges.edge_delta[index] as number));
-      steps.starts += sign * (edges.edge_starts[index] as number);
-    }
+function addEdges(steps: Steps, { minute }: MinuteLevel, edges: EdgeColumns, sign: 1 | -1): void {
+  const { edge_ms, edge_delta, edge_starts } = edges;
+  const { pending } = steps;
+  const opensMs = minute * 1000;
+  for (let index = 0; index < edge_ms.length; index++) {
+    const offset = (edge_ms[index] as number) - opensMs;
+    pending.set(offset, (pending.get(offset) ?? 0) + sign * (edge_delta[index] as number));
   }
-}
-
-function addTo(sums: Map<number, number>, atMs: number, change: number): void {
-  sums.set(atMs, (sums.get(atMs) ?? 0) + change);
+  for (const starts of edge_starts) steps.starts += sign * starts;
 }
 
 /** Brings the pending changes into the ordered arrays. Instants whose changes cancel out are kept out: they move nothing. */
 function mergePending(steps: Steps): void {
-  if (steps.pending.size === 0) return;
-  const added = [...steps.pending].sort(([a], [b]) => a - b);
-  const { atMs, change } = steps;
-  const mergedAtMs: number[] = [];
+  const { offsets, change, pending } = steps;
+  if (pending.size === 0) return;
+  const added = Int32Array.from(pending.keys()).sort();
+  const mergedOffsets: number[] = [];
   const mergedChange: number[] = [];
   let next = 0;
-  for (let index = 0; index < atMs.length || next < added.length; ) {
-    const old = atMs[index] ?? Number.POSITIVE_INFINITY;
-    const [at, addition] = added[next] ?? [Number.POSITIVE_INFINITY, 0];
-    const sum = (old <= at ? (change[index] as number) : 0) + (at <= old ? addition : 0);
+  for (let index = 0; index < offsets.length || next < added.length; ) {
+    const old = offsets[index] ?? Number.POSITIVE_INFINITY;
+    const at = added[next] ?? Number.POSITIVE_INFINITY;
+    const sum = (old <= at ? (change[index] as number) : 0) + (at <= old ? (pending.get(at) as number) : 0);
     if (sum !== 0) {
-      mergedAtMs.push(Math.min(old, at));
+      mergedOffsets.push(Math.min(old, at));
       mergedChange.push(sum);
     }
     if (old <= at) index++;
     if (at <= old) next++;
   }
-  Object.assign(steps, { atMs: mergedAtMs, change: mergedChange });
-  steps.pending = new Map();
+  steps.offsets = mergedOffsets;
+  steps.change = mergedChange;
+  pending.clear();
 }
 
 /** The same figures as clickhouse/queries/derive_slots.sql computes, as a line of TabSeparated. */
-function renderSlot(node: NodeKey, level: string, minute: number, version: number, steps: Steps): string {
+function renderSlot({ minute, level }: MinuteLevel, version: number, steps: Steps): string {
   mergePending(steps);
-  const { atMs, change, starts } = steps;
-  const opensMs = minute * 1000;
+  const { address, offsets, change, starts } = steps;
   let net = 0;
   let weighted = 0;
   // The level against the slot's opening, from the minute's first instant on: what ends exactly then is not in it.
-  let peak = atMs[0] === opensMs ? (change[0] as number) : 0;
-  let peakAtMs = opensMs;
-  for (let index = 0; index < atMs.length; index++) {
-    const at = atMs[index] as number;
+  let peak = offsets[0] === 0 ? (change[0] as number) : 0;
+  let peakOffset = 0;
+  for (let index = 0; index < offsets.length; index++) {
+    const offset = offsets[index] as number;
     const step = change[index] as number;
     net += step;
-    weighted += step * (at - opensMs);
+    weighted += step * offset;
     if (net > peak) {
       peak = net;
-      peakAtMs = at;
+      peakOffset = offset;
     }
   }
-  const separator = node.indexOf("\t");
-  const address = `${node.slice(0, separator)}\t${escapeColumn(node.slice(separator + 1))}`;
+  const peakAtMs = minute * 1000 + peakOffset;
   return `${address}\t${escapeColumn(level)}\t${minute}\t${version}\t${net}\t${weighted}\t${peak}\t${peakAtMs}\t${starts}\n`;
 }

@@ -144,7 +144,12 @@ function hasStray({ startTimes, aliveTimes, endTimes }: IntervalRecord): boolean
 
 /** The order of a session's intervals. */
 export function compareSpans(a: Span, b: Span): number {
-  return a.startMs - b.startMs || compareText(a.level, b.level) || compareText(spanKey(a), spanKey(b));
+  return (
+    a.startMs - b.startMs ||
+    compareText(a.level, b.level) ||
+    compareText(a.interval, b.interval) ||
+    compareText(a.user, b.user)
+  );
 }
 
 function namedSpan(record: IntervalRecord, closedAt: readonly number[], nowMs: number, timeoutMs: number): Span[] {
@@ -332,5 +337,3 @@ function sessionEdges(participants: readonly Edge[]): Edge[] {
   });
   return edges;
 }
-
-const spanKey = (span: Span) => `${span.interval}\0${span.user}`;

@@ -3,6 +3,7 @@
  * and not on how many intervals the session has. They are the edges that `edgesOf` computes from all of its intervals.
  */
 
+import { compareText } from "../contract/compare-text.ts";
 import { minuteMs } from "../contract/durations.ts";
 import { firstAt } from "./first-at.ts";
 import type { EdgeColumns } from "./minute-changes.ts";
@@ -35,8 +36,13 @@ interface HeldMinute extends EdgeColumns {
   isFirst: boolean;
 }
 
-/** Net changes and starts by instant. */
-type Steps = Map<number, [delta: number, starts: number]>;
+/** A net change of a level, and how many start there. */
+interface Step {
+  level: string;
+  atMs: number;
+  delta: number;
+  starts: number;
+}
 
 const participants = "participants";
 const sessions = "sessions";
@@ -44,35 +50,28 @@ const noEdges = (): EdgeColumns => ({ edge_ms: [], edge_delta: [], edge_starts: 
 
 export class RunningEdges {
   readonly #levels = new Map<string, HeldMinute[]>();
-  /** By level and minute. */
-  readonly #pending = new Map<string, Map<number, Steps>>();
+  #pending: Step[] = [];
 
   /** `sign` 1 adds the interval, -1 takes away one that was added. */
   addSpan({ level, startMs, endMs }: Pick<Span, "level" | "startMs" | "endMs">, sign: 1 | -1): void {
-    this.#add(level, startMs, endMs === startMs ? 0 : sign, sign);
-    if (endMs !== undefined && endMs !== startMs) this.#add(level, endMs, -sign, 0);
-  }
-
-  #add(level: string, atMs: number, delta: number, starts: number): void {
-    const minute = Math.floor(atMs / minuteMs) * (minuteMs / 1000);
-    const minutes = getOrAdd(this.#pending, level, () => new Map<number, Steps>());
-    const steps = getOrAdd(minutes, minute, (): Steps => new Map());
-    const step = steps.get(atMs);
-    if (!step) steps.set(atMs, [delta, starts]);
-    else {
-      step[0] += delta;
-      step[1] += starts;
-    }
+    this.#pending.push({ level, atMs: startMs, delta: endMs === startMs ? 0 : sign, starts: sign });
+    if (endMs !== undefined && endMs !== startMs) this.#pending.push({ level, atMs: endMs, delta: -sign, starts: 0 });
   }
 
   /** What changed since it was last called. */
   takeChanges(): ChangedMinute[] {
     const changes: ChangedMinute[] = [];
-    for (const [level, minutes] of this.#pending) {
+    const steps = this.#pending.sort((a, b) => compareText(a.level, b.level) || a.atMs - b.atMs);
+    this.#pending = [];
+    for (let from = 0; from < steps.length; ) {
+      const { level } = steps[from] as Step;
       const list = getOrAdd(this.#levels, level, (): HeldMinute[] => []);
       const changed = new Set<number>();
-      for (const [minute, steps] of minutes) {
-        const difference = columnsOf(steps);
+      for (let to = from; steps[from]?.level === level; from = to) {
+        const minute = Math.floor((steps[from] as Step).atMs / minuteMs) * (minuteMs / 1000);
+        const endsMs = minute * 1000 + minuteMs;
+        while (to < steps.length && (steps[to] as Step).level === level && (steps[to] as Step).atMs < endsMs) to++;
+        const difference = columnsOf(steps, from, to);
         if (difference.edge_ms.length === 0) continue;
         const edges = applyTo(list, minute, difference);
         changed.add(minute);
@@ -80,7 +79,6 @@ export class RunningEdges {
       }
       if (level === participants && changed.size > 0) this.#changeSessions(list, changed, changes);
     }
-    this.#pending.clear();
     return changes;
   }
 
@@ -159,13 +157,13 @@ export class RunningEdges {
 function activeEdges({ edge_ms, edge_delta }: EdgeColumns, opening: number, isFirst: boolean): EdgeColumns {
   const edges = noEdges();
   let present = opening;
-  edge_ms.forEach((atMs, index) => {
+  for (let index = 0; index < edge_ms.length; index++) {
     const before = present;
     present += edge_delta[index] as number;
     const change = Number(present > 0) - Number(before > 0);
     const starts = isFirst && index === 0 ? 1 : 0;
-    if (change !== 0 || starts !== 0) push(edges, atMs, change, starts);
-  });
+    if (change !== 0 || starts !== 0) push(edges, edge_ms[index] as number, change, starts);
+  }
   return edges;
 }
 
@@ -178,7 +176,7 @@ function placeIn(list: readonly HeldMinute[], minute: number): { index: number; 
 /** Answers the edges of the minute afterwards; one that has none left is taken out of the list. */
 function applyTo(list: HeldMinute[], minute: number, difference: EdgeColumns): EdgeColumns {
   const { index, isFound } = placeIn(list, minute);
-  const edges = merged(isFound ? (list[index] as HeldMinute) : noEdges(), difference);
+  const edges = isFound ? merged(list[index] as HeldMinute, difference) : difference;
   if (edges.edge_ms.length === 0) {
     if (isFound) list.splice(index, 1);
     return edges;
@@ -252,10 +250,18 @@ function differenceOf(before: EdgeColumns, after: EdgeColumns): EdgeColumns {
   return merged({ edge_ms, edge_delta: negative(edge_delta), edge_starts: negative(edge_starts) }, after);
 }
 
-function columnsOf(steps: Steps): EdgeColumns {
+/** Those of one minute of a level, in order of time. */
+function columnsOf(steps: readonly Step[], from: number, to: number): EdgeColumns {
   const edges = noEdges();
-  for (const [atMs, [delta, starts]] of [...steps].sort(([a], [b]) => a - b))
+  for (let index = from; index < to; ) {
+    const { atMs } = steps[index] as Step;
+    let [delta, starts] = [0, 0];
+    for (; index < to && (steps[index] as Step).atMs === atMs; index++) {
+      delta += (steps[index] as Step).delta;
+      starts += (steps[index] as Step).starts;
+    }
     if (delta !== 0 || starts !== 0) push(edges, atMs, delta, starts);
+  }
   return edges;
 }
 

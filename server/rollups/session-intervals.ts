@@ -376,6 +376,7 @@ const beyondPlain = /[\ud800-\uffff]/;
 /** The larger one as ClickHouse orders texts, by their bytes in UTF-8; of `b` a text of its own. */
 function larger(a: string, b: string): string {
   if (a === b || b === "") return a;
+  if (a === "") return detachString(b);
   if (beyondPlain.test(a) && beyondPlain.test(b))
     return Buffer.compare(Buffer.from(a), Buffer.from(b)) > 0 ? a : detachString(b);
   return a > b ? a : detachString(b);

@@ -11,16 +11,17 @@ import type { SessionPath } from "./session-intervals.ts";
 import { type SessionPart, spansWithin } from "./session-parts.ts";
 import { type SpanSummary, summarize } from "./span-summary.ts";
 
-/** A row of level_edges. */
+/** A row of level_edges. `path`: as `renderPath` has it. */
 export function renderEdgeRow(
-  session: Omit<SessionPath, "room"> & { part: number },
+  path: string,
+  part: number,
   minute: number,
   level: string,
   edges: EdgeColumns,
   version: number,
 ): string {
-  const arrays = `[${edges.edge_ms}]\t[${edges.edge_delta}]\t[${edges.edge_starts}]`;
-  return `${pathColumns(session)}\t${session.part}\t${version}\t${minute}\t${escapeColumn(level)}\t${arrays}\n`;
+  const arrays = `[${numbers(edges.edge_ms)}]\t[${edges.edge_delta}]\t[${edges.edge_starts}]`;
+  return `${path}\t${part}\t${version}\t${minute}\t${escapeColumn(level)}\t${arrays}\n`;
 }
 
 /** A row of sessions, by the names of its columns. */
@@ -118,7 +119,7 @@ export const listsOf = ({ span_level, span_interval, span_user, span_agent, span
 
 export function renderSessionRow(row: SessionHead, lists: SpanLists & EdgeLists): string {
   return `${[
-    pathColumns(row),
+    renderPath(row),
     row.part,
     row.parts,
     row.since_ms,
@@ -168,7 +169,8 @@ export function renderOpenRow({ organization, session, version, deadline_ms, is_
   return `${escapeColumn(organization)}\t${escapeColumn(session)}\t${version}\t${deadline_ms}\t${is_deleted}\n`;
 }
 
-const pathColumns = ({ organization, session, partner, reseller }: Omit<SessionPath, "room">) =>
+/** The columns of what a session is called, and of where it stands. */
+export const renderPath = ({ organization, session, partner, reseller }: Omit<SessionPath, "room">) =>
   `${escapeColumn(organization)}\t${escapeColumn(session)}\t${escapeColumn(partner)}\t${escapeColumn(reseller)}`;
 
 /** Each list as it is written, without the brackets: so that one can be appended to another. */
@@ -178,7 +180,7 @@ export function renderLists<Columns extends Record<string, readonly string[] | r
   const rendered = {} as Record<keyof Columns, string>;
   for (const name in columns) {
     const values = columns[name] as readonly string[] | readonly number[];
-    rendered[name] = typeof values[0] === "string" ? texts(values as readonly string[]) : values.join(",");
+    rendered[name] = typeof values[0] === "string" ? texts(values as readonly string[]) : numbers(values as number[]);
   }
   return rendered;
 }
@@ -198,6 +200,20 @@ export function joinLists<Name extends string>(
 export const emptyPlaces = renderLists(spanPlaceColumns([]));
 export const emptyEnds = renderLists(spanEndColumns([]));
 export const emptyEdges = renderLists(edgeColumns([]));
+
+/** Larger than all but instants. */
+const leastInstant = 1e12;
+const threeDigits = Array.from({ length: 1_000 }, (_, value) => String(value).padStart(3, "0"));
+
+/** An instant is written in two parts: by one large number the text of it takes more than twice the time. */
+function numbers(values: readonly number[]): string {
+  const list = values.map((value) => {
+    if (value < leastInstant) return value;
+    const seconds = Math.floor(value / 1_000);
+    return `${seconds}${threeDigits[value - seconds * 1_000]}`;
+  });
+  return list.join(",");
+}
 
 const quote = /'/g;
 /** Quoted texts, escaped as a column is, and the quote itself. */

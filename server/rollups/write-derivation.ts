@@ -25,6 +25,7 @@ import {
   type OpenRow,
   renderEdgeRow,
   renderOpenRow,
+  renderPath,
   renderSessionRow,
   type SessionHead,
   type SessionRow,
@@ -117,9 +118,11 @@ export class DerivedRows {
     minutes: readonly MinuteChange[],
   ): void {
     this.sessions++;
+    let path: { of: NodePath; text: string } | undefined;
     for (const { minute, level, pathBefore, removed, pathAfter, added, edges } of minutes) {
-      const path = { ...pathAfter, session: row.session, part: row.part };
-      this.#edgeRows.push(renderEdgeRow(path, minute, level, edges, this.version));
+      // Mostly one for all of them.
+      if (path?.of !== pathAfter) path = { of: pathAfter, text: renderPath({ ...pathAfter, session: row.session }) };
+      this.#edgeRows.push(renderEdgeRow(path.text, row.part, minute, level, edges, this.version));
       this.minutes.push({ minute, level, pathBefore, removed, pathAfter, added });
     }
     this.#sessionRows.push(renderSessionRow(row, lists));
@@ -139,10 +142,12 @@ export class DerivedRows {
 
   /** Node addresses whose levels may have changed. */
   changedNodes(): Set<string> {
-    const paths = new Set(this.minutes.flatMap(({ pathBefore, pathAfter }) => [pathBefore, pathAfter]));
-    const nodes = new Set<string>();
-    for (const path of paths) for (const node of nodesAbove(path)) nodes.add(node);
-    return nodes;
+    const paths = new Map<string, NodePath>();
+    for (const { pathBefore, pathAfter } of this.minutes) {
+      paths.set(pathKey(pathAfter), pathAfter);
+      if (pathBefore !== pathAfter) paths.set(pathKey(pathBefore), pathBefore);
+    }
+    return new Set([...paths.values()].flatMap(nodesAbove));
   }
 
   /** Rejects when anything was not written; then the edges may be ahead of the sessions. */
@@ -191,12 +196,14 @@ export async function undoDerivations(
     const stands = parts.get(partKey(unfinished));
     const pathAfter = stands?.pathAfter ?? pathBefore;
     const edges = stands?.edges.get(minuteKey(minute, level)) ?? withoutEdges;
-    rows.push(renderEdgeRow({ ...pathAfter, session, part }, minute, level, edges, version));
+    rows.push(renderEdgeRow(renderPath({ ...pathAfter, session }), part, minute, level, edges, version));
     moved.push({ pathBefore, pathAfter });
   }
   await insertLevelEdges(clickhouse, asBody(rows), { epoch });
   await deriveSlots(clickhouse, { epoch, version, before: endOfTime, ...formerNodes(moved) });
 }
+
+const pathKey = ({ organization, partner, reseller }: NodePath) => `${organization}\0${partner}\0${reseller}`;
 
 function nodesAbove({ organization, partner, reseller }: NodePath): string[] {
   return [

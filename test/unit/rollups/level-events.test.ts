@@ -11,10 +11,10 @@ function lineOf(value: string, texts: { user: string; session: string }, level =
 
 function eventsOf(lines: readonly string[]): LevelEvent[] {
   const read = new LevelLines(lines.map((line) => Buffer.from(line)));
-  return [...read.lines()].map(({ place, ...line }) => {
+  return [...read.lines()].map(({ place, name, namesInterval }) => {
     const event = read.eventAt(place);
     const { organization, session, interval } = event;
-    expect(line).toEqual({ organization, session, namesInterval: interval !== "" });
+    expect({ ...name, namesInterval }).toEqual({ organization, session, namesInterval: interval !== "" });
     return event;
   });
 }
