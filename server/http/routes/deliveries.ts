@@ -99,9 +99,8 @@ export function deliveriesRoutes({
   /** Rows and their attempts as of one instant. */
   const reading = <T>(read: (tx: Queries) => Promise<T>) => postgres.transaction(read, "snapshot");
 
-  async function own(tx: Queries, actor: Actor, id: string): Promise<DeliveryRow> {
-    return withinReach(actor, tree, await readDelivery(tx, id), "delivery");
-  }
+  const own = async (tx: Queries, actor: Actor, id: string): Promise<DeliveryRow> =>
+    withinReach(actor, tree, await readDelivery(tx, id), "delivery");
 
   function described(actor: Actor, id: string): Promise<{ row: DeliveryRow; detail: DeliveryDetail }> {
     return reading(async (tx) => {
@@ -129,20 +128,14 @@ export function deliveriesRoutes({
     const node = asked === undefined ? undefined : resolveNode(actor, tree, asked);
     const question = { list: "deliveries", node, alert, channel, state };
     const tops = node === undefined ? actor.reach : [node];
-    return await answerList(
-      c,
-      deliveryTable,
-      query,
-      async ({ cursor, limit }) =>
-        await reading(async (tx) => {
-          const after = readCursor(cursor, question, countKeySchema);
-          const found = await listDeliveries(tx, tree, { tops, alert, channel, state, after, limit: limit + 1 });
-          const { page, last } = pageOf(found, limit);
-          return {
-            deliveries: await describeDeliveries(tx, page, wasWithin(tree, actor.reach)),
-            next_cursor: last ? writeCursor(question, last.position) : null,
-          };
-        }),
+    return await answerList(c, deliveryTable, query, ({ cursor, limit }) =>
+      reading(async (tx) => {
+        const after = readCursor(cursor, question, countKeySchema);
+        const found = await listDeliveries(tx, tree, { tops, alert, channel, state, after, limit: limit + 1 });
+        const { page, last } = pageOf(found, limit);
+        const deliveries = await describeDeliveries(tx, page, wasWithin(tree, actor.reach));
+        return { deliveries, next_cursor: last ? writeCursor(question, last.position) : null };
+      }),
     );
   });
 

@@ -2,19 +2,14 @@
 import { dayMs } from "@contract/durations.ts";
 import { queryValue } from "../router.ts";
 
-type Texts = Record<"atAnyTime" | "last24Hours" | "last7Days" | "last30Days" | "last90Days", string>;
+const offered = ["", "1", "7", "30", "90"];
 
-/** The first leaves nothing out. */
-export const pastDays = (t: Texts) => [
-  { value: "", label: t.atAnyTime },
-  { value: "1", label: t.last24Hours },
-  { value: "7", label: t.last7Days },
-  { value: "30", label: t.last30Days },
-  { value: "90", label: t.last90Days },
-];
+/** With a label for any time, for the last 24 hours, and for the last 7, 30 and 90 days. */
+export const pastDays = (labels: readonly string[]) =>
+  offered.map((value, place) => ({ value, label: labels[place] ?? value }));
 
 /** Empty where the address says none that is offered; reactive. */
-export const askedDays = (): string => ["1", "7", "30", "90"].find((days) => days === queryValue("days")) ?? "";
+export const askedDays = (): string => offered.find((days) => days === queryValue("days")) ?? "";
 
 /** The instant this many days ago, RFC 3339; undefined without a number. */
 export const daysAgo = (days: string): string | undefined =>
