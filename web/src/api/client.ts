@@ -30,13 +30,13 @@ import type {
 } from "@contract/annotations.ts";
 import type { auditListSchema, auditQuerySchema } from "@contract/audit.ts";
 import type {
-  changeChannelSchema,
   channelListSchema,
   channelQuerySchema,
   channelSchema,
   createChannelSchema,
   createdChannelSchema,
   testedChannelSchema,
+  updateChannelSchema,
 } from "@contract/channels.ts";
 import type { chargesQuerySchema, chargesSchema } from "@contract/charges.ts";
 import type { pagedQuerySchema } from "@contract/cursors.ts";
@@ -90,7 +90,6 @@ import type {
 import type { periodQuerySchema, periodSchema } from "@contract/quotas.ts";
 import type { recordListSchema, recordsQuerySchema } from "@contract/records.ts";
 import type {
-  changeReportSchema,
   createReportSchema,
   previewReportSchema,
   reportListSchema,
@@ -102,18 +101,18 @@ import type {
   runListSchema,
   runQuerySchema,
   startRunSchema,
+  updateReportSchema,
 } from "@contract/reports.ts";
 import type {
-  changeRuleSchema,
   createRuleSchema,
   previewAnswerSchema,
   previewRuleSchema,
   ruleListSchema,
   ruleQuerySchema,
   ruleSchema,
+  updateRuleSchema,
 } from "@contract/rules.ts";
 import type {
-  changeScheduleSchema,
   createScheduleSchema,
   previewScheduleSchema,
   scheduleListSchema,
@@ -123,6 +122,7 @@ import type {
   slotListSchema,
   slotQuerySchema,
   slotSchema,
+  updateScheduleSchema,
 } from "@contract/schedules.ts";
 import type {
   sessionAnswerSchema,
@@ -303,7 +303,7 @@ export const api = {
   listRules: get("/v1/rules").answers<typeof ruleListSchema, Query<typeof ruleQuerySchema>>(),
   createRule: post("/v1/rules").answers<typeof ruleSchema, Body<typeof createRuleSchema>>(),
   getRule: get("/v1/rules/{id}").answers<typeof ruleSchema>(),
-  updateRule: patch("/v1/rules/{id}").answers<typeof ruleSchema, Body<typeof changeRuleSchema>>(),
+  updateRule: patch("/v1/rules/{id}").answers<typeof ruleSchema, Body<typeof updateRuleSchema>>(),
   deleteRule: del("/v1/rules/{id}").answersNothing(),
   previewRule: post("/v1/rules/preview").answers<typeof previewAnswerSchema, Body<typeof previewRuleSchema>>(),
   listNotifications: get("/v1/notifications").answers<
@@ -317,7 +317,7 @@ export const api = {
   listChannels: get("/v1/channels").answers<typeof channelListSchema, Query<typeof channelQuerySchema>>(),
   createChannel: post("/v1/channels").answers<typeof createdChannelSchema, Body<typeof createChannelSchema>>(),
   getChannel: get("/v1/channels/{id}").answers<typeof channelSchema>(),
-  updateChannel: patch("/v1/channels/{id}").answers<typeof channelSchema, Body<typeof changeChannelSchema>>(),
+  updateChannel: patch("/v1/channels/{id}").answers<typeof channelSchema, Body<typeof updateChannelSchema>>(),
   deleteChannel: del("/v1/channels/{id}").answersNothing(),
   rotateChannelSecret: post("/v1/channels/{id}/rotate-secret").answers<typeof createdChannelSchema>(),
   testChannel: post("/v1/channels/{id}/test").answers<typeof testedChannelSchema>(),
@@ -330,7 +330,7 @@ export const api = {
   createReport: post("/v1/reports").answers<typeof reportSchema, Body<typeof createReportSchema>>(),
   getReport: get("/v1/reports/{id}").answers<typeof reportSchema>(),
   previewReport: post("/v1/reports/preview").answers<typeof reportPreviewSchema, Body<typeof previewReportSchema>>(),
-  updateReport: patch("/v1/reports/{id}").answers<typeof reportSchema, Body<typeof changeReportSchema>>(),
+  updateReport: patch("/v1/reports/{id}").answers<typeof reportSchema, Body<typeof updateReportSchema>>(),
   deleteReport: del("/v1/reports/{id}").answersNothing(),
   createReportRun: post("/v1/report-runs").answers<typeof reportRunSchema, Body<typeof startRunSchema>>(),
   listReportRuns: get("/v1/report-runs").answers<typeof runListSchema, Query<typeof runQuerySchema>>(),
@@ -341,7 +341,7 @@ export const api = {
   listSchedules: get("/v1/schedules").answers<typeof scheduleListSchema, Query<typeof scheduleQuerySchema>>(),
   createSchedule: post("/v1/schedules").answers<typeof scheduleSchema, Body<typeof createScheduleSchema>>(),
   getSchedule: get("/v1/schedules/{id}").answers<typeof scheduleSchema>(),
-  updateSchedule: patch("/v1/schedules/{id}").answers<typeof scheduleSchema, Body<typeof changeScheduleSchema>>(),
+  updateSchedule: patch("/v1/schedules/{id}").answers<typeof scheduleSchema, Body<typeof updateScheduleSchema>>(),
   deleteSchedule: del("/v1/schedules/{id}").answersNothing(),
   pauseSchedule: post("/v1/schedules/{id}/pause").answers<typeof scheduleSchema>(),
   resumeSchedule: post("/v1/schedules/{id}/resume").answers<typeof scheduleSchema>(),
