@@ -270,7 +270,7 @@ describe("by what each kind is evaluated", () => {
     expect(await world.alertsOf(node, rule)).toEqual([]);
     const atMs = Date.now() + 90_000;
     await world.evaluate(atMs);
-    expect((await world.alertsOf(node, rule)).map(({ explanation }) => explanation.split(" came")[0])).toEqual([
+    expect((await world.alertsOf(node, rule)).map(({ explanation }) => explanation.split(" arrived")[0])).toEqual([
       "The last event",
     ]);
     await deps.clickhouse.command(

@@ -229,7 +229,7 @@ describe("meters that users made", () => {
     await world.evaluate(ms("20T09:00:00"));
     const found = await db.select().from(alerts).where(inArray(alerts.ruleId, made));
     const byRule = new Map(
-      found.map(({ ruleId, value, explanation }) => [ruleId, [value, explanation.split(" came ")[0]]]),
+      found.map(({ ruleId, value, explanation }) => [ruleId, [value, explanation.split(": ")[0]]]),
     );
     expect(made.map((rule) => byRule.get(rule))).toEqual([
       ["3", `Of ${mine}`],
