@@ -30,7 +30,10 @@ export interface AdmissionDeps {
  */
 const strangerRate: BucketRate = { burst: 300, perSecond: 10 };
 
-/** Connections that have not been admitted: each holds the headers of its request. */
+/**
+ * Connections that have not been admitted: each holds the headers of its request. One by polling outlives the TCP connection that it was
+ * opened on, so each counts until the server itself has closed it.
+ */
 export class OpeningConnections {
   readonly #counts = new OpenCounts();
   readonly #ends = new WeakMap<IncomingMessage, () => void>();
@@ -40,7 +43,7 @@ export class OpeningConnections {
     this.#networkOf = (request) => networkOf(addressOf(request) ?? "");
   }
 
-  /** Whether the request may become a connection, which is then counted until it is admitted or closed. */
+  /** Whether the request may become a connection, which is then counted until `end`. */
   begin(request: IncomingMessage): boolean {
     if (!isFromHere(request)) return false;
     const { maxOpening, maxOpeningOfNetwork } = liveLimits;
@@ -50,11 +53,11 @@ export class OpeningConnections {
     ]);
     if (!end) return false;
     this.#ends.set(request, end);
-    request.socket.once("close", end);
     return true;
   }
 
-  admitted(request: IncomingMessage): void {
+  /** It was admitted, closed or never opened: it counts no more. */
+  end(request: IncomingMessage): void {
     this.#ends.get(request)?.();
   }
 }
@@ -89,7 +92,7 @@ export function admitSockets(io: LiveServer, opening: OpeningConnections, deps: 
     // Not when the socket leaves: what waits for it is in memory until its connection has ended.
     if (conn.readyState === "closed") left();
     else conn.once("close", left);
-    opening.admitted(request);
+    opening.end(request);
     Object.assign(socket.data, { actor, credentials, watchedAtMs: [] });
     return undefined;
   }
@@ -109,9 +112,6 @@ export function admitSockets(io: LiveServer, opening: OpeningConnections, deps: 
       () => conn.close(),
     );
   });
-  // A second transport of a connection would be one that nobody counts.
-  io.engine.use(
-    (request: IncomingMessage & { _query?: { sid?: unknown } }, _: unknown, next: (error?: Error) => void) =>
-      next(request._query?.sid === undefined ? undefined : new Error("a connection has one transport")),
-  );
+  io.engine.on("connection", (conn: LiveSocket["conn"]) => conn.once("close", () => opening.end(conn.request)));
+  io.engine.on("connection_error", ({ req }: { req: IncomingMessage }) => opening.end(req));
 }

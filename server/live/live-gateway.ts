@@ -143,8 +143,6 @@ function openServer({ httpServer, redis }: LiveGatewayDeps, opening: OpeningConn
   return new Server<ClientToServerEvents, ServerToClientEvents, BetweenProcesses, SocketData>(httpServer, {
     serveClient: false,
     maxHttpBufferSize: maxMessageBytes,
-    // Polling would be a connection of many requests, none of which shows that its client has gone.
-    transports: ["websocket"],
     connectTimeout: liveLimits.admittedWithinMs,
     allowRequest: (request, answer) => answer(null, opening.begin(request)),
     ...(redis && {

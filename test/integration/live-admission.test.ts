@@ -68,11 +68,26 @@ async function raw(url: string, from?: string) {
 
 const connectPacket = (token: string) => `0${JSON.stringify({ token })}`;
 
-test("there is no polling, which would be one for each request", async () => {
+test("one by polling counts until the server has closed it, whatever becomes of the connections it is asked on", async () => {
+  const { url } = await start();
+  const handshake = () =>
+    fetch(`${url}/socket.io/?EIO=4&transport=polling`, { headers: { connection: "close", "x-from": "192.0.2.1" } });
+  const statuses: number[] = [];
+  while (statuses.length < liveLimits.maxOpeningOfNetwork + 50)
+    statuses.push(...(await Promise.all(Array.from({ length: 50 }, async () => (await handshake()).status))));
+  const open = statuses.filter((status) => status === 200).length;
+  expect([...new Set(statuses)].sort()).toEqual([200, 403]);
+  // Those of the first seconds may have been closed meanwhile.
+  expect(open).toBeLessThan(statuses.length);
+  await vi.waitUntil(async () => (await handshake()).status === 200, { timeout: patienceMs, interval: 200 });
+});
+
+test("who comes by polling is admitted as who comes by WebSocket", async () => {
   const { url, gateway } = await start();
-  const answer = await fetch(`${url}/socket.io/?EIO=4&transport=polling`);
-  expect(answer.status).toBe(400);
-  expect(gateway.sockets).toBe(0);
+  const client = io(url, { transports: ["polling"], reconnection: false, forceNew: true, auth: { token: "good" } });
+  onTestFinished(() => void client.disconnect());
+  await vi.waitUntil(() => client.connected, { timeout: patienceMs });
+  expect(gateway.sockets).toBe(1);
 });
 
 test("one that says nothing is closed within a few seconds", async () => {

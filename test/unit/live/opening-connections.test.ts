@@ -1,4 +1,3 @@
-import { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { expect, test } from "vitest";
 import { liveLimits } from "../../../server/contract/live.ts";
@@ -8,7 +7,7 @@ import { OpenCounts } from "../../../server/live/open-counts.ts";
 const { maxOpening, maxOpeningOfNetwork } = liveLimits;
 
 function request(from: string, headers: Record<string, string> = {}): IncomingMessage {
-  return { socket: new EventEmitter(), headers: { host: "here", "x-from": from, ...headers } } as never;
+  return { headers: { host: "here", "x-from": from, ...headers } } as never;
 }
 const addressOf = ({ headers }: IncomingMessage) => headers["x-from"]?.toString();
 
@@ -18,10 +17,10 @@ test("a network has so many connections that nobody is known on, others have the
   expect(own.every((one) => opening.begin(one))).toBe(true);
   expect(opening.begin(request("2001:db8::ffff"))).toBe(false);
   expect(opening.begin(request("192.0.2.1"))).toBe(true);
-  own[0]?.socket.emit("close");
-  opening.admitted(own[1] as IncomingMessage);
+  opening.end(own[0] as IncomingMessage);
+  opening.end(own[1] as IncomingMessage);
   // A second end of the same one makes no more room.
-  own[1]?.socket.emit("close");
+  opening.end(own[1] as IncomingMessage);
   expect(["a", "b", "c"].map((place) => opening.begin(request(`2001:db8::${place}`)))).toEqual([true, true, false]);
 });
 

@@ -42,7 +42,9 @@ export function endWatch(): void {
 
 function openSocket(): LiveSocket {
   const socket: LiveSocket = io({
-    transports: ["websocket"],
+    transports: ["websocket", "polling"],
+    // Where something on the way lets no WebSocket through.
+    tryAllTransports: true,
     reconnectionDelay: returnAfterMs,
     reconnectionDelayMax: 5_000,
     randomizationFactor: 1,
