@@ -7,7 +7,7 @@ WITH
     known AS
     (
         SELECT level, interval, member, min(started_ms) AS began_ms, max(ended_ms) AS end_ms, max(seen_ms) AS last_sign_ms,
-            greatest(max(alive_within).2, {alive_within_ms:Int64}) AS within_ms
+            greatest(max(alive_within).2, arrayMax(arrayPushBack(groupUniqArrayArray(alive_within_at).2, {alive_within_ms:Int64}))) AS within_ms
         FROM intervals
         WHERE organization = {organization:String}
             AND

@@ -22,7 +22,7 @@ export function capsOfDeliveries(world: () => DeliveryWorld): void {
     await world().once(first, isSent);
     const [second = ""] = await world().enqueue([sms.id]);
     expect((await world().once(second, isGivenUp)).attempts).toMatchObject([
-      { excerpt: expect.stringContaining("cap") },
+      { excerpt: expect.stringContaining("limit") },
     ]);
     expect((await world().ask("GET", `/v1/channels/${sms.id}`)).body.sent_this_month).toBe(1);
   });
