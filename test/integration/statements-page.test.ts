@@ -112,7 +112,7 @@ test("a draft's cost is shown beside what was charged, with who would have been 
   await page.getByText("Choose a plan to try.").waitFor();
   const plans = page.getByLabel("Plan", { exact: true });
   await plans.selectOption({ label: "Draft, draft 1" });
-  await page.getByLabel("Over", { exact: true }).selectOption({ label: "The last 3 cycles" });
+  await page.getByLabel("Period", { exact: true }).selectOption({ label: "The last 3 cycles" });
   const node = page.getByTestId("what-if-node").filter({ hasText: "inside-9f3c" });
   await node.getByText("blocked", { exact: true }).waitFor();
   await node.locator("summary").click();
