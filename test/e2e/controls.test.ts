@@ -391,7 +391,7 @@ test("a meter shows how it is counted: its rule, up to when it is known, and the
   const dialog = page.getByTestId("explain");
   await dialog.getByText("The event behind it").waitFor();
   await dialog.locator("time").first().waitFor();
-  expect(await dialog.textContent()).toMatch(/The rule.+Data as of.+chat\.posted.+Corrections.*None in this period/s);
+  expect(await dialog.textContent()).toMatch(/Rule.+Data as of.+chat\.posted.+Corrections.*None in this period/s);
   await expectAccessible(page);
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });
