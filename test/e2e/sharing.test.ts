@@ -152,7 +152,7 @@ test("a link for a node below the dashboard's shows that node's figures alone", 
   const dialog = own.getByTestId("share-dialog");
   await dialog.getByTestId("node-picker").click();
   await own.getByRole("option", { name: /^Beta Ltd/ }).click();
-  await dialog.getByText("the figures of Beta Ltd.").waitFor();
+  await dialog.getByText("the data of Beta Ltd.").waitFor();
   await dialog.getByRole("button", { name: "Create link" }).click();
   const url = (await dialog.getByTestId("share-link").textContent()) ?? "";
   const guest = await openPage(browser, url, { width: 1440 });
