@@ -51,6 +51,13 @@ export async function runAlertsRound(
       });
     });
     isOver.value = true;
+    let isCrossed = false;
+    void crossing.finally(() => (isCrossed = true)).catch(() => undefined);
+    // The last kill may have hit a store that the server was waiting for as it started, which ends it.
+    await eventually("the last crossing to be taken", async () => {
+      await keepRunning(service);
+      return isCrossed || undefined;
+    });
     await crossing;
     const firing = () => receiver.received.map(noticeOf).filter(({ type }) => type === "alert.firing");
     const mailed = () =>
