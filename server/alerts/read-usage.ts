@@ -54,7 +54,7 @@ export async function readUnusual(
     ];
   const driver = await readDriver(source, meter, node, endMs);
   const because = driver
-    ? ` ${driver.dimension} ${driver.key} accounts for ${percentText(driver.share)} of the change.`
+    ? ` The ${driver.dimension} ${driver.key} accounts for ${percentText(driver.share)} of the change.`
     : " No single user, language, model, agent or room explains it.";
   const explanation = `${unusualText(meter, endMs, { value: known.value, usual })}${because}`;
   return [{ ...known, limit: usual.toFixed(2), finding: "holds", explanation }];

@@ -10,7 +10,6 @@ import { UsageApi } from "./usage-api.ts";
 const repeatedShare = 0.05;
 const lateShare = 0.01;
 const eventsPerRequest = 1_000;
-/** Longer than storing a whole log takes; a service that is behind by more has stopped. */
 /** Ends what hangs: how fast it is, the benches say. */
 const visibleWithinMs = 15 * 60_000;
 
