@@ -157,11 +157,7 @@ const pauses = [
   },
   {
     paused: false,
-    route: pausingRoute(
-      "resume",
-      "It continues with what is due from now on.",
-      "It goes on with what is due from now on.",
-    ),
+    route: pausingRoute("resume", "Resume a report schedule", "It continues with what is due from now on."),
   },
 ];
 
