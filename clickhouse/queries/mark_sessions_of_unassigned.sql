@@ -11,3 +11,4 @@ WITH unassigned AS
 SELECT {batch:UInt64}, organization, session, '', '' FROM interval_sessions WHERE (organization, level, interval) IN unassigned
 UNION ALL
 SELECT {batch:UInt64}, organization, concat('interval:', interval), '', '' FROM unassigned
+{{derivation_bounds}}

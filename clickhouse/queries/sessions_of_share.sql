@@ -1,2 +1,2 @@
--- The dirty sessions of a share. Params: those of fragments/of_share.sql.
-SELECT DISTINCT organization, session FROM touched_sessions WHERE {{of_share}}
+-- The dirty sessions of a share, in order. Params: those of fragments/of_share.sql.
+SELECT DISTINCT organization, session FROM touched_sessions WHERE {{of_share}} ORDER BY organization, session

@@ -27,6 +27,8 @@ import type { PlacementsWithin } from "./session-parts.ts";
 import { type SessionName, SetAside } from "./set-aside.ts";
 import {
   type DirtyMarks,
+  type DirtyRange,
+  dirtyRanges,
   dirtyStoredSessions,
   type Leaving,
   markSessions,
@@ -41,13 +43,15 @@ const sessionsPerTelling = 200;
 
 /** By one reading of storage. */
 const mostSetAside = 10;
+/** Answered by one comparison. */
+const mostDifferences = 1_000;
 
 export interface Derivation {
   /** Node addresses whose levels may have changed. */
   changedNodes: Set<string>;
   sessions: number;
   changedMinutes: number;
-  /** Filled by a comparison: the sessions whose stored rows differ from what would be derived now. */
+  /** Filled by a comparison: sessions whose stored rows differ from what would be derived now, a thousand at most. */
   differences: SessionDifference[];
 }
 
@@ -139,11 +143,23 @@ class LocalMaterializer implements LevelMaterializer {
     });
   }
 
-  readonly derive: LevelMaterializer["derive"] = (batches, nowMs, scope = "changes", prepare = async () => undefined) =>
-    this.#turns.alone(async (epoch) => {
-      await prepare();
-      return await this.#deriveBatches(batches, nowMs, scope, epoch);
+  /** Between two ranges of what is dirty others have their turn: each is derived from what storage has by then. */
+  readonly derive: LevelMaterializer["derive"] = async (batches, nowMs, scope = "changes", prepare) => {
+    const derivation = nothingDerived();
+    const marks = { batches: [...batches], organizations: [] };
+    const leaving = this.#leaving(nowMs);
+    const deriveRanges = async (ranges: readonly DirtyRange[], epoch: number) => {
+      for (const range of ranges) await this.#deriveRange(range, scope, { nowMs, epoch, derivation }, leaving);
+    };
+    let ranges = prepare ? undefined : await dirtyRanges(this.#clickhouse, marks, leaving);
+    await this.#turns.alone(async (epoch) => {
+      await prepare?.();
+      ranges ??= await dirtyRanges(this.#clickhouse, marks, leaving);
+      await deriveRanges(ranges.slice(0, 1), epoch);
     });
+    for (const range of ranges?.slice(1) ?? []) await this.#turns.alone((epoch) => deriveRanges([range], epoch));
+    return derivation;
+  };
 
   readonly deriveEvents: LevelMaterializer["deriveEvents"] = (sealed, nowMs, onWorked) =>
     this.#turns.overlapping((turn) => this.#deriveLines(sealed, nowMs, turn), onWorked);
@@ -164,6 +180,7 @@ class LocalMaterializer implements LevelMaterializer {
   #invalidate(): void {
     this.#minuteSlots.forget();
     this.#held.evictAll();
+    this.#aside.putBack();
     this.#listener?.onInvalidated();
   }
 
@@ -175,10 +192,15 @@ class LocalMaterializer implements LevelMaterializer {
 
   /** To be called when storage has all that was derived before. */
   async #deriveMarked(marks: DirtyMarks, scope: DerivationScope, step: Step): Promise<void> {
+    const leaving = this.#leaving(step.nowMs);
+    for (const range of await dirtyRanges(this.#clickhouse, marks, leaving))
+      await this.#deriveRange(range, scope, step, leaving);
+  }
+
+  async #deriveRange(range: DirtyRange, scope: DerivationScope, step: Step, leaving: Leaving): Promise<void> {
     const { nowMs, derivation } = step;
     const pace = createPace();
-    const stored = dirtyStoredSessions(this.#clickhouse, marks, this.#leaving(nowMs));
-    for await (const { share, sessions, withUnassigned } of stored) {
+    for await (const { share, sessions, withUnassigned } of dirtyStoredSessions(this.#clickhouse, range, leaving)) {
       for (const organization of withUnassigned) this.#known.addUnassigned(organization);
       const rows = new DerivedRows(this.#nextVersion(), scope);
       for (const [key, stored] of sessions) {
@@ -198,6 +220,8 @@ class LocalMaterializer implements LevelMaterializer {
         for (const difference of await compareSessions(this.#clickhouse, share, compared, open))
           derivation.differences.push(difference);
       }
+      // All are repaired: what more of them there are nobody looks at.
+      derivation.differences.splice(mostDifferences);
     }
   }
 
@@ -213,20 +237,17 @@ class LocalMaterializer implements LevelMaterializer {
     const pace = createPace();
     const eventLines = new LevelLines(lines);
     const again = this.#aside.takeDue(nowMs);
-    for (const { organization } of again) this.#known.addUnassigned(organization);
     const { organizations, sessions } = await sortBySession(eventLines, this.#held, this.#known, pace);
-    if (organizations.length > 0 || again.length > 0)
-      try {
-        const batches = await allThere();
-        await this.#markAgain(again, batches);
-        const concerned = new Set([...organizations, ...again.map(({ organization }) => organization)]);
-        await this.#deriveMarked({ batches: [...batches], organizations: [...concerned] }, "changes", step);
-      } catch (error) {
-        for (const name of again) this.#aside.add(name, nowMs);
-        throw error;
-      }
-    /** To be read from storage. */
-    const uncached: { organization: string; session: string }[] = [];
+    const marked = again.filter(({ organization }) => this.#known.mayHaveUnassigned(organization));
+    if (organizations.length > 0 || marked.length > 0) {
+      const batches = await allThere();
+      await this.#markAgain(marked, batches);
+      const concerned = new Set([...organizations, ...marked.map(({ organization }) => organization)]);
+      await this.#deriveMarked({ batches: [...batches], organizations: [...concerned] }, "changes", step);
+    }
+    /** To be read from storage, by `sessionKey`. */
+    const uncached = new Map<string, SessionName>();
+    for (const name of again) if (!marked.includes(name)) uncached.set(sessionKey(name), name);
     let rows = new DerivedRows(this.#nextVersion());
     const derived = async () => {
       derivation.sessions++;
@@ -244,8 +265,9 @@ class LocalMaterializer implements LevelMaterializer {
       if (session) await inSlices(session.resolveSteps(nowMs), pace);
       const path = session && pathOfRunning(session, this.#placementsWithin, nowMs);
       this.#held.evict(key);
-      if (!session || !path) uncached.push({ organization: events.organization, session: events.session });
+      if (!session || !path) uncached.set(key, { organization: events.organization, session: events.session });
       else {
+        uncached.delete(key);
         deriveRunning(session, path, nowMs, rows);
         if (session.isRunning(nowMs)) this.#held.hold(session);
         await derived();
@@ -253,8 +275,9 @@ class LocalMaterializer implements LevelMaterializer {
     }
     // Who watches what is held does not wait for what has to be read.
     this.#tell(rows);
-    if (uncached.length > 0) await allThere();
-    for await (const sessions of storedSessionsByName(this.#clickhouse, uncached, this.#leaving(nowMs)))
+    if (uncached.size > 0) await allThere();
+    const named = [...uncached.values()];
+    for await (const sessions of storedSessionsByName(this.#clickhouse, named, this.#leaving(nowMs)))
       for (const stored of sessions.values()) {
         const { row, open } = await deriveStored(stored, this.#placementsWithin, nowMs, rows, pace);
         const session = row && (await runningAgain(stored.known, row, open, nowMs, pace));
@@ -265,6 +288,7 @@ class LocalMaterializer implements LevelMaterializer {
     const write = async () => {
       await stored;
       await this.#write(rows, step);
+      this.#aside.settle(again);
     };
     return { result: derivation, write };
   }
@@ -281,8 +305,6 @@ class LocalMaterializer implements LevelMaterializer {
         if (left-- === 0) throw error;
         this.#held.evict(sessionKey(name));
         this.#known.meet(name.organization, name.session);
-        // Its time is told by marks, so all of its organization is derived by them.
-        this.#known.addUnassigned(name.organization);
         this.#aside.add(name, nowMs);
         this.#onSetAside?.(name);
       },

@@ -14,12 +14,21 @@ const retryAfterMs = 10 * 60_000;
 /** Tried again at once: each may take as much of the store as a derivation may. */
 const mostAtOnce = 10;
 
+interface Aside extends SessionName {
+  againAtMs: number;
+}
+
 export class SetAside {
-  readonly #sessions = new Map<string, SessionName & { againAtMs: number }>();
+  /** By `sessionKey`, as those below. */
+  readonly #sessions = new Map<string, Aside>();
+  /** Those that are being tried again: what comes of them is not written yet. */
+  readonly #tried = new Map<string, Aside>();
 
   add(name: SessionName, nowMs: number): void {
     const { organization, session } = name;
-    this.#sessions.set(sessionKey(name), { organization, session, againAtMs: nowMs + retryAfterMs });
+    const key = sessionKey(name);
+    this.#tried.delete(key);
+    this.#sessions.set(key, { organization, session, againAtMs: nowMs + retryAfterMs });
   }
 
   has(name: SessionName): boolean {
@@ -29,8 +38,22 @@ export class SetAside {
   /** Those whose time has come. They are no longer set aside: whoever takes them derives them, or sets them aside again. */
   takeDue(nowMs: number): SessionName[] {
     const due = [...this.#sessions].filter(([, { againAtMs }]) => againAtMs <= nowMs).slice(0, mostAtOnce);
-    for (const [key] of due) this.#sessions.delete(key);
-    return due.map(([, { organization, session }]) => ({ organization, session }));
+    for (const [key, name] of due) {
+      this.#sessions.delete(key);
+      this.#tried.set(key, name);
+    }
+    return due.map(([, name]) => name);
+  }
+
+  /** They are derived, and written. */
+  settle(names: readonly SessionName[]): void {
+    for (const name of names) this.#tried.delete(sessionKey(name));
+  }
+
+  /** What came of those that were taken is not written: their time has still come. */
+  putBack(): void {
+    for (const [key, name] of this.#tried) this.#sessions.set(key, name);
+    this.#tried.clear();
   }
 
   /** As parameters of statements about dirty sessions, which leave them out. */

@@ -14,8 +14,10 @@ import type { SessionName, SetAside } from "./set-aside.ts";
 const dirtyParams = z.object({ batches: z.array(z.number()), organizations: z.array(z.string()) });
 /** Parameters of statements about some of the dirty sessions. */
 export const dirtyShare = dirtyParams.extend({
-  share: z.number(),
-  shares: z.number(),
+  after_organization: z.string(),
+  after_session: z.string(),
+  until_organization: z.string(),
+  until_session: z.string(),
   aside_organizations: z.array(z.string()),
   aside_sessions: z.array(z.string()),
 });
@@ -46,19 +48,20 @@ const dirtySessions = defineQuery(
   dirtyParams,
   z.object({ sessions: numberColumn, unassigned: numberColumn }),
 );
+const sessionName = z.object({ organization: z.string(), session: z.string() });
+const shareBounds = defineQuery("share_bounds", dirtyParams.extend({ sessions: z.number() }), sessionName);
 const dirtyWithUnassigned = defineQuery(
   "dirty_organizations_with_unassigned_intervals",
-  dirtyParams,
+  dirtyShare,
   z.object({ organization: z.string() }),
 );
-const marking = dirtyParams.extend({ batch: z.number() });
-const markSessionsOfUnassigned = defineStatement("mark_sessions_of_unassigned", marking);
-const markPlaceholderSessions = defineStatement("mark_placeholder_sessions", marking);
+const batchToMark = { batch: z.number() };
+const markSessionsOfUnassigned = defineStatement("mark_sessions_of_unassigned", dirtyParams.extend(batchToMark));
+const markPlaceholderSessions = defineStatement("mark_placeholder_sessions", dirtyShare.extend(batchToMark));
 /** Their sessions are among what the batch made dirty. */
 export const markSessions = defineStatement("mark_sessions", listed.extend({ batch: z.number() }));
 const sessionIntervals = defineColumnsQuery("session_intervals", dirtyShare.extend(signParams), intervalColumns);
 const unassignedIntervals = defineColumnsQuery("unassigned_intervals", dirtyShare.extend(signParams), intervalColumns);
-const sessionName = z.object({ organization: z.string(), session: z.string() });
 const sessionsOfShare = defineQuery("sessions_of_share", dirtyShare, sessionName);
 const derivedSessions = defineColumnsQuery("derived_sessions", dirtyShare, derivedColumns);
 const intervalsOfSessions = defineColumnsQuery("intervals_of_sessions", listed.extend(signParams), intervalColumns);
@@ -80,8 +83,6 @@ const unfinishedSessions = defineColumnsQuery("unfinished_sessions", since, deri
 
 /** Sessions resolved at once: bounds the memory of one step, whatever a batch or a rebuild makes dirty. */
 const sessionsPerShare = 8_000;
-/** Beyond it a share is halved no more. */
-const mostShares = 2 ** 30;
 /** Sessions that one statement names. */
 const sessionsPerList = 500;
 
@@ -101,6 +102,8 @@ export interface StoredSession {
 
 /** What some batches made dirty. */
 export type DirtyMarks = z.input<typeof dirtyParams>;
+/** Some of it: sessions that follow each other in order of (organization, session). */
+export type DirtyRange = Omit<z.input<typeof dirtyShare>, "aside_organizations" | "aside_sessions">;
 export type DirtyShare = z.input<typeof dirtyShare>;
 
 /** What is left out, and what is to be. */
@@ -111,55 +114,82 @@ export interface Leaving {
 }
 
 /**
- * The sessions that the batches made dirty, of the organizations that are named or of all, in pieces. Of unassigned intervals the
- * session that other events assign them to, and the one that they had until then, are marked as well. With every piece come all
- * organizations among them that have unassigned intervals.
+ * The sessions that the batches made dirty, of the organizations that are named or of all, in ranges of so many that one is derived in a
+ * step. Of unassigned intervals the session that other events assign them to, and the one that they had until then, are marked as well.
  */
-export async function* dirtyStoredSessions(
-  clickhouse: ClickHouse,
-  marks: DirtyMarks,
-  leaving: Leaving,
-): AsyncGenerator<{ share: DirtyShare; sessions: Map<string, StoredSession>; withUnassigned: readonly string[] }> {
+export async function dirtyRanges(clickhouse: ClickHouse, marks: DirtyMarks, leaving: Leaving): Promise<DirtyRange[]> {
   const [batch] = marks.batches;
-  let [counts] = await dirtySessions(clickhouse, marks);
-  if (batch === undefined || !counts || counts.sessions + counts.unassigned === 0) return;
-  if (counts.unassigned > 0) await markSessionsOfUnassigned(clickhouse, { ...marks, batch });
-  const placed = await markPlaceholderSessions(clickhouse, { ...marks, batch });
-  const withUnassigned = (await dirtyWithUnassigned(clickhouse, marks)).map(({ organization }) => organization);
-  if (counts.unassigned > 0 || placed.writtenRows > 0) [counts] = await dirtySessions(clickhouse, marks);
-  const shares = Math.max(1, Math.ceil((counts?.sessions ?? 0) / sessionsPerShare));
-  for (let number = 0; number < shares; number++) {
-    const share = { ...marks, share: number, shares, ...leaving.aside.asParams() };
-    for await (const read of readShare(clickhouse, share, withUnassigned.length > 0, leaving))
-      yield { ...read, withUnassigned };
-  }
+  const [counts] = await dirtySessions(clickhouse, marks);
+  if (batch === undefined || !counts || counts.sessions + counts.unassigned === 0) return [];
+  let most = counts.sessions;
+  if (counts.unassigned > 0) most += (await markSessionsOfUnassigned(clickhouse, { ...marks, batch })).writtenRows;
+  const ranges = await cutMarks(clickhouse, marks, most);
+  let placed = 0;
+  const place = (share: DirtyShare) => markPlaceholderSessions(clickhouse, { ...share, batch });
+  for (const range of ranges)
+    for await (const { found } of inParts(clickhouse, range, leaving, place)) placed += found.writtenRows;
+  return placed > 0 ? await cutMarks(clickhouse, marks, most + placed) : ranges;
 }
 
-/** In halves, and halves of those, where it takes more than a derivation may read. */
-async function* readShare(
+/** `most`: that they are no more sessions than this. */
+async function cutMarks(clickhouse: ClickHouse, marks: DirtyMarks, most: number): Promise<DirtyRange[]> {
+  const bounds = most > sessionsPerShare ? await shareBounds(clickhouse, { ...marks, sessions: sessionsPerShare }) : [];
+  return [beforeAll, ...bounds].map((after, place) => ({ ...marks, ...between(after, bounds[place] ?? beforeAll) }));
+}
+
+/** As `until`: to the last. */
+const beforeAll: SessionName = { organization: "", session: "" };
+
+const between = (after: SessionName, until: SessionName) => ({
+  after_organization: after.organization,
+  after_session: after.session,
+  until_organization: until.organization,
+  until_session: until.session,
+});
+
+/** What `ask` finds of a range: in halves, and halves of those, where it takes more than a derivation may. */
+async function* inParts<Found>(
   clickhouse: ClickHouse,
-  share: DirtyShare,
-  hasUnassigned: boolean,
+  range: DirtyRange,
   leaving: Leaving,
-): AsyncGenerator<{ share: DirtyShare; sessions: Map<string, StoredSession> }> {
-  const read = await orTooHeavy(
-    Promise.all([
-      sessionIntervals(clickhouse, { ...share, ...signs }),
-      hasUnassigned ? unassignedIntervals(clickhouse, { ...share, ...signs }) : undefined,
-      derivedSessions(clickhouse, share),
-    ]),
-  );
-  if (!(read instanceof StatementTooHeavyError)) {
-    const [intervals, unassigned, derived] = read;
-    const known = await inSlices(groupIntervals(intervals, unassigned));
-    yield { share, sessions: joined(known, asDerived(derived)) };
+  ask: (share: DirtyShare) => Promise<Found>,
+): AsyncGenerator<{ share: DirtyShare; found: Found }> {
+  const share = { ...range, ...leaving.aside.asParams() };
+  const found = await orTooHeavy(ask(share));
+  if (!(found instanceof StatementTooHeavyError)) {
+    yield { share, found };
     return;
   }
   const names = await sessionsOfShare(clickhouse, share);
-  if (names.length <= 1 || share.shares >= mostShares) for (const name of names) leaving.onTooLarge(name, read);
-  else
-    for (const half of [share.share, share.share + share.shares])
-      yield* readShare(clickhouse, { ...share, share: half, shares: 2 * share.shares }, hasUnassigned, leaving);
+  if (names.length <= 1) for (const name of names) leaving.onTooLarge(name, found);
+  else {
+    const { organization, session } = names[Math.floor(names.length / 2) - 1] as SessionName;
+    const first = { ...range, until_organization: organization, until_session: session };
+    const second = { ...range, after_organization: organization, after_session: session };
+    for (const half of [first, second]) yield* inParts(clickhouse, half, leaving, ask);
+  }
+}
+
+/** What storage has of the dirty sessions of a range, in pieces, each with the organizations among them that have unassigned intervals. */
+export async function* dirtyStoredSessions(
+  clickhouse: ClickHouse,
+  range: DirtyRange,
+  leaving: Leaving,
+): AsyncGenerator<{ share: DirtyShare; sessions: Map<string, StoredSession>; withUnassigned: readonly string[] }> {
+  const read = async (share: DirtyShare) => {
+    const withUnassigned = (await dirtyWithUnassigned(clickhouse, share)).map(({ organization }) => organization);
+    const [intervals, unassigned, derived] = await Promise.all([
+      sessionIntervals(clickhouse, { ...share, ...signs }),
+      withUnassigned.length > 0 ? unassignedIntervals(clickhouse, { ...share, ...signs }) : undefined,
+      derivedSessions(clickhouse, share),
+    ]);
+    return { withUnassigned, intervals, unassigned, derived };
+  };
+  for await (const { share, found } of inParts(clickhouse, range, leaving, read)) {
+    const { withUnassigned, intervals, unassigned, derived } = found;
+    const known = await inSlices(groupIntervals(intervals, unassigned));
+    yield { share, sessions: joined(known, asDerived(derived)), withUnassigned };
+  }
 }
 
 async function orTooHeavy<Result>(reading: Promise<Result>): Promise<Result | StatementTooHeavyError> {
