@@ -18,12 +18,12 @@ import { computeCommandScore } from "bits-ui";
 import type { Component } from "svelte";
 import { pagesFor } from "../../navigation.ts";
 import { goTo } from "../../router.ts";
+import { auth } from "../../state/auth.svelte.ts";
 import { copyText } from "../../state/copy-text.ts";
 import { density } from "../../state/density.svelte.ts";
 import { knownMeters } from "../../state/directory.svelte.ts";
 import { nodeName } from "../../state/node-names.svelte.ts";
 import { pins } from "../../state/pins.svelte.ts";
-import { session } from "../../state/session.svelte.ts";
 import { shortcuts } from "../../state/shortcuts.svelte.ts";
 import { theme } from "../../state/theme.svelte.ts";
 import { toasts } from "../../state/toasts.svelte.ts";
@@ -56,7 +56,7 @@ export function bestOf(entries: readonly PaletteEntry[], typed: string): Palette
 }
 
 export function pageEntries(): PaletteEntry[] {
-  const pages = pagesFor((action) => session.may(action)).flatMap(({ label: group, pages: inGroup }) =>
+  const pages = pagesFor((action) => auth.may(action)).flatMap(({ label: group, pages: inGroup }) =>
     inGroup.map(({ path, label, Icon }) => ({ id: `page ${path}`, label, note: group, Icon, run: () => goTo(path) })),
   );
   const account = { id: "page /account", label: t.yourAccount, words: [t.password, t.passkey, t.sessions] };
@@ -77,7 +77,7 @@ const made: readonly { what: keyof typeof t.made; path: string; action: Action }
 
 export function actionEntries(): PaletteEntry[] {
   const forms = made
-    .filter(({ action }) => session.may(action))
+    .filter(({ action }) => auth.may(action))
     .map(({ what, path }) => {
       const { label, words } = t.made[what];
       return { id: `new ${what}`, label, words: [words], Icon: Plus, run: () => goTo(path) };
@@ -111,7 +111,7 @@ export function actionEntries(): PaletteEntry[] {
 }
 
 function signOut(): void {
-  session.signOut().catch(() => toasts.say(t.signingOutFailedTryAgain));
+  auth.signOut().catch(() => toasts.say(t.signingOutFailedTryAgain));
 }
 
 /** Each leads to its page. */

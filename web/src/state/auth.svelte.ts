@@ -6,7 +6,7 @@ import { onSignedOut } from "../api/request.ts";
 import { statusWordsTexts as words } from "../texts/en/status-words.ts";
 import { uiTexts as t } from "../texts/en/ui.ts";
 
-class Session {
+class Auth {
   /** undefined until the server has said. */
   me = $state.raw<Me | null | undefined>(undefined);
   /** Somebody was signed in, and the server says that they no longer are, without their asking. */
@@ -50,9 +50,9 @@ class Session {
   }
 }
 
-export const session = new Session();
+export const auth = new Auth();
 
 onSignedOut(() => {
-  if (session.me) session.hasExpired = true;
-  session.me = null;
+  if (auth.me) auth.hasExpired = true;
+  auth.me = null;
 });
