@@ -1,7 +1,7 @@
 /** What a person fills in becomes the terms that the server takes, and back. */
 import { expect, test } from "vitest";
 import { planTermsSchema } from "../../../server/contract/plans.ts";
-import { draftOf, levels, newDraft, newFeature, termsOf } from "../../../web/src/state/plan-draft.ts";
+import { draftOf, newDraft, newFeature, priceLevels, termsOf } from "../../../web/src/state/plan-draft.ts";
 import { differencesOf } from "../../../web/src/words/plans.ts";
 
 const terms = planTermsSchema.parse({
@@ -38,7 +38,7 @@ const versionOf = (given: object) => ({
 const meterOf = (meter: string) => ({ title: meter, unit: "minutes" });
 
 test("terms that are opened and saved again are the same to the last digit", () => {
-  expect(planTermsSchema.parse(termsOf(draftOf(versionOf(terms)), levels))).toEqual(terms);
+  expect(planTermsSchema.parse(termsOf(draftOf(versionOf(terms)), priceLevels))).toEqual(terms);
 });
 
 test("fields that the choice does not have are not sent, whatever was typed before", () => {

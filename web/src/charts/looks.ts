@@ -28,10 +28,10 @@ export function looksOf(chosen: readonly string[], all: readonly ChartedMeter[])
   for (const meter of ordered) {
     const place = builtIn.indexOf(meter);
     const isItsOwn = place >= 0 && place < colors * cues;
-    let slot = (place < 0 ? hashOf(meter) : place) % (colors * cues);
-    for (let tries = 0; !isItsOwn && taken.has(slot) && tries < cues; tries++) slot = (slot + colors) % (colors * cues);
-    taken.add(slot);
-    looks.set(meter, { color: (slot % colors) + 1, cue: Math.floor(slot / colors) });
+    let look = (place < 0 ? hashOf(meter) : place) % (colors * cues);
+    for (let tries = 0; !isItsOwn && taken.has(look) && tries < cues; tries++) look = (look + colors) % (colors * cues);
+    taken.add(look);
+    looks.set(meter, { color: (look % colors) + 1, cue: Math.floor(look / colors) });
   }
   return looks;
 }

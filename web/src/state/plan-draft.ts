@@ -7,13 +7,13 @@ import { newId } from "../api/new-id.ts";
 import { plansTexts as t } from "../texts/en/plans.ts";
 
 /** Who pays, from the bottom up. */
-export const levelNames: Record<PriceLevel, string> = t.levels;
-export const levels = Object.keys(levelNames) as PriceLevel[];
+export const payerNames: Record<PriceLevel, string> = t.levels;
+export const priceLevels = Object.keys(payerNames) as PriceLevel[];
 
 /** Which prices a plan of this node may name. The server has the rule; the form leaves out what it would refuse. */
-export function levelsOf(node: string): PriceLevel[] {
-  if (node.startsWith("organization:")) return levels.slice(0, 1);
-  return node.startsWith("reseller:") ? levels.slice(0, 2) : levels;
+export function priceLevelsOf(node: string): PriceLevel[] {
+  if (node.startsWith("organization:")) return priceLevels.slice(0, 1);
+  return node.startsWith("reseller:") ? priceLevels.slice(0, 2) : priceLevels;
 }
 
 export interface TierDraft {

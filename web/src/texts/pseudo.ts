@@ -4,12 +4,9 @@
  */
 import type { Message, Messages } from "./area.ts";
 
-const accented: Readonly<Record<string, string>> = {
-  ...{ a: "á", b: "ƀ", c: "ç", d: "ð", e: "é", f: "ƒ", g: "ĝ", h: "ĥ", i: "î", j: "ĵ", k: "ķ", l: "ļ", m: "ɱ" },
-  ...{ n: "ñ", o: "ö", p: "þ", q: "ǫ", r: "ŕ", s: "š", t: "ţ", u: "û", v: "ṽ", w: "ŵ", x: "ẋ", y: "ý", z: "ž" },
-  ...{ A: "Å", B: "Ɓ", C: "Ç", D: "Ð", E: "É", F: "Ƒ", G: "Ĝ", H: "Ĥ", I: "Î", J: "Ĵ", K: "Ķ", L: "Ļ", M: "Ṁ" },
-  ...{ N: "Ñ", O: "Ö", P: "Þ", Q: "Ǫ", R: "Ŕ", S: "Š", T: "Ţ", U: "Û", V: "Ṽ", W: "Ŵ", X: "Ẋ", Y: "Ý", Z: "Ž" },
-};
+const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+const accents = "áƀçðéƒĝĥîĵķļɱñöþǫŕšţûṽŵẋýžÅƁÇÐÉƑĜĤÎĴĶĻṀÑÖÞǪŔŠŢÛṼŴẊÝŽ";
+const accented = (letter: string) => accents[letters.indexOf(letter)] ?? letter;
 const vowels = /[aeiouáéîöû]/gi;
 const longerBy = 0.4;
 
@@ -20,7 +17,7 @@ export function pseudoText(text: string): string {
     missing -= 1;
     return missing >= 0 ? vowel + vowel.toLowerCase() : vowel;
   });
-  return [...longer].map((letter) => accented[letter] ?? letter).join("") + "~".repeat(Math.max(0, missing));
+  return [...longer].map(accented).join("") + "~".repeat(Math.max(0, missing));
 }
 
 /** Values stay as they are, since names and figures are no texts of the catalogue. */

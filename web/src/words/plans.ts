@@ -1,6 +1,6 @@
 /** A plan's terms in words, and in what two versions of it differ. */
 import type { PlanFeature, PlanVersion, Pricing } from "@contract/plans.ts";
-import { levelNames, levels } from "../state/plan-draft.ts";
+import { payerNames, priceLevels } from "../state/plan-draft.ts";
 import { plansTexts as t } from "../texts/en/plans.ts";
 import { featureName, type MeterLookup } from "./features.ts";
 import { formatExact, formatMoney, withUnit } from "./format.ts";
@@ -77,9 +77,9 @@ interface Facts {
 
 /** By the feature's key; the plan as a whole under the empty one, which no feature has. */
 function factsOf({ currency, fixed_fee, features }: PlanVersion, meterOf: MeterLookup): Map<string, Facts> {
-  const fees = levels.flatMap((level): [string, string][] => {
+  const fees = priceLevels.flatMap((level): [string, string][] => {
     const fee = fixed_fee[level];
-    return fee === undefined ? [] : [[t.fixedFeeOf(levelNames[level].toLowerCase()), formatMoney(fee, currency)]];
+    return fee === undefined ? [] : [[t.fixedFeeOf(payerNames[level].toLowerCase()), formatMoney(fee, currency)]];
   });
   const whole = { feature: null, texts: new Map([[t.currency, currency], ...fees]) };
   const ofFeatures = features.map((feature): [string, Facts] => [
@@ -92,11 +92,11 @@ function factsOf({ currency, fixed_fee, features }: PlanVersion, meterOf: MeterL
 function featureFacts(feature: PlanFeature, currency: string, meterOf: MeterLookup): [string, string][] {
   const isOn: [string, string] = [t.feature, feature.enabled ? t.onInSentence : t.off];
   if (feature.meter === null) return [isOn];
-  const prices = levels.flatMap((level): [string, string][] => {
+  const prices = priceLevels.flatMap((level): [string, string][] => {
     const pricing = feature.prices[level];
     if (!pricing) return [];
     const text = `${modelNames[pricing.model]}: ${pricingLines(pricing, currency).join("; ")}`;
-    return [[t.priceOf(levelNames[level].toLowerCase()), text]];
+    return [[t.priceOf(payerNames[level].toLowerCase()), text]];
   });
   return [
     isOn,

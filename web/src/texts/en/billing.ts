@@ -17,8 +17,7 @@ export const billingTexts = area("billing", {
   theCharges: "The charges",
   nothingToCharge: "Nothing to charge.",
   total: "Total",
-  keepsOfWhatLevelBelow: (levelNames: string, margin: string) =>
-    `${levelNames} keeps ${margin} of what the level below pays`,
+  keepsOfWhatLevelBelow: (payer: string, margin: string) => `${payer} keeps ${margin} of what the level below pays`,
   thisPlanHasNoPrices: "This plan has no prices you can see.",
   organizationsNearOrOverLimit: "Organizations near or over a limit",
   at80OrMore: (total: string) => `${total} at 80% or more of a limit in their billing cycle`,

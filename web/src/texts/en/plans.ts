@@ -43,7 +43,7 @@ export const plansTexts = area("plans", {
   noFeaturesYet: "No features yet. Add what is limited or charged: minutes, sessions, emails, storage.",
   addAnotherFeature: "Add another feature",
   addFeature: "Add feature",
-  paysPerCycle: (levelNames: string) => `${levelNames} pays, per cycle`,
+  paysPerCycle: (payer: string) => `${payer} pays, per cycle`,
   fixedFee: "Fixed fee",
   onlyOwnersAndFinanceSee: "Only owners and finance can see prices.",
   off: "off",

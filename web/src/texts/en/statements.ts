@@ -33,7 +33,6 @@ export const statementsTexts = area("statements", {
   closedOn: (closedAt: string) => `closed ${closedAt}`,
   viewSubscription: "view subscription",
   viewSummary: "view summary",
-  theFile: "The file",
   onlyOwnersAndFinanceSee: "Only owners and finance can see amounts.",
   charges: "Charges",
   whoPays: "Who pays",
