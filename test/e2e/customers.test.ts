@@ -343,5 +343,8 @@ test("every page, chart, table, file, statement and alert gives the figure that 
   await page.goto(`${service.url}/statements?node=${agreedNode}`);
   await page.locator("li", { hasText: "Perihelion" }).getByText(total, { exact: true }).first().waitFor();
   await page.goto(`${service.url}/statements/${statement.id}`);
-  await page.getByTestId("statement-usage").getByText(`${exact} minutes`).waitFor();
+  const billed = page.getByTestId("statement-usage");
+  await billed.getByText(`${exact} minutes`).waitFor();
+  await billed.getByRole("button", { name: /counted/ }).click();
+  await page.getByTestId("explain").getByText(`${exact} minutes`).waitFor();
 });

@@ -197,6 +197,18 @@ test("a question becomes a panel, panels are arranged by keyboard, and a colleag
   await colleague.getByTestId("range-picker").getByText("Last 7 days").waitFor();
   expect(await colleague.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
   await colleague.close();
+  // The panel that has the focus fills the window; the palette leads to the dashboard by its name.
+  await page.getByRole("link", { name: "Open Chat posts in Usage" }).focus();
+  await page.keyboard.press("v");
+  await page.getByRole("dialog", { name: "Chat posts" }).getByTestId("chart").locator("canvas[width]").waitFor();
+  await expectAccessible(page);
+  await page.keyboard.press("Escape");
+  await page.goto(`${service.url}/usage`);
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type(dashboard);
+  await page.getByTestId("palette").getByText("dashboard", { exact: true }).waitFor();
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { level: 1, name: dashboard }).waitFor();
 });
 
 /** Pictures for who looks at them, where a folder for them is named. */
@@ -228,6 +240,42 @@ test("a series is hidden from the chart by its legend, the address keeps it, and
   const copied = await page.evaluate(() => navigator.clipboard.readText());
   expect(copied).toMatch(/^\| Day \|.*Documents/m);
   expect(copied).toContain("| --- | ---: | ---: |");
+});
+
+test("a legend says the last, average, highest and lowest figure of each series, sorted by any of them, on a phone too", async () => {
+  await page.goto(`${service.url}/usage?meters=document_length,documents,transcribed_minutes&range=30d`);
+  await page.getByTestId("chart-figures").click();
+  const legend = page.getByTestId("legend");
+  await legend.getByRole("button", { name: "Highest" }).press("Enter");
+  expect(await legend.getByRole("columnheader", { name: "Highest" }).getAttribute("aria-sort")).toBe("descending");
+  await page.reload();
+  await legend.getByRole("columnheader", { name: "Average" }).waitFor();
+  await shoot("legend-table");
+  await page.setViewportSize({ width: 360, height: 780 });
+  await expectAccessible(page);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+  await page.setViewportSize({ width: 1440, height: 1000 });
+  await page.getByTestId("chart-figures").click();
+  await legend.getByRole("table").waitFor({ state: "hidden" });
+});
+
+test("all usage is a key away, from the month of the first event, and a range that was typed is offered again", async () => {
+  await page.goto(`${service.url}/usage?meters=transcribed_minutes&range=7d`);
+  await page.getByTestId("usage-table").waitFor();
+  await page.keyboard.press("a");
+  await page.waitForURL((url) => url.searchParams.get("to") === "now");
+  expect(new URL(page.url()).searchParams.get("from")).toBe(new Date(monthMs).toISOString());
+  const picker = page.getByTestId("range-picker");
+  await picker.click();
+  await page.getByLabel("Type a range and press Enter").fill("now-6h");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/from=now-6h/);
+  await page.keyboard.press("w");
+  await page.waitForURL(/range=7d/);
+  await picker.click();
+  await expectAccessible(page);
+  await page.getByTestId("recent-ranges").getByRole("button", { name: "now-6h to now" }).press("Enter");
+  await page.waitForURL(/from=now-6h/);
 });
 
 test("a pinned customer is first in the palette and a digit away", async () => {

@@ -10,6 +10,7 @@ import { compareFigures, formatSort, parseSort, usageRows, usualSort } from "../
 import { formatComparison } from "../../../web/src/state/comparison.ts";
 import { firstEventCommand, quoted } from "../../../web/src/words/curl-line.ts";
 import {
+  exactText,
   formatAge,
   formatExact,
   formatFigure,
@@ -29,6 +30,25 @@ describe("a figure", () => {
       "3.0",
       "1,234",
       "–",
+    ]);
+  });
+
+  it("says all its digits, and in hours too what lasted an hour or more", () => {
+    const said = [
+      exactText("1234.567891", "minutes"),
+      exactText("59.9", "minutes"),
+      exactText("-90.5", "minutes"),
+      exactText("3600", "seconds"),
+      exactText(5_000, "count"),
+      exactText(null, "minutes"),
+    ];
+    expect(said).toEqual([
+      "1,234.567891 minutes (20 h 34 min)",
+      "59.9 minutes",
+      "-90.5 minutes (-1 h 30 min)",
+      "3,600 seconds (1 h 0 min)",
+      "5,000",
+      "– minutes",
     ]);
   });
 

@@ -12,6 +12,13 @@ export function drawnAs(meter: string, all: readonly ChartedMeter[]): "bar" | "l
   return all.find((candidate) => candidate.meter === meter)?.adds_up ? "bar" : "line";
 }
 
+/** More of these is no good news. */
+const unwanted = ["failed_jobs", "job_turnaround"];
+
+/** 1 where a change in this direction is good news for the meter, -1 where it is bad, 0 where nothing changed. */
+export const meritOf = (direction: number, meter: string): number =>
+  Math.sign(direction) * (unwanted.includes(meter) ? -1 : 1);
+
 export function titleOf(meter: string, all: readonly ChartedMeter[]): string {
   return all.find((candidate) => candidate.meter === meter)?.title ?? meter;
 }

@@ -1,38 +1,21 @@
-/** The nodes that somebody looks at again and again: nine at most, one for each digit. Kept in this browser. */
-const storageKey = "tidemark-pins";
-const mostPins = 9;
+/** The nodes that somebody looks at again and again, by their addresses in the order in which they were pinned. */
+import { StoredList } from "./stored-list.svelte.ts";
 
-class Pins {
-  /** Addresses, in the order in which they were pinned. */
-  nodes = $state.raw<readonly string[]>(storedPins());
-
+class Pins extends StoredList {
   has(node: string): boolean {
-    return this.nodes.includes(node);
+    return this.items.includes(node);
   }
 
   /** Whether one more can be pinned. */
   get isFull(): boolean {
-    return this.nodes.length >= mostPins;
+    return this.items.length >= this.most;
   }
 
   toggle(node: string): void {
-    if (this.has(node)) this.nodes = this.nodes.filter((one) => one !== node);
-    else if (!this.isFull) this.nodes = [...this.nodes, node];
-    try {
-      localStorage.setItem(storageKey, JSON.stringify(this.nodes));
-    } catch {
-      // Storage may be denied; the pins then last as long as the page.
-    }
+    if (this.has(node)) this.replace(this.items.filter((one) => one !== node));
+    else if (!this.isFull) this.replace([...this.items, node]);
   }
 }
 
-function storedPins(): string[] {
-  try {
-    const stored: unknown = JSON.parse(localStorage.getItem(storageKey) ?? "[]");
-    return Array.isArray(stored) ? stored.filter((one) => typeof one === "string").slice(0, mostPins) : [];
-  } catch {
-    return [];
-  }
-}
-
-export const pins = new Pins();
+/** One for each digit. */
+export const pins = new Pins("tidemark-pins", 9);

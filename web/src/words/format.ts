@@ -83,6 +83,17 @@ export function withUnit(text: string, unit: string): string {
   return `${text} ${text === "1" ? unit.replace(/s$/, "") : unit}`;
 }
 
+/** How many make a minute. */
+const perMinute: Readonly<Record<string, number>> = { minutes: 1, seconds: 60 };
+
+/** All digits with the unit, and what lasted an hour or more in hours too: `1,234.5 minutes (20 h 34 min)`. */
+export function exactText(figure: Figure, unit: string): string {
+  const text = withUnit(formatExact(figure), unit);
+  const minutes = Math.trunc(Number(figure ?? 0) / (perMinute[unit] ?? Number.POSITIVE_INFINITY));
+  const hours = Math.trunc(minutes / 60);
+  return hours === 0 ? text : `${text} (${t.hours(hours)} ${t.minutes(Math.abs(minutes % 60))})`;
+}
+
 /** An age in its largest whole unit: `now`, `2 s`, `4 min`, `3 h`, `2 d`. */
 export function formatAge(ms: number): string {
   const seconds = Math.floor(ms / 1000);

@@ -2,10 +2,14 @@
 
 import type { Action } from "@contract/accounts.ts";
 import type { Node } from "@contract/nodes.ts";
+import type { View } from "@contract/views.ts";
+import Bookmark from "@lucide/svelte/icons/bookmark";
 import Building from "@lucide/svelte/icons/building-2";
 import ChartColumn from "@lucide/svelte/icons/chart-column";
 import CircleUser from "@lucide/svelte/icons/circle-user";
+import Clock from "@lucide/svelte/icons/clock";
 import Keyboard from "@lucide/svelte/icons/keyboard";
+import LayoutDashboard from "@lucide/svelte/icons/layout-dashboard";
 import Link from "@lucide/svelte/icons/link";
 import LogOut from "@lucide/svelte/icons/log-out";
 import Monitor from "@lucide/svelte/icons/monitor";
@@ -19,7 +23,7 @@ import type { Component } from "svelte";
 import { pagesFor } from "../../navigation.ts";
 import { goTo } from "../../router.ts";
 import { auth } from "../../state/auth.svelte.ts";
-import { copyText } from "../../state/copy-text.ts";
+import { copyText } from "../../state/copying.svelte.ts";
 import { density } from "../../state/density.svelte.ts";
 import { knownMeters } from "../../state/directory.svelte.ts";
 import { nodeName } from "../../state/node-names.svelte.ts";
@@ -88,6 +92,7 @@ export function actionEntries(): PaletteEntry[] {
   };
   return [
     ...forms,
+    ...zoneEntries(),
     { id: "copy", label: t.copyLinkToThisPage, words: [t.shareUrlAddress], Icon: Link, run: copyLink },
     { id: "light", label: t.lightTheme, words: [t.appearance], Icon: Sun, run: () => theme.choose("light") },
     { id: "dark", label: t.darkTheme, words: [t.appearanceNight], Icon: Moon, run: () => theme.choose("dark") },
@@ -121,12 +126,34 @@ export function nodeEntry({ node, name, kind }: Node): PaletteEntry {
 
 /** By the digits that lead to them too. */
 export function pinnedEntries(): PaletteEntry[] {
-  return pins.nodes.map((node, place) => ({
+  return pins.items.map((node, place) => ({
     id: `pinned ${node}`,
     label: nodeName(node),
     note: String(place + 1),
     Icon: Pin,
     run: () => goTo(pageOf(node)),
+  }));
+}
+
+/** What its people made of usage, by name. */
+export function viewEntries(views: readonly View[]): PaletteEntry[] {
+  return views.map(({ id, name, query, panels }) => ({
+    id: `view ${id}`,
+    label: name,
+    note: panels ? t.dashboard : t.savedView,
+    Icon: panels ? LayoutDashboard : Bookmark,
+    run: () => goTo(panels ? `/dashboards/${id}` : `/usage?${query}`),
+  }));
+}
+
+/** Where the page lets its zone be chosen, the same choice. */
+function zoneEntries(): PaletteEntry[] {
+  const zones = document.querySelectorAll<HTMLButtonElement>("[data-testid=zone-picker] button");
+  return [...zones].map((zone) => ({
+    id: `zone ${zone.title}`,
+    label: t.timesIn(zone.title),
+    Icon: Clock,
+    run: () => zone.click(),
   }));
 }
 

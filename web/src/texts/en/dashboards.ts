@@ -10,8 +10,6 @@ export const dashboardsTexts = area("dashboards", {
   dashboardPlace: (place: number) => `Dashboard ${place}`,
   putItOn: "Put it on",
   add: "Add",
-  expand: "Expand",
-  expandPanel: (title: string) => `Expand ${title}`,
   openPanelInUsage: (title: string) => `Open ${title} in Usage`,
   openInUsage: "Open in Usage",
   theData: "The data",
