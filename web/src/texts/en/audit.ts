@@ -31,7 +31,6 @@ export const auditTexts = area("audit", {
   emailAddressOrKey: "Email address or key",
   show: "Show",
   allChanges: "All changes",
-  theFile: "The file",
   theAudit: "The audit",
   changes: "Changes",
   earlierChanges: "Earlier changes",

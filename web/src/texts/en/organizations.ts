@@ -9,7 +9,6 @@ export const organizationsTexts = area("organizations", {
   unknown: "unknown",
   noLimitInSentence: "no limit",
   newOrganization: "New organization",
-  theFile: "The file",
   search: "Search",
   nameIdOrExternalId: "Name, ID or external ID; typos are fine",
   plan: "Plan",
