@@ -1,7 +1,9 @@
 -- Intervals that count nowhere, or not as they were sent, newest last sign of life first: `orphan` waits for its start,
 -- `inverted` ends before its start, `timed_out` fell silent. Without a name, ends and signs of life are orphans that come before every start of
 -- their user, whatever follows (server/rollups/resolve-session.ts). `sessions` says where there are any; who they are follows from
--- `intervals`, joined with the session that other events assign an interval to, as in unassigned_intervals.sql.
+-- `intervals`, joined with the session that other events assign an interval to, as in unassigned_intervals.sql. A parent of some of the time
+-- has those whose last sign of life was given while the organization stood below it (organization_stays), without a name those signs
+-- of a user that were: who had it before learns nothing of what came after.
 -- Params: kind, node, agent String as in usage_windows.sql; kinds Array(String); filter_dimensions, filter_operators
 -- Array(String), filter_values Array(Array(String)): all must hold; from_ms, to_ms Int64 (to_ms exclusive): bounds of the last
 -- sign of life; before_ms Int64, before_key Array(String): only what comes before this key; most UInt32.
@@ -11,39 +13,55 @@ WITH
     dimension -> multiIf(
         dimension = 'user', user, dimension = 'agent', agent, dimension = 'room', room, dimension = 'level', level,
         dimension = 'interval', interval, dimension = 'organization', organization, placed) AS value_of,
+    {kind:String} IN ('reseller', 'partner') AS is_of_parents,
+    -- From when until when organizations that ever moved stood below the node.
+    stays AS
+    (
+        SELECT organization, arrayFilter(stay -> stay.3 = {node:String},
+            arrayZip(since_ms, arrayPushBack(arrayPopFront(since_ms), 9223372036854775807), if({kind:String} = 'partner', partner, reseller))) AS here
+        FROM organization_stays FINAL
+        WHERE is_of_parents
+    ),
     suspects AS
     (
         SELECT organization, session FROM sessions FINAL
-        WHERE if({kind:String} IN ('reseller', 'partner'), parts = 0, part = 0)
+        WHERE part = 0
             AND ((has({kinds:Array(String)}, 'orphan') AND orphans > 0) OR (has({kinds:Array(String)}, 'inverted') AND inverted > 0))
             AND ({kind:String} != 'organization' OR organization = {node:String})
-            AND ({kind:String} != 'reseller' OR reseller = {node:String})
-            AND ({kind:String} != 'partner' OR partner = {node:String})
+            AND (NOT is_of_parents OR multiIf(
+                organization IN (SELECT organization FROM stays WHERE notEmpty(here)), true,
+                organization IN (SELECT organization FROM stays), false,
+                if({kind:String} = 'partner', partner, reseller) = {node:String}))
     )
 SELECT found_kind, organization, placed, level, interval, user, agent, room, started_ms, ended_ms, seen_ms
 FROM
 (
+    WITH at_ms -> empty(here) OR arrayExists(stay -> at_ms >= stay.1 AND at_ms < stay.2, here) AS is_here
     SELECT
         multiIf(
             interval = '', if(empty(stray_signs), '', 'orphan'),
             first_ms = 9223372036854775807, 'orphan',
             if(last_ms = 0, last_seen_ms, last_ms) < first_ms, 'inverted', '') AS found_kind,
-        organization, placed, level, interval, if(member = '', any_user, member) AS user, any_agent AS agent, any_room AS room,
-        if(interval = '' OR first_ms = 9223372036854775807, 0, first_ms) AS started_ms,
-        if(interval = '', arrayMax(arrayPushBack(stray_ends, 0)), last_ms) AS ended_ms,
+        organization, placed, level, interval, if(member = '', any_user, member) AS user,
+        -- Of what went on elsewhere they may be from there.
+        if(is_here(last_seen_ms), any_agent, '') AS agent, if(is_here(last_seen_ms), any_room, '') AS room,
+        if(interval = '' OR first_ms = 9223372036854775807 OR NOT is_here(first_ms), 0, first_ms) AS started_ms,
+        if(interval = '', arrayMax(arrayPushBack(stray_ends, 0)), if(is_here(last_ms), last_ms, 0)) AS ended_ms,
         if(interval = '', arrayMax(arrayPushBack(stray_signs, 0)), last_seen_ms) AS seen_ms
     FROM
     (
         WITH
-            arrayFilter(at_ms -> at_ms <= first_ms, groupUniqArrayArray(i.end_times)) AS own_stray_ends,
-            arrayFilter(at_ms -> at_ms < first_ms, groupUniqArrayArray(i.alive_times)) AS stray_alives
+            at_ms -> empty(here) OR arrayExists(stay -> at_ms >= stay.1 AND at_ms < stay.2, here) AS is_here,
+            arrayFilter(at_ms -> at_ms <= first_ms AND is_here(at_ms), groupUniqArrayArray(i.end_times)) AS own_stray_ends,
+            arrayFilter(at_ms -> at_ms < first_ms AND is_here(at_ms), groupUniqArrayArray(i.alive_times)) AS stray_alives
         SELECT
             i.organization AS organization, if(i.session != '', i.session, if(assigned.session = '', concat('interval:', i.interval), assigned.session)) AS placed,
             i.level AS level, i.interval AS interval, i.member AS member,
             min(i.started_ms) AS first_ms, max(i.ended_ms) AS last_ms, max(i.seen_ms) AS last_seen_ms,
             max(i.user) AS any_user, max(i.agent) AS any_agent, max(i.room) AS any_room,
-            own_stray_ends AS stray_ends, arrayConcat(own_stray_ends, stray_alives) AS stray_signs
+            any(stays.here) AS here, own_stray_ends AS stray_ends, arrayConcat(own_stray_ends, stray_alives) AS stray_signs
         FROM intervals AS i
+        LEFT JOIN stays ON stays.organization = i.organization
         LEFT JOIN
         (
             SELECT organization, level, interval, session FROM interval_sessions
@@ -58,15 +76,15 @@ FROM
                 AND (i.organization, if(assigned.session = '', concat('interval:', i.interval), assigned.session)) IN suspects))
         GROUP BY organization, placed, level, interval, member
     )
-    WHERE has({kinds:Array(String)}, found_kind)
+    WHERE has({kinds:Array(String)}, found_kind) AND is_here(seen_ms)
     UNION ALL
     SELECT
         'timed_out' AS found_kind, organization, session AS placed, one.1 AS level, one.2 AS interval, one.3 AS user, one.4 AS agent, room,
-        one.5 AS started_ms, one.6 AS ended_ms, one.6 AS seen_ms
+        greatest(one.5, since_ms) AS started_ms, one.6 AS ended_ms, one.6 AS seen_ms
     FROM sessions FINAL
     ARRAY JOIN arrayFilter(span -> span.7 = 1, arrayZip(span_level, span_interval, span_user, span_agent, span_start_ms, span_end_ms, span_timed_out)) AS one
     WHERE has({kinds:Array(String)}, 'timed_out') AND sessions.timed_out > 0
-        AND if({kind:String} IN ('reseller', 'partner'), parts = 0 AND one.6 > since_ms AND one.6 <= until_ms, part = 0)
+        AND if(is_of_parents, parts = 0 AND one.6 > since_ms AND one.6 <= until_ms, part = 0)
         AND ({kind:String} != 'organization' OR organization = {node:String})
         AND ({kind:String} != 'reseller' OR reseller = {node:String})
         AND ({kind:String} != 'partner' OR partner = {node:String})

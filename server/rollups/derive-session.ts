@@ -3,7 +3,7 @@ import { defaultAliveWithinMs } from "../catalog/levels.ts";
 import { inSlices, type Pace } from "../fairness/pace.ts";
 import { agentSpansOf } from "./derived-change.ts";
 import { changedMinutes, type NodePath } from "./minute-changes.ts";
-import { type ResolvedSession, resolveSteps } from "./resolve-session.ts";
+import { type ResolvedSession, resolveSteps, strayTimes } from "./resolve-session.ts";
 import { RunningSession } from "./running-session.ts";
 import type { SessionIntervals } from "./session-intervals.ts";
 import { endlessMs, type PlacementsWithin, type SessionPart, sessionParts } from "./session-parts.ts";
@@ -40,10 +40,21 @@ function partsOf(
   placementsWithin: PlacementsWithin,
   nowMs: number,
 ): SessionPart[] {
-  const beganMs = resolved.spans[0]?.startMs;
-  const lastMs = resolved.spans.reduce((last, span) => Math.max(last, span.endMs ?? nowMs, span.startMs), 0);
-  const placements = beganMs === undefined ? undefined : placementsWithin(session.organization, beganMs, lastMs);
+  let [firstMs, lastMs] = [Number.POSITIVE_INFINITY, 0];
+  const widen = (fromMs: number, toMs: number) => {
+    firstMs = Math.min(firstMs, fromMs);
+    lastMs = Math.max(lastMs, toMs);
+  };
+  for (const { startMs, endMs = nowMs } of resolved.spans) widen(startMs, Math.max(startMs, endMs));
+  for (const atMs of faultTimes(session, resolved)) widen(atMs, atMs);
+  const placements = firstMs > lastMs ? undefined : placementsWithin(session.organization, firstMs, lastMs);
   return sessionParts(resolved, placements, session);
+}
+
+/** Who had the organization by then has them, and nobody else. */
+function* faultTimes({ intervals }: SessionIntervals, { orphans, invertedAt }: ResolvedSession): Generator<number> {
+  if (orphans > 0) for (const interval of intervals) yield* strayTimes(interval);
+  yield* invertedAt;
 }
 
 /** Each part beside what it was before; one that is no more is emptied where it stood. */

@@ -66,8 +66,8 @@ export interface ResolvedSession {
   edges: Edge[];
   /** Intervals, and users without a name for theirs, of whom an end or a sign of life waits for its start; counted nowhere. */
   orphans: number;
-  /** Intervals whose end lies before their start; counted as zero. */
-  inverted: number;
+  /** The last signs of intervals whose end lies before their start; these are counted as zero. */
+  invertedAt: number[];
 }
 
 /**
@@ -84,17 +84,17 @@ export function* resolveSteps(
   const closedAt = closingsOf(intervals);
   const spans: Span[] = [];
   let orphans = 0;
-  let inverted = 0;
+  const invertedAt: number[] = [];
   for (const record of intervals) {
     if (record.level === closingLevel) continue;
     const resolved = resolveInterval(record, closedAt, nowMs, defaultAliveWithinMs);
     if (resolved.isOrphan) orphans++;
-    inverted += resolved.inverted;
+    for (let left = resolved.inverted; left > 0; left--) invertedAt.push(record.seenMs);
     for (const span of resolved.spans) spans.push(span);
     yield;
   }
   spans.sort(compareSpans);
-  return { spans, edges: edgesOf(spans), orphans, inverted };
+  return { spans, edges: edgesOf(spans), orphans, invertedAt };
 }
 
 /** When the session was ended, ascending. */
@@ -140,6 +140,16 @@ function hasStray({ startTimes, aliveTimes, endTimes }: IntervalRecord): boolean
   const [firstMs = never] = startTimes;
   const [endMs, aliveMs] = [endTimes[0], aliveTimes[0]];
   return (endMs !== undefined && endMs <= firstMs) || (aliveMs !== undefined && aliveMs < firstMs);
+}
+
+/** When the signs were given that make an interval an orphan: without a name all of them, with one the last. */
+export function strayTimes(record: IntervalRecord): readonly number[] {
+  const { level, interval, startedMs, seenMs, startTimes, aliveTimes, endTimes } = record;
+  if (level === closingLevel) return [];
+  if (interval !== "") return startedMs === undefined ? [seenMs] : [];
+  const [firstMs = never] = startTimes;
+  const ends = endTimes.slice(0, firstFrom(endTimes, firstMs + 1));
+  return [...ends, ...aliveTimes.slice(0, firstFrom(aliveTimes, firstMs))];
 }
 
 /** The order of a session's intervals. */

@@ -16,6 +16,7 @@ import {
   type ResolvedInterval,
   resolveInterval,
   type Span,
+  strayTimes,
 } from "./resolve-session.ts";
 import { type ChangedMinute, RunningEdges } from "./running-edges.ts";
 import { maxInBlock, RunningSpans } from "./running-spans.ts";
@@ -71,6 +72,9 @@ export class RunningSession {
   #openSpans = 0;
   #firstMs = Number.POSITIVE_INFINITY;
   #lastEndMs = 0;
+  /** Within which orphans and inverted intervals were sent, or were once thought to be. */
+  #faultsFromMs = Number.POSITIVE_INFINITY;
+  #faultsToMs = 0;
   /** No open interval times out before it. */
   #expiresMs = Number.POSITIVE_INFINITY;
 
@@ -124,8 +128,10 @@ export class RunningSession {
 
   /** From the first to the last instant at which something of it is, as far as is known; undefined: nothing is. */
   within(nowMs: number): { fromMs: number; toMs: number } | undefined {
-    if (this.#spans.size === 0) return undefined;
-    return { fromMs: this.#firstMs, toMs: Math.max(this.#firstMs, this.#lastEndMs, nowMs) };
+    const fromMs = Math.min(this.#firstMs, this.#faultsFromMs);
+    if (fromMs === Number.POSITIVE_INFINITY) return undefined;
+    const lastMs = this.#spans.size === 0 ? 0 : Math.max(this.#lastEndMs, nowMs);
+    return { fromMs, toMs: Math.max(fromMs, lastMs, this.#faultsToMs) };
   }
 
   /** What the event says. It must be of this session. */
@@ -180,6 +186,10 @@ export class RunningSession {
     this.#spans.replace(before, after);
     this.#openSpans += openOf(after) - openOf(before);
     for (const span of after) this.#widen(span);
+    for (const atMs of isOrphan ? strayTimes(interval.known) : inverted > 0 ? [interval.known.seenMs] : []) {
+      this.#faultsFromMs = Math.min(this.#faultsFromMs, atMs);
+      this.#faultsToMs = Math.max(this.#faultsToMs, atMs);
+    }
   }
 
   /** Edges that changed since it was last called. */

@@ -3,7 +3,14 @@
  * new one. Its edges are split there, so that each part carries a path of its own and every level above stays exact; as
  * a whole it stays one session, for its organization and for the root.
  */
-import { type Edge, peakOf, type ResolvedSession, type Span } from "./resolve-session.ts";
+import {
+  type Edge,
+  type IntervalRecord,
+  peakOf,
+  type ResolvedSession,
+  type Span,
+  strayTimes,
+} from "./resolve-session.ts";
 
 /** The parents of an organization from `sinceMs` (ms since 1970, UTC) until its next placement; '' for a depth that is skipped. */
 export interface Placement {
@@ -36,11 +43,12 @@ export interface SessionPart {
 export const endlessMs = Number.MAX_SAFE_INTEGER;
 
 /**
- * The parts of `resolved`: one, or the whole and a part for each placement that had something of it. `placements` are those
- * within its time; `fallback` is the path where they are unknown.
+ * The parts of `resolved`: one, or the whole and a part for each placement that had an interval of it. One placement that had all of
+ * them is a part as well where orphans may have been sent under another; of orphans alone, sent under several, nobody above has it.
+ * `placements` are those within its time, with its orphans and inverted intervals; `fallback` is the path where they are unknown.
  */
 export function sessionParts(
-  { edges }: ResolvedSession,
+  { edges, orphans, invertedAt }: ResolvedSession,
   placements: readonly Placement[] | undefined,
   fallback: { partner: string; reseller: string },
 ): SessionPart[] {
@@ -58,23 +66,38 @@ export function sessionParts(
     const untilMs = placements[index + 1]?.sinceMs ?? endlessMs;
     return [{ parts: 0, sinceMs, untilMs, ...pathOf(placement), edges: own, peak: participantsPeak(own) }];
   });
-  if (found.length < 2) return [{ ...whole, ...pathOf(found[0] ?? placements[0] ?? fallback) }];
+  const [only] = found;
+  if (!only) return [{ ...whole, partner: "", reseller: "" }];
+  if (found.length === 1 && orphans === 0 && invertedAt.length === 0) return [{ ...whole, ...pathOf(only) }];
   return [
     { ...whole, parts: found.length, partner: "", reseller: "", edges: [] },
     ...found.map((part, index) => ({ ...part, part: index + 1 })),
   ];
 }
 
+type Stay = Pick<SessionPart, "sinceMs" | "untilMs">;
+
+/** Whether it has all time. */
+export const isWhole = ({ sinceMs, untilMs }: Stay): boolean => sinceMs === 0 && untilMs === endlessMs;
+
+/** What was sent for the instant at which a part ends belongs to the next. */
+export const isWithin =
+  ({ sinceMs, untilMs }: Stay) =>
+  (atMs: number): boolean =>
+    atMs >= sinceMs && atMs < untilMs;
+
+/** How many intervals have a sign within the part that waits for its start. */
+export const orphansWithin = (intervals: readonly IntervalRecord[], part: Stay): number =>
+  intervals.reduce((count, one) => count + Number(strayTimes(one).some(isWithin(part))), 0);
+
 /** The intervals clipped to a part. */
-export function spansWithin(
-  spans: readonly Span[],
-  { sinceMs, untilMs }: Pick<SessionPart, "sinceMs" | "untilMs">,
-): readonly Span[] {
-  if (sinceMs === 0 && untilMs === endlessMs) return spans;
+export function spansWithin(spans: readonly Span[], part: Stay): readonly Span[] {
+  if (isWhole(part)) return spans;
+  const { sinceMs, untilMs } = part;
   return spans.flatMap((span) => {
     const endMs = span.endMs ?? endlessMs;
-    const isWithin = span.startMs < untilMs && (endMs > sinceMs || span.startMs >= sinceMs);
-    if (!isWithin) return [];
+    const isHere = span.startMs < untilMs && (endMs > sinceMs || span.startMs >= sinceMs);
+    if (!isHere) return [];
     const isEndCut = endMs > untilMs || span.endMs === undefined;
     return [
       {

@@ -7,8 +7,8 @@ import { escapeColumn } from "../ingest/accept/event-row.ts";
 import type { EdgeColumns } from "./minute-changes.ts";
 import { unionOfDays } from "./presence-days.ts";
 import type { Edge, ResolvedSession, Span } from "./resolve-session.ts";
-import type { SessionPath } from "./session-intervals.ts";
-import { type SessionPart, spansWithin } from "./session-parts.ts";
+import type { SessionIntervals, SessionPath } from "./session-intervals.ts";
+import { isWhole, isWithin, orphansWithin, type SessionPart, spansWithin } from "./session-parts.ts";
 import { type SpanSummary, summarize } from "./span-summary.ts";
 
 /** A row of level_edges. `path`: as `renderPath` has it. */
@@ -33,8 +33,8 @@ export type SpanLists = Readonly<typeof emptyPlaces & typeof emptyEnds>;
 export type EdgeLists = Readonly<typeof emptyEdges>;
 
 export function sessionRow(
-  named: Omit<SessionPath, "partner" | "reseller">,
-  { spans, orphans, inverted }: ResolvedSession,
+  session: Pick<SessionIntervals, "organization" | "session" | "room" | "intervals">,
+  { spans, orphans, invertedAt }: ResolvedSession,
   part: SessionPart,
   earlierDays: readonly number[],
   version: number,
@@ -42,7 +42,11 @@ export function sessionRow(
   const within = spansWithin(spans, part);
   const whole = summarize(spans);
   const own = within === spans ? whole : summarize(within);
-  const head = sessionHead(named, { whole, own, orphans, inverted }, part, earlierDays, version);
+  // Who had the organization in one part learns nothing of what came in another.
+  const faults = isWhole(part)
+    ? { orphans, inverted: invertedAt.length }
+    : { orphans: orphansWithin(session.intervals, part), inverted: invertedAt.filter(isWithin(part)).length };
+  const head = sessionHead(session, { whole, own, ...faults }, part, earlierDays, version);
   return { ...head, ...spanPlaceColumns(spans), ...spanEndColumns(spans), ...edgeColumns(part.edges) };
 }
 

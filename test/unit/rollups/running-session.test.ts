@@ -110,7 +110,7 @@ function expectSameAfterEvery(steps: readonly Step[], crowd: readonly LevelEvent
     const expected = resolve();
     expect(new Map([...kept].sort())).toEqual(new Map([...asKept(expected.edges)].sort()));
     const [part] = sessionParts(expected, undefined, path);
-    const row = sessionRow(session.named, expected, part as SessionPart, [], 1);
+    const row = sessionRow({ ...session.named, intervals: intervalsOf(known) }, expected, part as SessionPart, [], 1);
     const { head, lists, agentSpans, summary } = session.row(path, 1);
     expect(renderSessionRow(head, lists)).toBe(renderSessionRow(row, listsOf(row)));
     expect(agentSpans).toEqual(agentSpansOf(expected.spans));

@@ -66,7 +66,7 @@ test("every list is the levels within its bounds, and together they are the whol
 });
 
 test("a session that nothing of is left beyond a move is not in parts", () => {
-  const resolved = { spans: [], edges: [edge(10, 1), edge(30, -1)], orphans: 0, inverted: 0 };
+  const resolved = { spans: [], edges: [edge(10, 1), edge(30, -1)], orphans: 0, invertedAt: [] };
   const placements = [
     { sinceMs: 0, partner: "p1", reseller: "" },
     { sinceMs: 30, partner: "p2", reseller: "" },
