@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { classifyPush, liveState, staleAfterMs } from "../../../web/src/live/live-status.ts";
 
-const facts = { isConnected: true, isPaused: false, receivedAtMs: 1_000_000, nowMs: 1_000_000 };
+const facts = { isConnected: true, isPaused: false, openedAtMs: 999_000, receivedAtMs: 1_000_000, nowMs: 1_000_000 };
 
 describe("the state of live figures", () => {
   it.each([
@@ -15,6 +15,11 @@ describe("the state of live figures", () => {
       "a server that was never reached is still being connected to",
       { receivedAtMs: null, isConnected: false },
       "connecting",
+    ],
+    [
+      "figures that have not come for as long as makes them old are said to be missing, connected or not",
+      { receivedAtMs: null, nowMs: 999_001 + staleAfterMs },
+      "unreachable",
     ],
     ["a clock that was set back makes nothing stale", { nowMs: 500 }, "live"],
   ] as const)("%s", (_, change, expected) => {

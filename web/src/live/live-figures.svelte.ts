@@ -17,7 +17,8 @@ export class LiveFigures {
   readonly #node: string | undefined;
   readonly #earlier = new Loaded<UsageAnswer>();
 
-  readonly isOld = $derived.by(() => this.feed.state === "reconnecting" || this.feed.state === "stale");
+  /** What is shown may not be the present; nothing at all is shown where none has come yet. */
+  readonly isOld = $derived.by(() => ["unreachable", "reconnecting", "stale"].includes(this.feed.state));
 
   /** Of `node` (the caller's own when undefined), from `open` until `close`. */
   constructor(node: string | undefined) {

@@ -3,7 +3,7 @@
  * is open: a server that is connected and silent shows old figures.
  */
 
-export type LiveState = "connecting" | "live" | "reconnecting" | "stale" | "paused";
+export type LiveState = "connecting" | "unreachable" | "live" | "reconnecting" | "stale" | "paused";
 
 /** The server pushes at least every 5 s, so at 12 s two pushes have been missed. */
 export const staleAfterMs = 12_000;
@@ -11,15 +11,17 @@ export const staleAfterMs = 12_000;
 export interface LiveFacts {
   isConnected: boolean;
   isPaused: boolean;
+  /** Since when somebody waits for figures. */
+  openedAtMs: number;
   /** When the figures shown were received, by this machine's clock; null before the first. */
   receivedAtMs: number | null;
   nowMs: number;
 }
 
-export function liveState({ isConnected, isPaused, receivedAtMs, nowMs }: LiveFacts): LiveState {
+export function liveState({ isConnected, isPaused, openedAtMs, receivedAtMs, nowMs }: LiveFacts): LiveState {
   if (isPaused) return "paused";
-  if (!isConnected) return receivedAtMs === null ? "connecting" : "reconnecting";
-  if (receivedAtMs === null) return "connecting";
+  if (receivedAtMs === null) return nowMs - openedAtMs > staleAfterMs ? "unreachable" : "connecting";
+  if (!isConnected) return "reconnecting";
   return nowMs - receivedAtMs > staleAfterMs ? "stale" : "live";
 }
 

@@ -44,12 +44,14 @@ export class LiveFeed {
   readonly shownMs = $derived.by(() => (this.isPaused ? this.#pausedAtMs : this.now));
   #pausedAtMs = $state(0);
   #isConnected = $state(false);
+  readonly #openedAtMs = Date.now();
   #receivedAtMs = $state<number | null>(null);
 
   readonly state: LiveState = $derived(
     liveState({
       isConnected: this.#isConnected,
       isPaused: this.isPaused,
+      openedAtMs: this.#openedAtMs,
       receivedAtMs: this.#receivedAtMs,
       nowMs: this.now,
     }),
