@@ -32,10 +32,16 @@ const demonstratedWithinMs = 15 * 60_000;
 const ofTheShell = /\/v1\/(me|nodes|meters|views|version|notifications)\b/;
 const tested = { TIDEMARK_DEMO_SIZE: env.TIDEMARK_DEMO_SIZE ?? "" };
 
+const sockets = /\/socket\.io\//;
+/** As Socket.IO writes what answers a question, such as the first figures of a node. */
+const acknowledgement = /^43/;
+
 interface State {
   name: string;
   /** Brings the page into it, before it is opened. */
   prepare?(page: Page): Promise<unknown>;
+  /** What live figures come to say of themselves in it. */
+  liveStatus?: string;
   /** The browser itself logs every answer that it did not get. */
   logsFailures?: boolean;
 }
@@ -51,19 +57,35 @@ const troubles: readonly State[] = [
         (route) => route.fulfill({ status: 500, contentType: "application/problem+json", body: unavailable }),
       ),
   },
-  { name: "stale", logsFailures: true, prepare: (page) => page.route("**/socket.io/**", (route) => route.abort()) },
+  { name: "stale", logsFailures: true, prepare: silenceSocket, liveStatus: "stale" },
   {
     name: "down",
     logsFailures: true,
-    prepare: (page) =>
-      page.route(
+    prepare: async (page) => {
+      await page.routeWebSocket(sockets, (socket) => socket.close());
+      await page.route(
         (url) =>
           url.pathname.startsWith("/socket.io/") ||
           (url.pathname.startsWith("/v1/") && !/\/v1\/me$/.test(url.pathname)),
         (route) => route.abort("connectionrefused"),
-      ),
+      );
+    },
+    liveStatus: "unreachable",
   },
 ];
+
+/** Its connection stays, and brings nothing more once the first figures are there. */
+async function silenceSocket(page: Page): Promise<void> {
+  await page.routeWebSocket(sockets, (socket) => {
+    const server = socket.connectToServer();
+    let isSilent = false;
+    socket.onMessage((message) => server.send(message));
+    server.onMessage((message) => {
+      if (!isSilent) socket.send(message);
+      isSilent ||= acknowledgement.test(String(message));
+    });
+  });
+}
 
 /** Every so-manieth page, from the one of that place on, so that parts take alike. */
 function partOf(all: readonly Place[]): Place[] {
@@ -85,7 +107,7 @@ type Check = (page: Page, place: Place, at: (size: { width: number; height: numb
 async function eachPlace(
   context: BrowserContext,
   { url, all }: Signed,
-  { name, prepare, logsFailures }: State,
+  { name, prepare, logsFailures, liveStatus }: State,
   findings: Findings,
   check: Check,
 ): Promise<void> {
@@ -100,6 +122,9 @@ async function eachPlace(
       await page.setViewportSize(desk);
       await page.goto(url + place.path);
       await comeToRest(page);
+      const live = page.getByTestId("live-status");
+      if (liveStatus && (await live.count()) > 0)
+        await page.locator(`[data-testid=live-status][data-state=${liveStatus}]`).waitFor();
       await check(page, place, async (size) => {
         where = `${place.name}, ${name} at ${size.width}`;
         await page.setViewportSize(size);
@@ -138,13 +163,18 @@ async function checkLooks(browser: Browser, signed: Signed, findings: Findings):
   const opened = new Map(sizes.map((size) => [size, new Set<string>()]));
   const wantedLooks = Object.entries(looks).filter(([name]) => isWanted(name, env.LOOKS));
   await eachPlace(context, signed, { name: "much" }, findings, async (page, place, at) => {
-    const inLooks = async (where: string) => {
+    const inLooks = async (where: string, within?: string) => {
       for (const [nth, [look, media]] of wantedLooks.entries()) {
         await page.emulateMedia(media);
         await page.locator(`html[data-theme=${media.colorScheme}]`).waitFor();
         await comeToRest(page);
         // Only colours differ from the look before.
-        await inspect(page, `${where}, ${look}`, findings, nth === 0 ? undefined : "colours");
+        await inspect(
+          page,
+          `${where}, ${look}`,
+          findings,
+          nth === 0 ? {} : { rules: "colours", ...(within && { within }) },
+        );
       }
     };
     // What belongs to the frame around every page is opened on the first.
@@ -153,7 +183,8 @@ async function checkLooks(browser: Browser, signed: Signed, findings: Findings):
       const where = await at(size);
       await inLooks(where);
       const known = opened.get(size) ?? new Set();
-      if (size !== wide) await inspectOpened(page, scope, known, (label) => inLooks(`${where}, ${label} open`));
+      if (size !== wide)
+        await inspectOpened(page, scope, known, (label, panels) => inLooks(`${where}, ${label} open`, panels));
     }
   });
   console.log(

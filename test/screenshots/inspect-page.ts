@@ -19,24 +19,35 @@ export class Findings {
   }
 }
 
-/** `which`: every rule, or what can differ where only colours do. */
-export async function inspect(page: Page, where: string, findings: Findings, which?: "colours"): Promise<void> {
+/** What of a page is looked at; all of it by every rule, unless said otherwise. */
+interface Part {
+  /** Those rules that can break where only colours differ. */
+  rules?: "colours";
+  /** Within what this selects: around it nothing has changed. */
+  within?: string;
+}
+
+export async function inspect(page: Page, where: string, findings: Findings, part: Part = {}): Promise<void> {
   findings.looked++;
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   if (wide > 0) findings.note(where, `${wide} px wider than its window`);
-  let violations = await brokenRules(page, which);
+  let violations = await brokenRules(page, part);
   if (violations.length > 0) {
     // What was being asked anew meanwhile is drawn faintly for that moment.
     await comeToRest(page);
-    violations = await brokenRules(page, which);
+    violations = await brokenRules(page, part);
   }
   for (const { id, nodes } of violations) findings.note(where, `${id}: ${nodes[0]?.html} (${nodes.length})`);
 }
 
 /** Of accessibility, as axe knows them. */
-export async function brokenRules(page: Page, which?: "colours") {
-  const runOnly = which && { runOnly: { type: "rule" as const, values: ["color-contrast", "link-in-text-block"] } };
-  const axe = new AxeBuilder({ page }).setLegacyMode().options({ resultTypes: ["violations"], ...runOnly });
+export async function brokenRules(page: Page, { rules, within }: Part = {}) {
+  const runOnly = rules && { runOnly: { type: "rule" as const, values: ["color-contrast", "link-in-text-block"] } };
+  // Half a megabyte of script, which stays as long as the page does.
+  const isThere = await page.evaluate(() => "axe" in window);
+  const axe = new AxeBuilder(isThere ? { page, axeSource: "undefined" } : { page });
+  axe.setLegacyMode().options({ resultTypes: ["violations"], ...runOnly });
+  if (within !== undefined) axe.include(within);
   return (await axe.analyze()).violations;
 }
 
@@ -45,6 +56,10 @@ const named = [
   "New organization",
   "Import",
   "New",
+  "Add",
+  "Add below",
+  "Edit",
+  "Share",
   "Invite",
   "Custom range",
   "Add a note",
@@ -62,12 +77,14 @@ const labelled = ["Edit", "Rotate", "Revoke", "Delete", "Rename"];
 const openersIn = (scope: "body" | "main") =>
   [
     `${scope} button[aria-haspopup=dialog]`,
+    `${scope} button[aria-haspopup=menu]`,
     ...named.map((name) => `main button:text-is("${name}")`),
     ...asking.map((name) => `main button:text-is("${name}"):not(li *, td *)`),
-    ...labelled.map((name) => `main button[aria-label^="${name} "]`),
+    ...labelled.map((name) => `main button[aria-label^="${name} "]:not([data-testid=model-list] *)`),
   ].join(", ");
 
-const opened = "[role=dialog]:visible, dialog[open]";
+const panels = "[role=dialog], [role=menu], dialog[open]";
+const opened = ":is([role=dialog], [role=menu]):visible, dialog[open]";
 /** What opens nothing within it is no opener, whatever it is called. */
 const opensWithinMs = 3_000;
 
@@ -79,21 +96,21 @@ export async function inspectOpened(
   page: Page,
   scope: "body" | "main",
   known: Set<string>,
-  look: (label: string) => Promise<void>,
+  look: (label: string, panels: string) => Promise<void>,
 ): Promise<void> {
   const openers = openersIn(scope);
   const found = await page.locator(openers).evaluateAll((buttons) =>
     buttons.map((button) => {
-      const label = button.getAttribute("data-testid") ?? button.getAttribute("aria-label") ?? button.textContent ?? "";
+      const label = (button.getAttribute("aria-label") ?? button.textContent ?? "").trim();
+      // Two buttons of two rows begin alike.
+      const kind = button.getAttribute("data-testid") ?? label.split(/\s+/)[0] ?? "";
       const isShown = button.getBoundingClientRect().width > 0 && !(button as HTMLButtonElement).disabled;
-      return { label: label.trim(), isShown, isPicker: button.hasAttribute("aria-haspopup") };
+      return { kind, isShown, isPicker: button.hasAttribute("aria-haspopup") };
     }),
   );
   const address = page.url();
   const seen = new Set<string>();
-  for (const [place, { label, isShown, isPicker }] of found.entries()) {
-    // Two buttons of two rows begin alike.
-    const kind = isPicker ? label : (label.split(/\s+/)[0] ?? "");
+  for (const [place, { kind, isShown, isPicker }] of found.entries()) {
     if (!isShown || seen.has(kind) || (isPicker && known.has(kind))) continue;
     (isPicker ? known : seen).add(kind);
     await page.locator(openers).nth(place).click();
@@ -104,7 +121,7 @@ export async function inspectOpened(
     );
     if (isOpen) {
       await comeToRest(page);
-      await look(kind);
+      await look(kind, panels);
       await page.keyboard.press("Escape");
       await panel.waitFor({ state: "hidden" });
     } else {

@@ -156,7 +156,8 @@ export async function comeToRest(page: Page): Promise<void> {
   await page.waitForFunction(
     () => {
       const isAwaited =
-        document.querySelector(".animate-pulse, main [aria-busy=true], main .transition-opacity.opacity-50") !== null;
+        document.querySelector("div.animate-pulse, main [aria-busy=true], main .transition-opacity.opacity-50") !==
+        null;
       const now = performance.now();
       const seen = window as unknown as { quietSince?: number };
       if (isAwaited) delete seen.quietSince;
