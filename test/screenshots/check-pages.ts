@@ -11,20 +11,9 @@ import { env } from "node:process";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { launchBrowser, signIn } from "../support/browser.ts";
 import { eventually, startService, type TestService } from "../support/service.ts";
-import { Findings, inspect, inspectOpened } from "./inspect-page.ts";
-import { comeToRest, detailPlaces, type Place, places } from "./places.ts";
+import { changeLook, desk, Findings, inspect, inspectOpened, type Look, looks, phone, wide } from "./inspect-page.ts";
+import { comeToRest, detailPlaces, isWanted, type Place, places } from "./places.ts";
 
-const looks = {
-  light: { colorScheme: "light", forcedColors: "none" },
-  dark: { colorScheme: "dark", forcedColors: "none" },
-  forced: { colorScheme: "light", forcedColors: "active" },
-} as const;
-/** All where there is no list. */
-const isWanted = (name: string, list: string | undefined) =>
-  (list?.split(",") ?? [""]).some((one) => name.startsWith(one));
-const desk = { width: 1440, height: 900 };
-const phone = { width: 360, height: 780 };
-const wide = { width: 1920, height: 1080 };
 const sizes = [desk, phone, wide].filter(({ width }) => isWanted(String(width), env.SIZES));
 /** The history of ninety days is posted first. */
 const demonstratedWithinMs = 15 * 60_000;
@@ -161,12 +150,11 @@ async function checkLooks(browser: Browser, signed: Signed, findings: Findings):
   const { storageState } = signed;
   const context = await browser.newContext({ viewport: desk, reducedMotion: "reduce", storageState });
   const opened = new Map(sizes.map((size) => [size, new Set<string>()]));
-  const wantedLooks = Object.entries(looks).filter(([name]) => isWanted(name, env.LOOKS));
+  const wantedLooks = (Object.keys(looks) as Look[]).filter((name) => isWanted(name, env.LOOKS));
   await eachPlace(context, signed, { name: "much" }, findings, async (page, place, at) => {
     const inLooks = async (where: string, within?: string) => {
-      for (const [nth, [look, media]] of wantedLooks.entries()) {
-        await page.emulateMedia(media);
-        await page.locator(`html[data-theme=${media.colorScheme}]`).waitFor();
+      for (const [nth, look] of wantedLooks.entries()) {
+        await changeLook(page, look);
         await comeToRest(page);
         // Only colours differ from the look before.
         await inspect(

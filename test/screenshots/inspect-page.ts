@@ -3,6 +3,23 @@ import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "playwright-core";
 import { comeToRest } from "./places.ts";
 
+export const desk = { width: 1440, height: 900 };
+export const phone = { width: 360, height: 780 };
+export const wide = { width: 1920, height: 1080 };
+
+export const looks = {
+  light: { colorScheme: "light", forcedColors: "none" },
+  dark: { colorScheme: "dark", forcedColors: "none" },
+  forced: { colorScheme: "light", forcedColors: "active" },
+} as const;
+export type Look = keyof typeof looks;
+
+/** Shows the page as it stands in the look, as a system does that changes to it. */
+export async function changeLook(page: Page, look: Look): Promise<void> {
+  await page.emulateMedia(looks[look]);
+  await page.locator(`html[data-theme=${looks[look].colorScheme}]`).waitFor();
+}
+
 export class Findings {
   readonly #found = new Set<string>();
   looked = 0;
@@ -41,7 +58,7 @@ export async function inspect(page: Page, where: string, findings: Findings, par
 }
 
 /** Of accessibility, as axe knows them. */
-export async function brokenRules(page: Page, { rules, within }: Part = {}) {
+async function brokenRules(page: Page, { rules, within }: Part = {}) {
   const runOnly = rules && { runOnly: { type: "rule" as const, values: ["color-contrast", "link-in-text-block"] } };
   // Half a megabyte of script, which stays as long as the page does.
   const isThere = await page.evaluate(() => "axe" in window);

@@ -1,14 +1,16 @@
 /** Every page of the dashboard, and when it has come to rest. */
 import type { BrowserContext, Page } from "playwright-core";
+import { patienceMs } from "../support/patience.ts";
 import { eventually } from "../support/service.ts";
-
-/** A page with large figures on a busy machine. */
-const restsWithinMs = 60_000;
 
 export interface Place {
   name: string;
   path: string;
 }
+
+/** Is it asked for? All are where there is no list; else those whose names begin as one of it does, parted by commas. */
+export const isWanted = (name: string, list: string | undefined): boolean =>
+  (list?.split(",") ?? [""]).some((one) => name.startsWith(one));
 
 export const places: readonly Place[] = [
   { name: "live", path: "/" },
@@ -152,7 +154,7 @@ export async function detailPlaces(context: Pick<BrowserContext, "request">, url
 
 /** Nothing is awaited any more, and what is drawn stands still. */
 export async function comeToRest(page: Page): Promise<void> {
-  await page.locator("main h1").first().waitFor({ state: "attached", timeout: restsWithinMs });
+  await page.locator("main h1").first().waitFor({ state: "attached", timeout: patienceMs });
   await page.waitForFunction(
     () => {
       const isAwaited =
@@ -166,7 +168,7 @@ export async function comeToRest(page: Page): Promise<void> {
       return now - (seen.quietSince ?? now) > 500 && document.fonts.status === "loaded";
     },
     undefined,
-    { timeout: restsWithinMs },
+    { timeout: patienceMs },
   );
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 }
