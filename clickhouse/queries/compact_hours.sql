@@ -11,6 +11,6 @@ WHERE toStartOfHour(bucket) IN (SELECT arrayJoin(hour_starts)) AND batch <= {set
 GROUP BY organization, type, bucket, partner, reseller, agent, dims
 HAVING max(batch) > 0
 UNION ALL
-SELECT organization, type, bucket, partner, reseller, agent, dims, batch, toInt64(0), toDecimal128(0, 9), {version:UInt64}, toUInt8(1)
+SELECT organization, type, bucket, partner, reseller, agent, dims, batch, toInt64(0), toDecimal256(0, 9), {version:UInt64}, toUInt8(1)
 FROM usage_per_15m FINAL
 WHERE toStartOfHour(bucket) IN (SELECT arrayJoin(hour_starts)) AND batch > 0 AND batch <= {settled:UInt64}

@@ -9,6 +9,6 @@ WHERE toStartOfHour(bucket) IN (SELECT arrayJoin(hour_starts)) AND batch <= {set
 GROUP BY kind, node, type, bucket, dims
 HAVING max(batch) > 0
 UNION ALL
-SELECT kind, node, type, bucket, dims, batch, toInt64(0), toDecimal128(0, 9), {version:UInt64}, toUInt8(1)
+SELECT kind, node, type, bucket, dims, batch, toInt64(0), toDecimal256(0, 9), {version:UInt64}, toUInt8(1)
 FROM node_usage_per_15m FINAL
 WHERE toStartOfHour(bucket) IN (SELECT arrayJoin(hour_starts)) AND batch > 0 AND batch <= {settled:UInt64}

@@ -7,11 +7,11 @@ SELECT type, toInt64(toUnixTimestamp(bucket)) * 1000 AS bucket_ms, partner, rese
 FROM
 (
     SELECT type, toStartOfFifteenMinutes(toDateTime(time, 'UTC')) AS bucket, partner, reseller, agent, dims,
-        toInt64(1) AS raw_events, ifNull(value, toDecimal128(0, 9)) AS raw_amount, toInt64(0) AS rolled_events, toDecimal128(0, 9) AS rolled_amount
+        toInt64(1) AS raw_events, toDecimal256(ifNull(value, toDecimal128(0, 9)), 9) AS raw_amount, toInt64(0) AS rolled_events, toDecimal256(0, 9) AS rolled_amount
     FROM usage_events FINAL
     WHERE sign = 1 AND organization = {organization:String} AND toDate(time, 'UTC') = toDate({day:String}) AND batch <= {settled:UInt64}
     UNION ALL
-    SELECT type, bucket, partner, reseller, agent, dims, toInt64(0), toDecimal128(0, 9), events, amount
+    SELECT type, bucket, partner, reseller, agent, dims, toInt64(0), toDecimal256(0, 9), events, amount
     FROM usage_per_15m FINAL
     WHERE organization = {organization:String} AND toDate(bucket, 'UTC') = toDate({day:String}) AND batch <= {settled:UInt64}
 )

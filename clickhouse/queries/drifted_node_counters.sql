@@ -17,11 +17,11 @@ SELECT node_key.1 AS kind, node_key.2 AS node, type, toInt64(toUnixTimestamp(buc
 FROM
 (
     SELECT arrayJoin([('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS node_key,
-        type, bucket, dims, events AS summed_events, amount AS summed_amount, toInt64(0) AS kept_events, toDecimal128(0, 9) AS kept_amount
+        type, bucket, dims, events AS summed_events, amount AS summed_amount, toInt64(0) AS kept_events, toDecimal256(0, 9) AS kept_amount
     FROM usage_per_15m FINAL
     WHERE toDate(bucket, 'UTC') = toDate({day:String}) AND batch <= {settled:UInt64}
     UNION ALL
-    SELECT (toString(kind), node), type, bucket, dims, toInt64(0), toDecimal128(0, 9), events, amount
+    SELECT (toString(kind), node), type, bucket, dims, toInt64(0), toDecimal256(0, 9), events, amount
     FROM node_usage_per_15m FINAL
     WHERE toDate(bucket, 'UTC') = toDate({day:String}) AND batch <= {settled:UInt64}
 )

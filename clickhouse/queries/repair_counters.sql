@@ -7,16 +7,16 @@ SELECT organization, type, bucket, partner, reseller, agent, dims, batch, sum(ne
 FROM
 (
     SELECT organization, type, toStartOfFifteenMinutes(toDateTime(time, 'UTC')) AS bucket, partner, reseller, agent, dims, toUInt64(0) AS batch,
-        toInt64(count()) AS new_events, sum(ifNull(value, toDecimal128(0, 9))) AS new_amount
+        toInt64(count()) AS new_events, sum(toDecimal256(ifNull(value, toDecimal128(0, 9)), 9)) AS new_amount
     FROM usage_events FINAL
     WHERE sign = 1 AND organization IN {organizations:Array(String)} AND toDate(time, 'UTC') = toDate({day:String})
     GROUP BY organization, type, bucket, partner, reseller, agent, dims
     UNION ALL
-    SELECT organization, type, bucket, partner, reseller, agent, dims, batch, toInt64(0), toDecimal128(0, 9)
+    SELECT organization, type, bucket, partner, reseller, agent, dims, batch, toInt64(0), toDecimal256(0, 9)
     FROM usage_per_15m FINAL
     WHERE organization IN {organizations:Array(String)} AND toDate(bucket, 'UTC') = toDate({day:String})
     UNION ALL
-    SELECT organization, type, toStartOfFifteenMinutes(toDateTime(time, 'UTC')) AS bucket, partner, reseller, agent, dims, batch, toInt64(0), toDecimal128(0, 9)
+    SELECT organization, type, toStartOfFifteenMinutes(toDateTime(time, 'UTC')) AS bucket, partner, reseller, agent, dims, batch, toInt64(0), toDecimal256(0, 9)
     FROM usage_events
     WHERE organization IN {organizations:Array(String)} AND toDate(time, 'UTC') = toDate({day:String})
 )

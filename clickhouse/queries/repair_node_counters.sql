@@ -22,11 +22,11 @@ FROM
     FROM usage_per_15m FINAL
     WHERE toDate(bucket, 'UTC') = toDate({day:String})
     UNION ALL
-    SELECT (toString(kind), node), type, bucket, dims, batch, toInt64(0), toDecimal128(0, 9)
+    SELECT (toString(kind), node), type, bucket, dims, batch, toInt64(0), toDecimal256(0, 9)
     FROM node_usage_per_15m FINAL
     WHERE toDate(bucket, 'UTC') = toDate({day:String})
     UNION ALL
-    SELECT arrayJoin([('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]), type, bucket, dims, batch, toInt64(0), toDecimal128(0, 9)
+    SELECT arrayJoin([('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]), type, bucket, dims, batch, toInt64(0), toDecimal256(0, 9)
     FROM usage_per_15m
     WHERE toDate(bucket, 'UTC') = toDate({day:String})
 )

@@ -16,8 +16,7 @@ export const limits = {
   maxStringLength: 256,
   maxProperties: 64,
   maxValueFractionDigits: 9,
-  maxValueIntegerDigits: 18,
-  maxPropertyIntegerDigits: 29,
+  maxIntegerDigits: 29,
   oldestTime: "2000-01-01T00:00:00.000Z",
   maxAheadMs: dayMs,
   dedupeByIdDays: 35,
@@ -92,7 +91,7 @@ export const decimalPattern = /^[+-]?\d+(?:\.\d+)?$/;
 export const decimalSchema = z
   .union([z.string().max(limits.maxStringLength).regex(decimalPattern, "must be a decimal"), z.number()])
   .describe(
-    `A decimal with up to ${limits.maxValueIntegerDigits} digits before the point, kept exactly as written; decimals after the ninth are rounded half to even, with the warning \`rounded\`. Sums have 29 digits, enough for a billion of the largest values`,
+    `A decimal with up to ${limits.maxIntegerDigits} digits before the point, kept exactly as written; decimals after the ninth are rounded half to even, with the warning \`rounded\`. Sums are exact, and may have more digits`,
   );
 
 export const propertyValueSchema = z.union([
@@ -100,7 +99,7 @@ export const propertyValueSchema = z.union([
   z
     .number()
     .describe(
-      `Kept exactly as written, with up to ${limits.maxPropertyIntegerDigits} digits before the point; decimals after the ninth are rounded half to even`,
+      `Kept exactly as written, with up to ${limits.maxIntegerDigits} digits before the point; decimals after the ninth are rounded half to even`,
     ),
   z.boolean(),
 ]);

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { currencySchema } from "./currencies.ts";
 import { nextCursorSchema } from "./cursors.ts";
+import { amountDigits, billionthsOf } from "./decimals.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 
 /** A decimal of 0 or more, kept as it was written; a number is taken as String() writes it. */
@@ -14,7 +15,7 @@ const decimal = (wholes: number, decimals: number) =>
       // What compares amounts is not asked about a text that is none.
       { message: `must be a decimal of 0 or more with at most ${decimals} decimals`, abort: true },
     );
-const amountSchema = decimal(18, 9);
+const amountSchema = decimal(amountDigits.wholes, amountDigits.decimals);
 const priceSchema = decimal(15, 12);
 
 export const tierSchema = z.strictObject({
@@ -39,12 +40,7 @@ const tiersSchema = z
   });
 
 function isAbove(upTo: string | null, before: string): boolean {
-  if (upTo === null) return true;
-  const padded = (text: string) => {
-    const [whole = "", fraction = ""] = text.split(".");
-    return BigInt(whole + fraction.padEnd(9, "0"));
-  };
-  return padded(upTo) > padded(before);
+  return upTo === null || billionthsOf(upTo) > billionthsOf(before);
 }
 
 export const pricingSchema = z.discriminatedUnion("model", [

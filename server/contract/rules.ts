@@ -1,6 +1,7 @@
 /** Rules: what is watched, where, and who is notified. What they make is in alerts.ts. */
 import { z } from "zod";
 import { nextCursorSchema } from "./cursors.ts";
+import { amountDigits, billionthsOf } from "./decimals.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 import { pageQuery } from "./pages.ts";
 import { maxReadings } from "./rolling-windows.ts";
@@ -52,11 +53,17 @@ export type CustomerCondition = (typeof customerConditions)[number];
 export const billingConditions = ["payment_overdue", "payment_failed", "subscription_expiring"] as const;
 export type BillingCondition = (typeof billingConditions)[number];
 
+const decimalForm = new RegExp(`^-?\\d{1,${amountDigits.wholes}}(\\.\\d{1,${amountDigits.decimals}})?$`);
+
 /** A decimal that may be negative, kept as it was written; a number is taken as String() writes it. */
 const decimalSchema = z
   .union([z.string(), z.number()])
   .transform(String)
-  .refine((text) => /^-?\d{1,18}(\.\d{1,9})?$/.test(text), "must be a decimal with up to 9 decimals");
+  // What compares thresholds is not asked about a text that is none.
+  .refine((text) => decimalForm.test(text), {
+    message: `must be a decimal with up to ${amountDigits.decimals} decimals`,
+    abort: true,
+  });
 const amountSchema = decimalSchema.refine((text) => !text.startsWith("-"), "must be 0 or more");
 
 const featureKeySchema = z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, "must be lower-case letters, digits, - and _");
@@ -136,7 +143,9 @@ const thresholdConditionSchema = z
   .refine(
     ({ above, below, resolve_at }) =>
       resolve_at === undefined ||
-      (above !== undefined ? Number(resolve_at) <= Number(above) : Number(resolve_at) >= Number(below)),
+      (above !== undefined
+        ? billionthsOf(resolve_at) <= billionthsOf(above)
+        : billionthsOf(resolve_at) >= billionthsOf(below ?? "0")),
     { path: ["resolve_at"], message: "must be on the quiet side of the threshold" },
   );
 

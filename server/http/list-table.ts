@@ -13,6 +13,8 @@ type Cell = ReportCell | undefined;
 export interface Table {
   columns: ReportColumn[];
   rows: AsyncIterable<readonly Cell[]> | Iterable<readonly Cell[]>;
+  /** The rows are made of what is in memory, and hold figures of any length: a form that must know the longest first may gather them. */
+  isGathered?: boolean;
 }
 
 export type TableForm = Extract<ListForm, "csv" | "xlsx" | "parquet">;
@@ -85,8 +87,15 @@ function workbookOf({ columns, rows }: Table, name: string): AsyncGenerator<Uint
   return workbook([{ name, columns, rows: typedRows({ columns, rows }) }]);
 }
 
-function parquetOf({ columns, rows }: Table, clickhouse: Pick<ClickHouse, "selectFrom">): AsyncGenerator<Buffer> {
-  return parquetOfSection(clickhouse, { columns, rows: typedRows({ columns, rows }) });
+async function* parquetOf(table: Table, clickhouse: Pick<ClickHouse, "selectFrom">): AsyncGenerator<Buffer> {
+  const rows = typedRows(table);
+  yield* parquetOfSection(clickhouse, { columns: table.columns, rows: table.isGathered ? await gathered(rows) : rows });
+}
+
+async function gathered(rows: AsyncIterable<ReportCell[]>): Promise<ReportCell[][]> {
+  const all: ReportCell[][] = [];
+  for await (const row of rows) all.push(row);
+  return all;
 }
 
 async function* typedRows({ columns, rows }: Table): AsyncGenerator<ReportCell[]> {

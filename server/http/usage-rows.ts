@@ -82,6 +82,7 @@ function wideTable(answer: UsageAnswer | NodesUsageAnswer, isCompared: boolean):
   return {
     columns: tableColumns(heads, { ...figures, ...instants, partial: "boolean" } as Record<string, ColumnType>),
     rows: wideRows(answer, names, isCompared),
+    isGathered: true,
   };
 }
 
@@ -138,6 +139,7 @@ function longTable(answer: UsageAnswer | NodesUsageAnswer, isCompared: boolean):
       percent: "percent",
     }),
     rows: longRows(answer, isCompared),
+    isGathered: true,
   };
 }
 

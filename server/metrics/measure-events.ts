@@ -53,7 +53,8 @@ const measuredWindows = defineQuery(
     ...windowOrWhole,
     events: numberColumn,
     sixtieths: z.string(),
-    weighted: z.string(),
+    weighted_upper: z.string(),
+    weighted_lower: z.string(),
     weights: z.string(),
     things: numberColumn,
     highest: z.string(),
@@ -150,7 +151,8 @@ export async function measureEvents(
       case "sum":
         return sumOf(row.sixtieths, row.events);
       case "average": {
-        const figure = quotient(row.weighted, row.weights, amountDecimals);
+        const weighted = sumDecimals([`${row.weighted_upper}e11`, `${row.weighted_lower}e-9`]);
+        const figure = quotient(weighted, row.weights, amountDecimals);
         return { figure: figure ?? "0", hasData: figure !== undefined };
       }
       case "max":

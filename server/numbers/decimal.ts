@@ -1,8 +1,7 @@
-/** Numbers as storage keeps them: decimals of up to nine places, each with one text. */
+/** Numbers as storage keeps them, in Decimal(38, 9): decimals of up to nine places, each with one text. */
+import { limits } from "../contract/events.ts";
 
-/** Digits before the point of a Decimal(38, 9). */
-const maxIntegerDigits = 29;
-const places = 9;
+const { maxIntegerDigits, maxValueFractionDigits: places } = limits;
 
 export interface Decimal {
   /** Shortest form without exponent: "12.5", "-0.000000001", "0". */
@@ -13,8 +12,8 @@ export interface Decimal {
 
 const numberForm = /^([+-]?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
 
-/** The decimal that a number's text stands for; undefined when it is none, or has more than `maxDigits` digits before the point. */
-export function readDecimal(text: string, maxDigits = maxIntegerDigits): Decimal | undefined {
+/** The decimal that a number's text stands for; undefined when it is none, or does not fit. */
+export function readDecimal(text: string): Decimal | undefined {
   const match = numberForm.exec(text);
   if (!match) return undefined;
   const [, sign = "", whole = "", fraction = "", exponent = "0"] = match;
@@ -26,13 +25,13 @@ export function readDecimal(text: string, maxDigits = maxIntegerDigits): Decimal
   const significant = digits.slice(first, last + 1);
   /** Where the point stands in `significant`; beyond either end there are zeros. */
   const point = whole.length - first + Number(exponent);
-  if (point > maxDigits) return undefined;
+  if (point > maxIntegerDigits) return undefined;
   const kept = point + places;
   const isRounded = significant.length > kept;
   const units = isRounded ? roundHalfEven(significant, kept) : significant.padEnd(kept, "0");
   const padded = units.padStart(places + 1, "0");
   const integer = padded.slice(0, -places);
-  if (integer.length > maxDigits) return undefined;
+  if (integer.length > maxIntegerDigits) return undefined;
   const decimals = padded.slice(-places).replace(/0+$/, "");
   const size = decimals === "" ? integer : `${integer}.${decimals}`;
   return { text: sign === "-" && size !== "0" ? `-${size}` : size, isRounded };

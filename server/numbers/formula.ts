@@ -2,6 +2,7 @@
  * Formulas over meters, such as `participation_minutes / sessions`: names, decimal numbers, + - * / and brackets, nothing
  * else. Computed exactly, as fractions of whole numbers, and rounded once.
  */
+import { amountDigits } from "../contract/decimals.ts";
 import { type Exact, exact, isZero, minus, over, plus, roundHalfAway, times } from "./exact.ts";
 import { trimDecimal } from "./figures.ts";
 
@@ -16,7 +17,8 @@ export class InvalidFormulaError extends Error {
 
 const maxLength = 1_000;
 const maxDepth = 50;
-const token = /\s*(?:([a-z][a-z0-9_]*)|(\d{1,18}(?:\.\d{1,9})?)|([-+*/()]))/y;
+const { wholes, decimals } = amountDigits;
+const token = new RegExp(`\\s*(?:([a-z][a-z0-9_]*)|(\\d{1,${wholes}}(?:\\.\\d{1,${decimals}})?)|([-+*/()]))`, "y");
 
 /** Throws InvalidFormulaError, which says where. */
 export function parseFormula(text: string): Formula {
@@ -76,8 +78,6 @@ export function metersIn(formula: Formula): string[] {
 export function operationsIn(formula: Formula): number {
   return formula.kind === "operation" ? 1 + operationsIn(formula.left) + operationsIn(formula.right) : 0;
 }
-
-const decimals = 9;
 
 /** The formula with these figures, decimal strings by meter, rounded half away from zero to 9 decimals; undefined: divides by 0. */
 export function combineFigures(formula: Formula, figures: ReadonlyMap<string, string>): string | undefined {

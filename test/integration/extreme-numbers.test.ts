@@ -5,8 +5,8 @@ import { type Billing, createBilling } from "../support/billing.ts";
 let billing: Billing;
 const organization = "inside-9f3c";
 const node = `organization:${organization}`;
-const largestValue = "999999999999999999.999999999";
 const largest = `${"9".repeat(29)}.999999999`;
+const unitPrice = "999999999999999.999999999999";
 const day = "2026-03-05";
 const range = `from=${day}&to=2026-03-07`;
 
@@ -28,13 +28,13 @@ beforeAll(async () => {
       event(
         id,
         "transcription.completed",
-        `"job":"${id}","user":"u","value":${largestValue},"properties":{"accuracy":100,"language":"en"}`,
+        `"job":"${id}","user":"u","value":${largest},"properties":{"accuracy":100,"language":"en"}`,
       ),
     ),
-    ...["d", "e"].map((id) => event(id, "recording.stored", `"value":${largestValue}`)),
-    ...["f", "g"].map((id) => event(id, "call.completed", `"value":${largestValue},"agent":"a1"`)),
+    ...["d", "e"].map((id) => event(id, "recording.stored", `"value":${largest}`)),
+    ...["f", "g"].map((id) => event(id, "call.completed", `"value":${largest},"agent":"a1"`)),
     ...["h", "i", "j"].map((id) =>
-      event(id, "big.thing", `"value":${largestValue},"properties":{"n":${largest},"dim":1524831183200260097}`),
+      event(id, "big.thing", `"value":${largest},"properties":{"n":${largest},"dim":1524831183200260097}`),
     ),
     event("k", "big.thing", `"properties":{"n":-${largest},"dim":1524831183200260096}`),
     event("l", "big.thing", '"properties":{"n":"no number","dim":"1524831183200260097"}'),
@@ -132,7 +132,7 @@ test("sums, averages and extremes are exact where they end", async () => {
   expect(await total("big_sum_n")).toBe(decimal(2n * big + 123_456_789n).replace(/0+$/, ""));
   expect(await total("big_max_n")).toBe(largest);
   expect(await total("transcribed_minutes")).toBe(
-    decimal(3n * BigInt(largestValue.replace(".", "")) + 10n ** 9n).replace(/0+$/, ""),
+    decimal(3n * BigInt(largest.replace(".", "")) + 10n ** 9n).replace(/0+$/, ""),
   );
   expect(await total("transcription_accuracy")).toBe("100");
 });
@@ -178,6 +178,32 @@ test("records, one event, explanations and their exports show every digit", asyn
   expect((await get(`/v1/explain?meter=big_sum_n&${range}&node=${node}`)).text).toContain(digits);
 });
 
+test("usage as CSV, as lines and as Parquet has every digit of sums that are longer than an amount may be", async () => {
+  const path = `/v1/usage?meter=call_minutes,big_count_value&${range}&node=${node}&window=total&compare=previous`;
+  const twice = 2n * BigInt(largest.replace(".", ""));
+  const sum = `${twice / 10n ** 9n}.${twice % 10n ** 9n}`;
+  expect(JSON.parse((await get(path)).text).meters[0]).toMatchObject({ total: sum, comparison: { delta: sum } });
+  const [head = "", row = ""] = (await get(path, { accept: "text/csv" })).text.split("\r\n");
+  const cells = row.split(",");
+  const at = (name: string) => head.split(",").indexOf(name);
+  expect([cells[at("call_minutes")], cells[at("call_minutes_delta")]]).toEqual([sum, sum]);
+  const lines = (await get(path, { accept: "application/x-ndjson" })).text;
+  expect(JSON.parse(lines.split("\n")[1] ?? "")).toMatchObject({ value: sum, delta: sum });
+  const headers = { authorization: `Bearer ${billing.key}`, accept: "application/vnd.apache.parquet" };
+  const file = Buffer.from(await (await fetch(billing.world.url + path, { headers })).arrayBuffer()).toString("hex");
+  const types = "toTypeName(call_minutes) AS long, toTypeName(big_count_value) AS short";
+  const [read] = await billing.world.deps.clickhouse.select(
+    `SELECT toString(call_minutes) AS value, toString(call_minutes_delta) AS delta, ${types} FROM format(Parquet, unhex('${file}'))`,
+    {},
+  );
+  expect(read).toEqual({
+    value: sum,
+    delta: sum,
+    long: "Nullable(Decimal(76, 9))",
+    short: "Nullable(Decimal(38, 9))",
+  });
+});
+
 test("a correction keeps every digit of what it changes and of what it leaves", async () => {
   const answer = await fetch(`${billing.world.url}/v1/events/i/amend`, {
     method: "POST",
@@ -198,7 +224,7 @@ test("overview, organizations, period, entitlement, charges and forecast stand w
       included: "1",
       overage: "bill",
       prices: {
-        organization: { model: "graduated", tiers: [{ up_to: null, unit_price: "999999999999999.999999999999" }] },
+        organization: { model: "graduated", tiers: [{ up_to: null, unit_price: unitPrice }] },
       },
     }),
   );
@@ -206,13 +232,13 @@ test("overview, organizations, period, entitlement, charges and forecast stand w
   await billing.subscribe(node, plan, { starts_at: "2026-03-01T00:00:00Z" });
   const last = new Date(Date.now() - 60_000).toISOString();
   await billing.send([
-    { type: "call.completed", organization, time: last, value: largestValue },
+    { type: "call.completed", organization, time: last, value: largest },
     {
       type: "transcription.completed",
       organization,
       job: "z",
       time: last,
-      value: largestValue,
+      value: largest,
       properties: { accuracy: 50 },
     },
   ]);
@@ -237,6 +263,14 @@ test("overview, organizations, period, entitlement, charges and forecast stand w
     expect(text).not.toMatch(/NaN|Infinity/);
   }
   expect(await billing.run("2026-04-15T00:00:00Z")).toBeGreaterThan(0);
-  const { status, text } = await get(`/v1/statements?node=${node}`);
-  expect([status, JSON.parse(text).statements.length > 0]).toEqual([200, true]);
+  const { statements } = await billing.get(`/v1/statements?node=${node}`);
+  const march = statements.find(({ from }: { from: string }) => from.startsWith("2026-03-01"));
+  const statement = await billing.get(`/v1/statements/${march.id}`);
+  const lines = statement.charges.flatMap(({ lines }: { lines: { feature: string; amount: string }[] }) => lines);
+  // Two calls but for the minute that is included, in billionths, at a price in trillionths, to the cent.
+  const cost = (2n * BigInt(largest.replace(".", "")) - 10n ** 9n) * BigInt(unitPrice.replace(".", ""));
+  const cents = (cost + 10n ** 19n / 2n) / 10n ** 19n;
+  expect(lines.find(({ feature }: { feature: string }) => feature === "call_minutes")?.amount).toBe(
+    `${cents / 100n}.${String(cents % 100n).padStart(2, "0")}`,
+  );
 });

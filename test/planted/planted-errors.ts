@@ -320,10 +320,17 @@ const errors: PlantedError[] = [
   },
   {
     rule: "a void event counts no more",
-    file: "clickhouse/migrations/0003_usage_per_15m.sql",
+    file: "clickhouse/migrations/0026_exact_sums.sql",
     right: "sum(toInt64(sign)) AS events",
     wrong: "toInt64(count()) AS events",
     tests: "--project integration test/integration/corrections.test.ts",
+  },
+  {
+    rule: "a sum holds more than an amount does",
+    file: "clickhouse/migrations/0026_exact_sums.sql",
+    right: "sum(toDecimal256(ifNull(value, toDecimal128(0, 9)) * sign, 9)) AS amount",
+    wrong: "sum(ifNull(value, toDecimal128(0, 9)) * sign) AS amount",
+    tests: "--project integration test/integration/metrics/exact-sums.test.ts",
   },
   {
     rule: "a day begins at local midnight",

@@ -101,7 +101,7 @@ export function organizationsRoutes({
     const describe = (record: NodeRecord) => describeOrganization(record, facts, isSeen);
     const watermark = sayWatermark(c, new Date(Math.min(standings.watermark.getTime(), usage.watermark.getTime())));
     if (isTableForm(form)) {
-      const table = tableOf(listCells(meter), page.records.map(describe), listTypes);
+      const table = { ...tableOf(listCells(meter), page.records.map(describe), listTypes), isGathered: true };
       return rawAnswer(await sendTable(c, form, { name: "organizations", table, clickhouse }));
     }
     if (form === "ndjson") {

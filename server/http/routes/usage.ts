@@ -37,7 +37,7 @@ const getUsageRoute = createRoute({
   operationId: "getUsage",
   tags: ["Usage"],
   summary: "Get the usage of a node by meter and window",
-  description: `${filterGrammar} If several nodes are requested, the answer has \`nodes\`, each with its \`meters\`. With \`Accept: text/csv\`, the answer is a table: for one node without groups, one row per window and one column per meter; otherwise, one row per window of each node, meter and group. With \`Accept: application/x-ndjson\`, the first line is the answer without its series, and each further line is a window. The table is also available as an Excel workbook and as Parquet, by their media types.`,
+  description: `${filterGrammar} If several nodes are requested, the answer has \`nodes\`, each with its \`meters\`. With \`Accept: text/csv\`, the answer is a table: for one node without groups, one row per window and one column per meter; otherwise, one row per window of each node, meter and group. With \`Accept: application/x-ndjson\`, the first line is the answer without its series, and each further line is a window. The table is also available as an Excel workbook, whose numbers spreadsheets round after 15 digits, and as Parquet, by their media types. In all other forms figures have every digit.`,
   middleware: requireScope("read"),
   request: { query: usageQuerySchema },
   responses: {

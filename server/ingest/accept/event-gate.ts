@@ -169,7 +169,7 @@ function invalidMessage(issue: Issue, path: readonly string[], given: Record<str
   if (issue.code === "custom") return `${field} ${issue.message}`;
   if (top === "time" || top === "started_at") return `${field} must be an RFC 3339 date-time with an offset`;
   if (top === "value" || top === "seconds") {
-    return `${field} must be a decimal of up to ${limits.maxValueIntegerDigits} digits before the point`;
+    return `${field} must be a decimal of up to ${limits.maxIntegerDigits} digits before the point`;
   }
   if (top === "properties" && name === undefined) return `${field} must be an object`;
   if (issue.code === "invalid_key") {
@@ -181,7 +181,7 @@ function invalidMessage(issue: Issue, path: readonly string[], given: Record<str
   if (top === "properties") {
     return typeof value === "string"
       ? `${field} must have at most ${limits.maxStringLength} characters`
-      : `${field} must be a string, a boolean or a number of up to ${limits.maxPropertyIntegerDigits} digits before the point`;
+      : `${field} must be a string, a boolean or a number of up to ${limits.maxIntegerDigits} digits before the point`;
   }
   return `${field} must be a string of 1 to ${limits.maxStringLength} characters`;
 }

@@ -1,24 +1,14 @@
 /** The numbers of an event as exact decimals: one text for each number, so that 12.5, "12.50", 1.25e1 and "+12.5" are the same. */
-import { limits } from "../../contract/events.ts";
 import { ExactNumber } from "../../json/exact-json.ts";
 import { parseJson } from "../../json/parse-json.ts";
 import { type Decimal, readDecimal } from "../../numbers/decimal.ts";
 import type { GivenProperty } from "./event-gate.ts";
 import { isMadeUp, type NamedRow } from "./span-name.ts";
 
-/** An amount in the form of `value` as an exact decimal; undefined when it has more digits before the point than its meters can sum. */
-export function readValue(value: string | number | ExactNumber): Decimal | undefined {
-  return readNumber(value, limits.maxValueIntegerDigits);
-}
-
-/** A number among the properties as an exact decimal; undefined when it has more digits before the point than are kept. */
-export function readPropertyNumber(value: number | ExactNumber): Decimal | undefined {
-  return readNumber(value, limits.maxPropertyIntegerDigits);
-}
-
-function readNumber(value: string | number | ExactNumber, maxDigits: number): Decimal | undefined {
+/** An amount or a number among the properties as an exact decimal; undefined when it has more digits before the point than are kept. */
+export function readNumber(value: string | number | ExactNumber): Decimal | undefined {
   if (typeof value === "number" && Number.isSafeInteger(value)) return { text: String(value), isRounded: false };
-  return readDecimal(value instanceof ExactNumber ? value.text : String(value), maxDigits);
+  return readDecimal(value instanceof ExactNumber ? value.text : String(value));
 }
 
 /**

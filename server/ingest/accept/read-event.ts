@@ -17,7 +17,7 @@ import { hashText } from "./event-hash.ts";
 import { storedId } from "./event-identity.ts";
 import { escapeColumn } from "./event-row.ts";
 import { timeOfUuidV7 } from "./event-time.ts";
-import { readPropertyNumber, readValue, storedNumber } from "./event-value.ts";
+import { readNumber, storedNumber } from "./event-value.ts";
 import type { IdentifiedEvent } from "./known-ids.ts";
 import { isNamedByItself, spanName } from "./span-name.ts";
 
@@ -161,8 +161,8 @@ function secondsFault(event: GivenEvent, type: EventType | undefined): Fault | u
   return { code: "invalid_field", field: "seconds", message };
 }
 
-function tooLarge(field: string, maxDigits: number): Fault {
-  const message = `\`${field}\` is a number of more than ${maxDigits} digits before the point`;
+function tooLarge(field: string): Fault {
+  const message = `\`${field}\` is a number of more than ${limits.maxIntegerDigits} digits before the point`;
   return { code: "invalid_field", field, message };
 }
 
@@ -218,8 +218,8 @@ function readAmount(
   const field = event.seconds === undefined ? "value" : "seconds";
   const fault = event.seconds === undefined ? undefined : secondsFault(event, type);
   if (fault) return fault;
-  const exact = readValue(given);
-  if (exact === undefined) return tooLarge(field, limits.maxValueIntegerDigits);
+  const exact = readNumber(given);
+  if (exact === undefined) return tooLarge(field);
   if (exact.isRounded) warnOfRounding(index, event.id, field, context);
   return exact.text;
 }
@@ -318,7 +318,7 @@ function dimsOf(
 /** A property as figures are split and filtered by it: a number by its shortest text, whatever form it was sent in. */
 function textOf(property: GivenProperty): string {
   if (typeof property !== "number" && !(property instanceof ExactNumber)) return String(property);
-  return readPropertyNumber(property)?.text ?? "";
+  return readNumber(property)?.text ?? "";
 }
 
 /** JSON with sorted names and exact numbers. In a plain request no text needs JSON's escapes, which saves most of the cost. */
@@ -341,8 +341,8 @@ function canonicalProperties(index: number, event: GivenEvent, context: ReadCont
     else if (typeof value === "boolean" || Number.isSafeInteger(value)) json += `${separator}${label}:${value}`;
     else {
       const field = `properties.${name}`;
-      const exact = readPropertyNumber(value);
-      if (exact === undefined) return tooLarge(field, limits.maxPropertyIntegerDigits);
+      const exact = readNumber(value);
+      if (exact === undefined) return tooLarge(field);
       if (exact.isRounded) warnOfRounding(index, event.id, field, context);
       json += `${separator}${label}:${storedNumber(exact.text)}`;
     }

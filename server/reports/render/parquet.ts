@@ -1,5 +1,9 @@
-/** A section as Parquet, written by ClickHouse: figures are exact decimals, instants points in time. */
+/**
+ * A section as Parquet, written by ClickHouse: figures are exact decimals, instants points in time. A column of rows that are all at
+ * hand has decimals of 76 digits where one of its figures needs them, else of 38, which is what most readers take.
+ */
 import { type ClickHouse, readSql } from "../../clickhouse/client.ts";
+import { amountDigits } from "../../contract/decimals.ts";
 import type { ColumnType, ReportCell, ReportColumn, ReportSection } from "../../contract/reports.ts";
 
 const sql = readSql("queries/report_rows.sql");
@@ -14,17 +18,34 @@ const types: Readonly<Record<ColumnType, string>> = {
   boolean: "Nullable(Bool)",
 };
 
+const longTypes: Readonly<Partial<Record<ColumnType, string>>> = {
+  decimal: "Nullable(Decimal(76, 9))",
+  money: "Nullable(Decimal(76, 9))",
+};
+
 export function parquetOfSection(
   clickhouse: Pick<ClickHouse, "selectFrom">,
   { columns, rows }: Pick<ReportSection, "columns"> & { rows: Rows },
 ): AsyncGenerator<Buffer> {
-  const structure = columns.map(({ key, type }) => `${quoted(key)} ${types[type]}`).join(", ");
+  const structure = columns.map(({ key, type }, index) => `${quoted(key)} ${typeOf(type, index, rows)}`).join(", ");
   return clickhouse.selectFrom(sql, { name: "report_rows", structure, rows: lines(columns, rows) });
 }
 
 const quoted = (name: string) => `\`${name.replaceAll("\\", "\\\\").replaceAll("`", "\\`")}\``;
 
 type Rows = Iterable<readonly ReportCell[]> | AsyncIterable<readonly ReportCell[]>;
+
+function typeOf(type: ColumnType, index: number, rows: Rows): string {
+  const long = longTypes[type];
+  if (long === undefined || !Array.isArray(rows)) return types[type];
+  return rows.some((row: readonly ReportCell[]) => isLongFigure(row[index])) ? long : types[type];
+}
+
+/** Whether it has more digits before the point than Decimal(38, 9) holds. */
+function isLongFigure(cell: ReportCell | undefined): boolean {
+  return typeof cell === "string" && cell.length > amountDigits.wholes && longFigure.test(cell);
+}
+const longFigure = new RegExp(`^-?\\d{${amountDigits.wholes + 1}}`);
 
 const pieceCharacters = 64 * 1024;
 

@@ -111,9 +111,9 @@ test("a value given as a text is rounded as the number is", async () => {
 
 test.each([
   ["value", '"value":1e400'],
-  ["value", '"value":1e18'],
-  ["value", '"value":1000000000000000000'],
-  ["value", '"value":"999999999999999999.9999999995"'],
+  ["value", '"value":1e29'],
+  ["value", '"value":-100000000000000000000000000000'],
+  ["value", '"value":"99999999999999999999999999999.9999999995"'],
   ["properties.a", '"properties":{"a":1e30}'],
   ["properties.a", '"properties":{"a":1e400}'],
   ["properties.a", '"properties":{"a":-100000000000000000000000000000}'],

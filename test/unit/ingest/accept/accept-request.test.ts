@@ -81,7 +81,7 @@ test.each<[string, Record<string, unknown>, string, string | null]>([
   ["more than 24 h ahead", { time: "2026-11-22T09:00:00.001Z" }, "time_too_far_ahead", "time"],
   ["started_at before 2000", { started_at: "1970-01-01T00:00:00Z" }, "time_too_old", "started_at"],
   ["started_at far ahead", { started_at: "2027-01-01T00:00:00Z" }, "time_too_far_ahead", "started_at"],
-  ["a value beyond 18 digits", { value: 1e30 }, "invalid_field", "value"],
+  ["a value beyond 29 digits", { value: 1e29 }, "invalid_field", "value"],
   ["a property beyond 29 digits", { properties: { a: 1e29 } }, "invalid_field", "properties.a"],
   ["an unknown field", { tenant: "x" }, "unknown_field", "tenant"],
   ["no type", { type: undefined }, "missing_field", "type"],
