@@ -33,6 +33,7 @@ import {
   type OpenSlot,
 } from "./schedule-slots.ts";
 import { sendSlot } from "./send-slot.ts";
+import { kindOfReport, needsStatements } from "./timing.ts";
 
 export interface ScheduleSource {
   postgres: Pick<Postgres, "transaction">;
@@ -153,9 +154,10 @@ const starting: Step = {
   },
 };
 
-/** A report of a cycle waits until its statements are closed; a test uses what there is. */
+/** A report of what a cycle costs waits until its statements are closed; a test uses what there is. */
 async function mayStart(tx: Queries, { tree, closed }: Tick, { slot, schedule }: OpenSlot): Promise<boolean> {
   if (schedule.every !== "cycle" || slot.test !== "") return true;
+  if (!needsStatements(await kindOfReport(tx, schedule.report))) return true;
   const key = `${slot.toAt.getTime()} ${schedule.node}`;
   const isClosed = closed.get(key) ?? (await areStatementsClosed(tx, tree, schedule.node, slot.toAt.getTime()));
   closed.set(key, isClosed);

@@ -25,6 +25,7 @@ import {
 import { type ScheduleRecord, timingOf } from "../../../server/reports/timing.ts";
 import type { NodeTree } from "../../../server/tree/node-tree.ts";
 import { type OwnTree, ownTree } from "../../support/own-tree.ts";
+import { cycleReports } from "./cycle-reports.ts";
 import { makeQueuedRuns, wanted } from "./scheduled-runs.ts";
 
 const dayMs = 86_400_000;
@@ -378,6 +379,8 @@ test("a schedule goes on in full when its organization moves away from where its
   expect(slots).toHaveLength(3);
   await pause(schedule, startMs);
 });
+
+cycleReports(() => ({ postgres, tree, advanceAt, slotsOf, pause }));
 
 function randomFrom(seed: number): () => number {
   let state = seed;
