@@ -22,16 +22,22 @@ export interface StatementsAnswers {
 const money = (key: string, title: string) => column(key, title, "money");
 const currency = column("currency", "Currency");
 
-/** Sums by key, in the order in which keys came. */
+/** Sums by key, in the order in which keys came, of the amounts that are known; null where none is. */
 class Sums {
-  readonly #sums = new Map<string, { head: ReportCell[]; count: number; currency: string; parts: (typeof zero)[] }>();
+  readonly #sums = new Map<
+    string,
+    { head: ReportCell[]; count: number; currency: string; parts: (typeof zero | null)[] }
+  >();
 
   add(head: ReportCell[], currency: string, amounts: readonly (string | null)[]): void {
     const key = JSON.stringify([...head, currency]);
-    const sum = this.#sums.get(key) ?? { head, count: 0, currency, parts: amounts.map(() => zero) };
+    const sum = this.#sums.get(key) ?? { head, count: 0, currency, parts: amounts.map(() => null) };
     this.#sums.set(key, sum);
     sum.count++;
-    sum.parts = sum.parts.map((part, index) => plus(part, exact(amounts[index] ?? "0")));
+    sum.parts = sum.parts.map((part, index) => {
+      const amount = amounts[index] ?? null;
+      return amount === null ? part : plus(part ?? zero, exact(amount));
+    });
   }
 
   rows(): ReportCell[][] {
@@ -39,7 +45,7 @@ class Sums {
       ...head,
       currency,
       count,
-      ...parts.map((part) => roundMoney(part, currency)),
+      ...parts.map((part) => part && roundMoney(part, currency)),
     ]);
   }
 }
@@ -151,7 +157,10 @@ function statementsSection(statements: readonly StatementDetail[]): ReportSectio
   return section("statements", "Statements", columns, rows);
 }
 
-/** By reseller and partner: what they pay (cost), what those below them pay (price), and what they keep. */
+/**
+ * By reseller and partner: what they pay (cost), what those below them pay (price), and what they keep of it (margin). Price and
+ * margin are null where no price of those below is known.
+ */
 export function financialSections({ statements, nameOf, isWithin }: StatementsAnswers): ReportSection[] {
   const charged = statements.filter(({ kind }) => kind !== "summary");
   const sellers = new Sums();
@@ -162,7 +171,8 @@ export function financialSections({ statements, nameOf, isWithin }: StatementsAn
       const parts = partsOf({ lines, total }, one.currency);
       if (level === "organization") organizations.add([payer, nameOf(payer)], one.currency, parts);
       else {
-        const price = roundMoney(plus(exact(total), exact(margin ?? "0")), one.currency);
+        // Without a margin nobody below pays by a price that is known.
+        const price = margin && roundMoney(plus(exact(total), exact(margin)), one.currency);
         sellers.add([level, payer, nameOf(payer)], one.currency, [total, price, margin, parts[2] ?? null]);
       }
     }
