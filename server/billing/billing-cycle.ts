@@ -139,6 +139,8 @@ export interface CountedSpan {
   /** The time that a limit of a sum over time is for: the cycle, or the trial. */
   whole: Cycle;
   isTrial: boolean;
+  /** The one that says what there is to use, and what happens at a limit: a plan that is to come says nothing of it yet. */
+  inForce: PlanSegment;
 }
 
 /** The trial, which ends early with its subscription; of no length where there is none. */
@@ -148,7 +150,10 @@ export function trialOf(subscription: SubscriptionRecord): Cycle {
   return { startMs, endMs: Math.max(startMs, Math.min(trialEndMs, endMsOf(subscription))) };
 }
 
-/** The span with the instant in it, else the last of the cycle. Undefined where no plan was in force in the cycle. */
+/**
+ * The span with the instant in it, else the last of the cycle; in force in it is the last version that had begun by then. Undefined
+ * where no plan was in force in the cycle.
+ */
 export function countedSpan(subscription: SubscriptionRecord, cycle: Cycle, ms: number): CountedSpan | undefined {
   const trial = trialOf(subscription);
   const all = segmentsOf(subscription, cycle);
@@ -158,7 +163,8 @@ export function countedSpan(subscription: SubscriptionRecord, cycle: Cycle, ms: 
   const segments = isTrial ? segmentsOf(subscription, trial) : paid;
   const [first, last] = [segments[0], segments.at(-1)];
   if (!first || !last) return undefined;
-  return { segments, fromMs: first.fromMs, toMs: last.toMs, whole: isTrial ? trial : cycle, isTrial };
+  const inForce = segments.findLast(({ fromMs }) => fromMs <= ms) ?? first;
+  return { segments, fromMs: first.fromMs, toMs: last.toMs, whole: isTrial ? trial : cycle, isTrial, inForce };
 }
 
 /** The version in force at an instant: before the start the first one. */

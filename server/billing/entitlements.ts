@@ -169,16 +169,15 @@ async function readKnown(source: EntitlementSource, node: NodeAddress, nowMs: nu
   if (!cycle) throw new Error("every instant lies in a cycle");
   const terms = await readTerms(db, subscription.history);
   const counted = countedSpan(subscription, cycle, nowMs);
-  const last = counted?.segments.at(-1);
-  if (!counted || !last) return { ...read, features: undefined, endMs: cycle.endMs };
+  if (!counted) return { ...read, features: undefined, endMs: cycle.endMs };
   const { tz, node: subscribed } = subscription;
-  const { fromMs, toMs, isTrial } = counted;
+  const { fromMs, toMs, isTrial, inForce } = counted;
   const limited = limitedFeatures(source, counted, terms);
   const span = { fromMs, toMs, tz };
   const meters = limited.map(({ meter }) => meter);
   const usage = await measureSpan(source, subscribed, meters, { ...span, window: "total" }, nowMs);
   const features = new Map<string, KnownFeature>();
-  for (const feature of termsOf(terms, last).features) {
+  for (const feature of termsOf(terms, inForce).features) {
     const one = limited.find((candidate) => candidate.feature.key === feature.key);
     const used = String((one && usage.get(one.meter.meter)?.total) ?? 0);
     const isBounded = feature.meter !== null && feature.included !== null && feature.overage === "block";
@@ -190,7 +189,7 @@ async function readKnown(source: EntitlementSource, node: NodeAddress, nowMs: nu
     const known = features.get(feature.key);
     if (known && hitMs !== undefined) known.graceUntilMs = hitMs + feature.grace_hours * hourMs;
   }
-  return { ...read, features, endMs: toMs };
+  return { ...read, features, endMs: inForce.toMs };
 }
 
 function answerOf(known: Known, node: NodeAddress, key: string, nowMs: number, isCurrent: boolean): Entitlement {

@@ -37,39 +37,37 @@ export function termsOf(
 }
 
 /**
- * The measured features of the version in force last, with their limits in the span. For a sum over time each version
- * gives the part of its limit that it has of the span's whole, rounded half to even to 6 decimals; any version without a
- * limit gives none. What has no sum has the limit in force.
+ * The measured features of the version in force, with their limits in the span. For a sum over time each version, also one that is
+ * to come, gives the part of its limit that it has of the span's whole, rounded half to even to 6 decimals. One without a limit
+ * leaves none once it has begun; until then its part is as large as that of the one in force. What has no sum has the limit in force.
  */
 export function limitedFeatures(
   source: Pick<UsageSource, "meterOf">,
-  { segments, whole }: Pick<CountedSpan, "segments" | "whole">,
+  span: Pick<CountedSpan, "segments" | "whole" | "inForce" | "toMs">,
   terms: TermsByVersion,
 ): Limited[] {
-  const last = segments.at(-1);
-  if (!last) return [];
-  const inForce = termsOf(terms, last);
+  const inForce = termsOf(terms, span.inForce);
   return inForce.features.flatMap((feature): Limited[] => {
-    const meter = meterOfFeature(source, inForce, feature, last.toMs);
+    const meter = meterOfFeature(source, inForce, feature, span.toMs);
     if (!meter) return [];
-    const limit = isSumOverTime(meter.rule) ? summedLimit(feature, segments, whole, terms) : feature.included;
+    const limit = isSumOverTime(meter.rule) ? summedLimit(feature, span, terms) : feature.included;
     return [{ feature, meter, limit }];
   });
 }
 
 function summedLimit(
   { key, meter, included }: PlanFeature,
-  segments: readonly PlanSegment[],
-  { startMs, endMs }: Cycle,
+  { segments, inForce, whole: { startMs, endMs } }: Pick<CountedSpan, "segments" | "whole" | "inForce">,
   terms: TermsByVersion,
 ): string | null {
   if (included === null) return null;
   let sum = zero;
-  for (const segment of segments) {
+  for (const { fromMs, toMs, ...segment } of segments) {
     const then = termsOf(terms, segment).features.find((one) => one.key === key && one.meter === meter && one.enabled);
-    if (then && then.included === null) return null;
-    const share = ratio(segment.toMs - segment.fromMs, endMs - startMs);
-    sum = plus(sum, times(exact(then?.included ?? "0"), share));
+    const isEndless = then !== undefined && then.included === null;
+    if (isEndless && fromMs < inForce.fromMs) return null;
+    const part = isEndless ? included : (then?.included ?? "0");
+    sum = plus(sum, times(exact(part), ratio(toMs - fromMs, endMs - startMs)));
   }
   return trimDecimal(roundHalfEven(sum, 6));
 }

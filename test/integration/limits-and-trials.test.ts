@@ -206,6 +206,26 @@ describe("a trial is a span of its own", () => {
     expect(await entitlementAt(node, "2026-02-10T00:00:00Z")).toMatchObject({ used: "0", reason: "within_limit" });
   });
 
+  test("a plan that is to come with the next cycle governs nothing before it is there", async () => {
+    const trial = { starts_at: "2026-03-01T00:00:00Z", trial_ends_at: "2026-04-15T00:00:00Z", anchor: 1 };
+    const [plan, without] = [limited("1000", "block"), { currency: "EUR" }];
+    const endless = { ...plan, features: [{ key: "calls", meter: "call_minutes" }] };
+    for (const [next, limit, reason] of [
+      [without, "688.888889", "not_in_plan"],
+      [endless, "1000", "unlimited"],
+    ] as const) {
+      const { node } = await newOrganization();
+      const id = await billing.subscribe(node, await billing.plan(partner, plan), trial);
+      await billing.changePlan(id, await billing.plan(partner, next), "2026-04-01T00:00:00Z");
+      let nowMs = Date.parse("2026-03-31T23:59:59.999Z");
+      const asker = new Entitlements({ ...billing.world.deps, meterOf: meterByName, now: () => nowMs });
+      expect(await asker.ask(node, "calls")).toMatchObject({ allowed: true, reason: "within_limit", limit });
+      expect((await quotaAt(node, "2026-03-10T00:00:00Z")).quota).toMatchObject({ feature: "calls", limit });
+      nowMs++;
+      expect((await asker.ask(node, "calls")).reason).toBe(reason);
+    }
+  });
+
   test("nothing beyond its limits is said to be billed", async () => {
     const { organization, node } = await newOrganization();
     const plan = await billing.plan(partner, {
