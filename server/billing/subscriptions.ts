@@ -8,6 +8,7 @@ import type { NodeAddress } from "../contract/nodes.ts";
 import { newId } from "../identity/actor.ts";
 import { dateAt, startOfDate } from "../metrics/zone-dates.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
+import { announcePastChanges, confirmPastChanges } from "../postgres/past-changes.ts";
 import { nodes } from "../postgres/schema/accounts.ts";
 import { planVersions, subscriptionPlans, subscriptions } from "../postgres/schema/plans.ts";
 import { ProblemError } from "../problem.ts";
@@ -79,6 +80,13 @@ async function listMatching(db: Queries, which: SQL | undefined): Promise<Subscr
   const byId = new Map(rows.map((row): [string, SubscriptionRecord] => [row.id, { ...row, history: [] }]));
   for (const { subscriptionId, ...plan } of plans) byId.get(subscriptionId)?.history.push(plan);
   return [...byId.values()];
+}
+
+/** Whether its trial and its end are still those in the store; if so, no edit moves them before the transaction is over. */
+export async function holdDates(tx: Queries, { id, ...known }: SubscriptionRecord): Promise<boolean> {
+  const [now] = await tx.select().from(subscriptions).where(eq(subscriptions.id, id)).for("share");
+  if (!now) return false;
+  return endMsOf(now) === endMsOf(known) && now.trialEndsAt?.getTime() === known.trialEndsAt?.getTime();
 }
 
 /** All subscriptions that a node has or had, the oldest first; for an agent those of its organization. */
@@ -208,18 +216,38 @@ function ownersSince(rights: PastRights | undefined, node: NodeAddress, fromMs: 
   return ownersWithin(rights.tree, node, fromMs, rights.nowMs);
 }
 
-/** From when on an edit changes what was charged; Infinity where it does not. */
-function changedSince(before: SubscriptionRecord, after: SubscriptionRecord): number {
-  const ends = [endMsOf(before), endMsOf(after)] as const;
-  const trials = [before, after].map(({ trialEndsAt, startsAt }) => (trialEndsAt ?? startsAt).getTime());
-  return Math.min(
-    ends[0] === ends[1] ? Number.POSITIVE_INFINITY : Math.min(...ends),
-    trials[0] === trials[1] ? Number.POSITIVE_INFINITY : Math.min(...trials),
-  );
+/**
+ * Between which instants an edit of its trial or its end changes what is charged: ms since 1970, UTC, the later one Infinity where
+ * one of the ends is not known. Undefined where it moves neither.
+ */
+function changedTime(
+  before: SubscriptionRecord,
+  after: SubscriptionRecord,
+): { fromMs: number; toMs: number } | undefined {
+  const movedBetween = (dateOf: (one: SubscriptionRecord) => number) => {
+    const dates = [dateOf(before), dateOf(after)];
+    return dates[0] === dates[1] ? [] : dates;
+  };
+  const trials = movedBetween(({ trialEndsAt, startsAt }) => (trialEndsAt ?? startsAt).getTime());
+  const moved = [...movedBetween(endMsOf), ...trials];
+  return moved.length === 0 ? undefined : { fromMs: Math.min(...moved), toMs: Math.max(...moved) };
+}
+
+/** Closed statements of that time are measured anew: what they differ by goes with the next one. */
+async function announceChanged(
+  tx: Queries,
+  { id, node }: SubscriptionRecord,
+  { fromMs, toMs }: { fromMs: number; toMs: number },
+): Promise<void> {
+  const cause = `subscription:${id}`;
+  await announcePastChanges(tx, cause, [{ node, fromMs, toMs: Number.isFinite(toMs) ? toMs : null }]);
+  // What is charged follows from the dates alone: with them it can be measured.
+  await confirmPastChanges(tx, cause);
 }
 
 /**
- * A later decision replaces what had not taken effect. Throws
+ * A later decision replaces what had not taken effect; a trial or an end that it moves in the past changes closed statements, whose
+ * difference is charged with the next one. Throws
  * `conflict` where it would reach into the next one's time, `forbidden` where it would change charges of a time when the node stood below others.
  */
 export async function changeSubscription(
@@ -260,7 +288,9 @@ export async function changeSubscription(
     const others = (await subscriptionsIn(tx, after.node)).filter((other) => other.id !== id);
     if (endMsOf(after) > endMsOf(before)) checkAlone(after, others, renewsField(before, after));
     const field = before.trialEndsAt?.getTime() === after.trialEndsAt?.getTime() ? "expires_at" : "trial_ends_at";
-    const alsoOf = ownersSince(rights, after.node, changedSince(before, after), field);
+    const changed = changedTime(before, after);
+    const alsoOf = ownersSince(rights, after.node, changed?.fromMs ?? nowMs, field);
+    if (changed && changed.fromMs < nowMs) await announceChanged(tx, after, changed);
     const about = { by, node: after.node, alsoOf, action: "subscription.changed", subject: id };
     await recordChange(tx, { ...about, before, after });
     return after;

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Statement, StatementCharges, StatementLine } from "../../server/contract/statements.ts";
 import { exact, plus, roundHalfEven, zero } from "../../server/numbers/exact.ts";
 import { type Billing, createBilling, perMinute } from "../support/billing.ts";
+import { editedSubscriptions } from "./edited-subscriptions.ts";
 
 let billing: Billing;
 const seller = "reseller:asked-about-9f3c";
@@ -395,3 +396,5 @@ test("without the right to prices there is no amount, and pages go on where they
   });
   expect(lines.body).toContain("charge,organization,");
 });
+
+editedSubscriptions(() => billing, newOrganization);

@@ -1,11 +1,11 @@
 /**
- * Finds out what changes a statement after it was closed: events that came, were voided or amended, intervals that timed out, moves
- * and new versions of meters. The statement stays as it
- * is; the difference is an adjustment, charged as lines of the node's next statement. That is what an accountant expects: an
+ * Finds out what changes a statement after it was closed: events that came, were voided or amended, intervals that timed out, moves,
+ * new versions of meters, and a trial or an end that was moved in the past. The statement stays as it is; the difference is an adjustment, charged as lines of the node's next statement. That is what an accountant expects: an
  * invoice that was sent is never altered, and what it was wrong by is on the next one with the cycle it belongs to, so that
  * there is one amount to pay and nothing is paid or given back twice.
  *
- * The terms are those of the closed statement: only what was used is measured anew. Running it again changes nothing.
+ * The terms are those of the closed statement: only what was used is measured anew, where the subscription as it stands charges
+ * for it. Running it again changes nothing.
  */
 import { asc, eq, sql } from "drizzle-orm";
 import { canonicalJson, toPlainJson } from "../../audit/canonical-json.ts";
@@ -21,8 +21,11 @@ import {
 } from "../../postgres/past-changes.ts";
 import { statementAdjustments, statementProgress, statements } from "../../postgres/schema/statements.ts";
 import { tenantOf } from "../../tree/tenant-of.ts";
+import { endMsOf, segmentsWithin } from "../billing-cycle.ts";
+import { afterTrial } from "../charges.ts";
 import { readTerms } from "../plans.ts";
 import { measureSegments } from "../read-charges.ts";
+import { readSubscription } from "../subscriptions.ts";
 import type { StatementSource } from "./close-statements.ts";
 import { type ClosedPart, concernedByChanges, concernedByEvents } from "./concerned-statements.ts";
 import { adjustmentLines, payingLevels, planCharges, sumOfAmounts } from "./statement-charges.ts";
@@ -148,10 +151,13 @@ export async function adjustedUntil({
 async function adjustStatement(source: StatementSource, id: string, nowMs: number): Promise<void> {
   const { postgres } = source;
   const [row] = await postgres.db.select().from(statements).where(eq(statements.id, id));
-  if (!row) return;
-  const { node, tz, path, currency, chargedSegments } = row;
-  const terms = await readTerms(postgres.db, chargedSegments);
-  const measured = await measureSegments(source, { node, tz }, chargedSegments, terms, nowMs);
+  const subscription = row && (await readSubscription(postgres.db, row.subscriptionId));
+  if (!row || !subscription) return;
+  const { node, tz, path, currency } = row;
+  const until = segmentsWithin(row.segments, Number.NEGATIVE_INFINITY, endMsOf(subscription));
+  const charged = afterTrial(until, subscription.trialEndsAt);
+  const terms = await readTerms(postgres.db, charged);
+  const measured = await measureSegments(source, { node, tz }, charged, terms, nowMs);
   const cycle = { startMs: row.cycleStart.getTime(), endMs: row.cycleEnd.getTime() };
   const now = planCharges(measured, cycle, tz, path, currency);
   await postgres.transaction(async (tx) => {

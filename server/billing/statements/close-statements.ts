@@ -30,7 +30,7 @@ import { readTerms } from "../plans.ts";
 import { includedIn } from "../pricing.ts";
 import { termsOf } from "../quotas.ts";
 import { measureSegments } from "../read-charges.ts";
-import { cycleSettings, listSubscriptions } from "../subscriptions.ts";
+import { cycleSettings, holdDates, listSubscriptions } from "../subscriptions.ts";
 import { carryAdjustments, openAdjustments } from "./carry-adjustments.ts";
 import { closedUntil } from "./closed-until.ts";
 import { type DuePart, dueParts, settlingMs } from "./due-parts.ts";
@@ -81,6 +81,7 @@ export async function closeStatements(source: StatementSource, nowMs: number): P
       if (parts === maxPartsOfSubscription || ofTenant >= maxPartsOfTenant) return leaveOpen(part.fromMs);
       try {
         const closed = await closePart(source, subscription, part, nowMs);
+        if (closed === undefined) return leaveOpen(part.fromMs);
         count += closed;
       } catch (error) {
         failures.push(error);
@@ -105,13 +106,16 @@ export async function closeStatements(source: StatementSource, nowMs: number): P
   return count;
 }
 
-/** One statement in each currency that a version in force had. */
+/**
+ * One statement in each currency that a version in force had. Undefined where the subscription was edited meanwhile: what such an
+ * edit announced before there was a statement is looked for by nobody, so the part is measured again in the next run.
+ */
 async function closePart(
   source: StatementSource,
   subscription: SubscriptionRecord,
   { cycle, fromMs, toMs, path, segments }: DuePart,
   nowMs: number,
-): Promise<number> {
+): Promise<number | undefined> {
   const { id: subscriptionId, node, tz, trialEndsAt } = subscription;
   const terms = await readTerms(source.postgres.db, subscription.history);
   const trial = trialOf(subscription);
@@ -125,6 +129,7 @@ async function closePart(
   ];
   const currencies = new Set([...tried, ...charged].map((segment) => segment.terms.currency));
   return await source.postgres.transaction(async (tx) => {
+    if (!(await holdDates(tx, subscription))) return undefined;
     let made = 0;
     for (const currency of currencies) {
       const own = (segment: PlanSegment) => termsOf(terms, segment).currency === currency;

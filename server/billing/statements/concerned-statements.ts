@@ -40,7 +40,7 @@ interface LateTimes {
   sessionMs: number;
 }
 
-export type ClosedPart = Pick<StatementRow, "id" | "node" | "partFrom" | "partTo" | "chargedSegments">;
+export type ClosedPart = Pick<StatementRow, "id" | "node" | "partFrom" | "partTo" | "segments">;
 
 const isOfSubscription = eq(statements.kind, "subscription");
 
@@ -83,9 +83,9 @@ export async function concernedByEvents(
 
 /** The statements of subscriptions whose part ends after that instant, in order. */
 async function closedAfter(source: StatementSource, node: NodeAddress, fromMs: number) {
-  const { id, partFrom, partTo, chargedSegments } = statements;
+  const { id, partFrom, partTo, segments } = statements;
   return await source.postgres.db
-    .select({ id, node: statements.node, partFrom, partTo, chargedSegments })
+    .select({ id, node: statements.node, partFrom, partTo, segments })
     .from(statements)
     .where(and(eq(statements.node, node), isOfSubscription, gt(partTo, new Date(fromMs))))
     .orderBy(asc(partTo));
@@ -94,7 +94,7 @@ async function closedAfter(source: StatementSource, node: NodeAddress, fromMs: n
 const termsOfParts = (source: StatementSource, rows: readonly ClosedPart[]) =>
   readTerms(
     source.postgres.db,
-    rows.flatMap((row) => row.chargedSegments),
+    rows.flatMap((row) => row.segments),
   );
 
 function isConcerned(
@@ -112,11 +112,11 @@ function isConcerned(
 /** Whether some feature of the terms is measured by such a meter; true as well where that cannot be known without measuring. */
 function chargesBy(
   source: StatementSource,
-  { chargedSegments }: ClosedPart,
+  { segments }: ClosedPart,
   terms: TermsByVersion,
   isMeant: (meter: Meter) => boolean,
 ): boolean {
-  return chargedSegments.some((segment) => {
+  return segments.some((segment) => {
     try {
       const inForce = termsOf(terms, segment);
       return inForce.features.some((feature) => {

@@ -99,7 +99,8 @@ const updateSubscriptionRoute = createRoute({
   operationId: "updateSubscription",
   tags: ["Subscriptions"],
   summary: "Change or cancel a subscription",
-  description: "Another plan or version takes effect immediately or with the next cycle; earlier terms are kept.",
+  description:
+    "Another plan or version takes effect immediately or with the next cycle; earlier terms are kept. Moving the end of a trial or of the subscription in the past changes what closed statements charged: the difference is charged, or given back, with the next one.",
   middleware: requireScope("plans:write"),
   request: { params: idParams, body: jsonBody(changeSubscriptionSchema) },
   responses: {
