@@ -99,13 +99,13 @@ async function mayHaveCrossed(
 ): Promise<readonly Pair[]> {
   const firstMs = pairs.reduce((first, { sinceMs }) => Math.min(first, sinceMs), atMs);
   const bounded = { ...source, meterOf: (...of: Parameters<typeof source.meterOf>) => boundOf(source.meterOf(...of)) };
-  const cycleOf = cyclesOf(source, state, firstMs);
+  const cyclesOfNode = cyclesOf(source, state);
   const largestOf = await readFiguresSince(
     bounded,
     asked,
     pairs.filter(({ condition, open }) => condition.above !== undefined && !open).map(({ node }) => node),
     atMs,
-    (node) => windowStart(asked.window, cycleOf(node), firstMs),
+    (node) => windowStart(asked.window, () => cyclesOfNode(node), firstMs),
   );
   return pairs.filter(({ node, condition: { above } }) => {
     const most = largestOf.get(node)?.figure;

@@ -1,36 +1,23 @@
 /** When little would have been used: in each span that counts against limits, from its days on, by what the rule reads then. */
-import { type Cycle, countedSpan, cyclesUntil, endMsOf, type SubscriptionRecord } from "../billing/billing-cycle.ts";
 import { measureSpans } from "../billing/measure-span.ts";
 import { type PeriodSource, readPeriod } from "../billing/period.ts";
-import { cycleSettings, subscriptionsOf } from "../billing/subscriptions.ts";
 import type { Meter } from "../catalog/meter.ts";
 import { isSumOverTime, traitsOf } from "../catalog/rule-traits.ts";
-import { dayMs, minuteMs } from "../contract/durations.ts";
+import { dayMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
 import { sumDecimals } from "../numbers/figures.ts";
 import { isLowUsage, usualOfPast } from "./evaluate-low-usage.ts";
 import type { Finding } from "./finding.ts";
+import { type NotifyingSpan, notifyingSpansOf } from "./notifying-spans.ts";
 import { type Would, wouldOf } from "./preview-entry.ts";
-import { evenWindows } from "./read-history.ts";
+import { evenWindows, quarterMs } from "./read-history.ts";
 import { comparedSpans, meterOfLowUsage, readLowUsage } from "./read-usage.ts";
 
-const quarterMs = 15 * minuteMs;
 const maxTried = 40;
 
-/** Within which the rule says so once. ms since 1970, UTC. */
-interface NotifyingSpan {
-  /** From where its days are counted: a cycle, a trial, or what is paid for of a cycle. */
-  startMs: number;
-  /** Where it is evaluated: half-open. */
-  fromMs: number;
-  toMs: number;
-  tz: string;
-  anchor: number;
-}
-
 /**
- * The first instant of each such span at which little was used: to the quarter of an hour for what adds up over time, to the day
+ * The first instant of each span that counts by itself at which little was used: to the quarter of an hour for what adds up over time, to the day
  * for other figures that may shrink. What the rule said before the span is not among it. `span`: ms since 1970, UTC.
  */
 export async function previewLowUsage(
@@ -49,29 +36,6 @@ export async function previewLowUsage(
     if (first.atMs >= span.fromMs) would.push(wouldOf(first.finding, first.atMs));
   }
   return would;
-}
-
-/** Those that reach into the span, in order: with the subscription that ran then, else by the cycles of the nearest one above. */
-async function notifyingSpansOf(
-  { postgres: { db }, tree }: PeriodSource,
-  node: NodeAddress,
-  { fromMs, toMs }: { fromMs: number; toMs: number },
-): Promise<NotifyingSpan[]> {
-  const subscriptions = await subscriptionsOf(db, node);
-  const runs = (one: SubscriptionRecord, ms: number) => one.startsAt.getTime() <= ms && ms < endMsOf(one);
-  const spans: NotifyingSpan[] = [];
-  for (let untilMs = toMs; untilMs > fromMs; ) {
-    const atMs = untilMs - 1;
-    const running = subscriptions.find((one) => runs(one, atMs));
-    const { tz, anchor } = running ?? (await cycleSettings(db, tree, node, atMs));
-    const [cycle] = cyclesUntil({ tz, anchor, startsAt: new Date(0) }, atMs, 0) as [Cycle];
-    const startMs = (running && countedSpan(running, cycle, atMs)?.fromMs) ?? cycle.startMs;
-    const before = subscriptions.map(endMsOf).filter((endMs) => endMs <= atMs);
-    const begunMs = running ? startMs : Math.max(startMs, ...before);
-    spans.unshift({ startMs, fromMs: begunMs, toMs: untilMs, tz, anchor });
-    untilMs = begunMs;
-  }
-  return spans;
 }
 
 async function firstLow(

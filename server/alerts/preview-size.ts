@@ -1,6 +1,6 @@
 /** What a preview takes, known before anything is read: as large as the usage that it evaluates. Pure. */
 import type { Meter } from "../catalog/meter.ts";
-import { hourMs } from "../contract/durations.ts";
+import { hourMs, minuteMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { type Condition, previewLimits } from "../contract/rules.ts";
 import { largeFigures, maxFigures, sizeOfAnswer } from "../metrics/answer-size.ts";
@@ -66,7 +66,11 @@ function countWindows(
     case "threshold":
       return {
         series: 1,
-        windows: Math.ceil((toMs - fromMs) / historyStepMs(condition.window, { sinceMs: fromMs, atMs: toMs })),
+        // From so long before the span on as it has to hold.
+        windows: Math.ceil(
+          (toMs - fromMs + condition.for_minutes * minuteMs) /
+            historyStepMs(condition.window, { sinceMs: fromMs, atMs: toMs }),
+        ),
       };
     case "quota":
     case "system":

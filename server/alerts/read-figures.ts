@@ -1,9 +1,9 @@
 /**
  * The figures that threshold rules are evaluated by, of many nodes in a few statements: rules that ask for the same share a reading.
  */
-import { cyclesUntil } from "../billing/billing-cycle.ts";
+import type { SubscriptionRecord } from "../billing/billing-cycle.ts";
+import { cycleSpansAmong } from "../billing/cycle-spans.ts";
 import type { UsageSource } from "../billing/measure-span.ts";
-import { cycleOfNearest } from "../billing/subscriptions.ts";
 import { meterIdentity } from "../catalog/catalog.ts";
 import type { Filter } from "../catalog/filters.ts";
 import type { Meter } from "../catalog/meter.ts";
@@ -13,10 +13,10 @@ import type { NodeAddress } from "../contract/nodes.ts";
 import { rollingMs } from "../contract/rolling-windows.ts";
 import type { ConditionOf } from "../contract/rules.ts";
 import { answerUsage, figureOfNothing } from "../metrics/usage.ts";
+import { type CycleSpan, cycleIn, spanOfCycles } from "../metrics/windows.ts";
 import { dateAt, startOfDate } from "../metrics/zone-dates.ts";
 import type { AccountState } from "../overview/account-state.ts";
 import { measureOrganizations } from "../overview/measure-organizations.ts";
-import { runningSubscriptions } from "../overview/read-standings.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { knownFiltersOf } from "./check-rule.ts";
 
@@ -30,7 +30,7 @@ export interface NodeFigure {
 }
 
 export interface FigureSource extends UsageSource {
-  tree: Pick<NodeTree, "ancestors" | "size">;
+  tree: Pick<NodeTree, "pathsBetween" | "size">;
 }
 
 /** Up to this many are measured one by one, which reads nothing of others. */
@@ -39,22 +39,34 @@ const few = 2;
 const manyShare = 0.01;
 const atOnce = 4;
 
-/** When the window that runs at an instant began: ms since 1970, UTC. */
-export function windowStart(
-  window: FigureAsked["window"],
-  { anchor, tz }: { anchor: number; tz: string },
-  atMs: number,
-): number {
-  if (window !== "day" && window !== "cycle") return atMs - rollingMs[window];
-  if (window === "day") return startOfDate(dateAt(atMs, tz), tz);
-  const [cycle] = cyclesUntil({ tz, anchor, startsAt: new Date(0) }, atMs, 0);
-  return cycle?.startMs ?? atMs;
+/** When the window that runs at an instant began: ms since 1970, UTC. `cycles`: the node's, asked for where the calendar decides. */
+export function windowStart(window: FigureAsked["window"], cycles: () => readonly CycleSpan[], atMs: number): number {
+  if (window === "cycle") return cycleIn(cycles(), atMs).fromMs;
+  if (window !== "day") return atMs - rollingMs[window];
+  const { tz } = spanOfCycles(cycles(), atMs);
+  return startOfDate(dateAt(atMs, tz), tz);
 }
 
-/** In which zone, and from which day of the month on, each node's days and cycles are counted as of an instant. */
-export function cyclesOf({ tree }: FigureSource, state: AccountState, atMs: number) {
-  const running = runningSubscriptions(state, atMs);
-  return (node: NodeAddress) => cycleOfNearest(tree.ancestors(node), running);
+/** The cycles of each node, as GET /v1/usage has them; its days are those of their zone. */
+export function cyclesOf(
+  { tree }: Pick<FigureSource, "tree">,
+  { subscriptions }: Pick<AccountState, "subscriptions">,
+): (node: NodeAddress) => readonly CycleSpan[] {
+  let held: Map<NodeAddress, SubscriptionRecord[]> | undefined;
+  return (node) => {
+    held ??= byNode(subscriptions);
+    return cycleSpansAmong(held, tree, node);
+  };
+}
+
+function byNode(subscriptions: readonly SubscriptionRecord[]): Map<NodeAddress, SubscriptionRecord[]> {
+  const found = new Map<NodeAddress, SubscriptionRecord[]>();
+  for (const one of subscriptions) {
+    const own = found.get(one.node);
+    if (own) own.push(one);
+    else found.set(one.node, [one]);
+  }
+  return found;
 }
 
 /** As of an instant that is not after the watermark. Nodes without such a meter, or where the filter names what it has not, are missing. */
@@ -65,8 +77,9 @@ export async function readFigures(
   nodes: Iterable<NodeAddress>,
   atMs: number,
 ): Promise<ReadonlyMap<NodeAddress, NodeFigure>> {
-  const cycleOf = cyclesOf(source, state, atMs);
-  return await readFiguresSince(source, asked, nodes, atMs, (node) => windowStart(asked.window, cycleOf(node), atMs));
+  const cyclesOfNode = cyclesOf(source, state);
+  const startOf = (node: NodeAddress) => windowStart(asked.window, () => cyclesOfNode(node), atMs);
+  return await readFiguresSince(source, asked, nodes, atMs, startOf);
 }
 
 /** The same of spans that begin elsewhere. */

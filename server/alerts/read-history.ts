@@ -6,7 +6,7 @@ import { dayMs, minuteMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { rollingMs } from "../contract/rolling-windows.ts";
 import { answerUsage } from "../metrics/usage.ts";
-import type { Window } from "../metrics/windows.ts";
+import type { CycleSpan, Window } from "../metrics/windows.ts";
 import type { AccountState } from "../overview/account-state.ts";
 import { knownFiltersOf } from "./check-rule.ts";
 import { cyclesOf, type FigureAsked, type FigureSource, readFigures, windowStart } from "./read-figures.ts";
@@ -22,7 +22,8 @@ interface Past {
   atMs: number;
 }
 
-const quarterMs = 15 * minuteMs;
+/** Windows of the calendar are followed in steps of no more than this. */
+export const quarterMs = 15 * minuteMs;
 /** Steps of a rolling window, as parts of it: the finest with which the past has no more than `maxSteps`. */
 const partsOfWindow = [60, 30, 20, 12, 6, 4];
 const maxSteps = 20_000;
@@ -41,22 +42,22 @@ export async function readHistory(
   const meter = source.meterOf(asked.meter, node, past.atMs);
   const filters = meter && knownFiltersOf(asked.filter, meter);
   if (!meter || !filters) return [];
-  const cycle = cyclesOf(source, state, past.atMs)(node);
-  const folded = await readFoldedHistory(source, { meter, filters, window: asked.window, cycle }, node, past);
+  const cycles = cyclesOf(source, state)(node);
+  const folded = await readFoldedHistory(source, { meter, filters, window: asked.window, cycles }, node, past);
   return folded ?? (await sampled(source, state, asked, node, past));
 }
 
 /** The same from parts of the windows; undefined for a meter whose figure does not follow from those of parts. */
 export async function readFoldedHistory(
   source: Pick<FigureSource, "clickhouse" | "watermark">,
-  asked: { meter: Meter; filters: Filter[]; window: FigureAsked["window"]; cycle: { anchor: number; tz: string } },
+  asked: { meter: Meter; filters: Filter[]; window: FigureAsked["window"]; cycles: readonly CycleSpan[] },
   node: NodeAddress,
   past: Past,
 ): Promise<HistoryPoint[] | undefined> {
-  const { meter, filters, window, cycle } = asked;
+  const { meter, filters, window, cycles } = asked;
   const { fold } = traitsOf(meter.rule);
   if (!fold) return undefined;
-  const startOf = (ms: number) => windowStart(window, cycle, ms);
+  const startOf = (ms: number) => windowStart(window, () => cycles, ms);
   const isRolling = window !== "day" && window !== "cycle";
   const stepMs = historyStepMs(window, past);
   const firstMs = Math.ceil((past.sinceMs + 1) / stepMs) * stepMs;
@@ -66,7 +67,8 @@ export async function readFoldedHistory(
     points.push({ atMs: ms, startMs: isRolling ? startOf(ms) : startOf(ms - 1) });
   const fromMs = points[0]?.startMs;
   if (fromMs === undefined) return [];
-  const steps = stepsOf(fromMs, past.atMs, stepMs, isRolling ? fromMs : firstMs - stepMs);
+  const starts = isRolling ? [] : points.map(({ startMs }) => startMs);
+  const steps = stepsOf(starts, { fromMs, toMs: past.atMs }, stepMs, isRolling ? fromMs : firstMs - stepMs);
   return foldEach(points, await readSteps(source, node, meter, filters, steps), fold);
 }
 
@@ -98,12 +100,20 @@ export function evenWindows(fromMs: number, toMs: number, lengthMs: number): Win
   return windows;
 }
 
-/** What lies before `evenFromMs` is one long step. */
-function stepsOf(fromMs: number, toMs: number, stepMs: number, evenFromMs: number): Window[] {
-  const steps: Window[] = fromMs < evenFromMs ? [{ startMs: fromMs, endMs: evenFromMs, isPartial: false }] : [];
-  for (let ms = evenFromMs; ms + stepMs <= toMs; ms += stepMs)
-    steps.push({ startMs: ms, endMs: ms + stepMs, isPartial: false });
-  return steps;
+/**
+ * What lies before `evenFromMs` is one long step. A window may begin between two even instants, where a subscription began or ended:
+ * `starts` are instants that steps begin at, too.
+ */
+function stepsOf(
+  starts: readonly number[],
+  { fromMs, toMs }: { fromMs: number; toMs: number },
+  stepMs: number,
+  evenFromMs: number,
+): Window[] {
+  const edges = new Set([fromMs, ...starts]);
+  for (let ms = evenFromMs; ms <= toMs; ms += stepMs) edges.add(ms);
+  const inOrder = [...edges].sort((one, other) => one - other);
+  return inOrder.slice(1).map((endMs, place) => ({ startMs: inOrder[place] ?? endMs, endMs, isPartial: false }));
 }
 
 interface Step extends Pick<Window, "startMs" | "endMs"> {

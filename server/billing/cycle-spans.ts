@@ -60,10 +60,30 @@ export async function readCycleSpans(
   tree: Pick<NodeTree, "pathsBetween">,
   node: NodeAddress,
 ): Promise<SubscribedSpan[]> {
-  const standings = tree.pathsBetween(subscribedNode(node), Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
-  const nodes = [...new Set(standings.flatMap(({ path }) => path))];
-  return cycleSpansOf(standings, await db.select().from(subscriptions).where(inArray(subscriptions.node, nodes)));
+  const standings = standingsOf(tree, node);
+  const held = await db
+    .select()
+    .from(subscriptions)
+    .where(inArray(subscriptions.node, placesOf(standings)));
+  return cycleSpansOf(standings, held);
 }
+
+/** The same from subscriptions that are held in memory, by node. */
+export function cycleSpansAmong(
+  held: ReadonlyMap<NodeAddress, readonly Subscribed[]>,
+  tree: Pick<NodeTree, "pathsBetween">,
+  node: NodeAddress,
+): SubscribedSpan[] {
+  const standings = standingsOf(tree, node);
+  return cycleSpansOf(
+    standings,
+    placesOf(standings).flatMap((place) => held.get(place) ?? []),
+  );
+}
+
+const standingsOf = (tree: Pick<NodeTree, "pathsBetween">, node: NodeAddress) =>
+  tree.pathsBetween(subscribedNode(node), Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
+const placesOf = (standings: readonly Standing[]) => [...new Set(standings.flatMap(({ path }) => path))];
 
 /** The same for somebody who asks by a zone: where no subscription says so, cycles begin on the 1st there. */
 export function cyclesShownIn(spans: readonly SubscribedSpan[], tz: string | undefined): CycleSpan[] {

@@ -114,10 +114,16 @@ export interface CycleSpan {
 
 /** The cycle that an instant lies in, [fromMs, toMs): it begins and ends early with the span that it is of. */
 export function cycleIn(spans: readonly CycleSpan[], ms: number): { fromMs: number; toMs: number; tz: string } {
-  const span = spans.find(({ fromMs, toMs }) => fromMs <= ms && ms < toMs);
-  if (!span) throw new Error("the spans of a node's cycles have a gap");
+  const span = spanOfCycles(spans, ms);
   const { startMs, endMs } = cycleContaining(ms, span.tz, span.anchor);
   return { fromMs: Math.max(startMs, span.fromMs), toMs: Math.min(endMs, span.toMs), tz: span.tz };
+}
+
+/** The one that says when cycles begin at an instant. */
+export function spanOfCycles(spans: readonly CycleSpan[], ms: number): CycleSpan {
+  const span = spans.find(({ fromMs, toMs }) => fromMs <= ms && ms < toMs);
+  if (!span) throw new Error("the spans of a node's cycles have a gap");
+  return span;
 }
 
 function* windowSteps(windows: Window[], range: WindowedRange): Generator<void> {

@@ -15,6 +15,7 @@ import type { Billing } from "../../support/billing.ts";
 import { eventually } from "../../support/service.ts";
 import { endsAndAgents } from "./ends-and-agents.ts";
 import { previewCases } from "./preview-cases.ts";
+import { previewSpans } from "./preview-spans.ts";
 
 let watched: AlertsWorld;
 let billing: Billing;
@@ -373,3 +374,5 @@ test("an alert is pushed only to people who may still see it, and one about bill
   expect(seesAlert(at(seller, "read"), bill, tree)).toBe(false);
   expect(seesAlert(at(seller, "read", "prices:read"), bill, tree)).toBe(true);
 });
+
+previewSpans(() => watched);

@@ -21,11 +21,11 @@ test("a preview that reads as much as a large answer waits for its turn, a small
   expect(previewOf(unusual, 60)).toMatchObject({ looked: { length: 20 }, isLarge: true });
   expect(previewOf({ kind: "no_data", silent_minutes: 60 }, 400)).toMatchObject({ isLarge: true });
   expect(previewOf({ kind: "low_usage", meter: "api_calls", of: "past" }, 90)).toMatchObject({ isLarge: true });
-  expect(previewOf({ kind: "threshold", meter: "api_calls", window: "1m" }, 1)).toMatchObject({ isLarge: true });
-  expect(previewOf({ kind: "threshold", meter: "api_calls", window: "day" }, 5)).toMatchObject({
-    looked: { length: 20 },
-    isLarge: false,
-  });
+  const threshold = { kind: "threshold", meter: "api_calls", for_minutes: 0 };
+  expect(previewOf({ ...threshold, window: "1m" }, 1)).toMatchObject({ isLarge: true });
+  expect(previewOf({ ...threshold, window: "day" }, 5)).toMatchObject({ looked: { length: 20 }, isLarge: false });
+  // What has to hold for a week is followed from a week before.
+  expect(previewOf({ ...threshold, window: "day", for_minutes: 10_080 }, 5)).toMatchObject({ isLarge: true });
   expect(previewOf({ kind: "quota" }, 400)).toMatchObject({ looked: { length: 20 }, isLarge: false });
 });
 
