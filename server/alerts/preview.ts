@@ -3,6 +3,7 @@ import type { PeriodSource } from "../billing/period.ts";
 import { parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Condition } from "../contract/rules.ts";
+import { type CustomersSource, isTold, previewBilling, previewCustomers } from "./preview-customers.ts";
 import type { Would } from "./preview-entry.ts";
 import { previewLowUsage } from "./preview-low-usage.ts";
 import { previewQuota } from "./preview-quota.ts";
@@ -16,15 +17,16 @@ interface Span {
 }
 
 /**
- * Whether the past of what the rule is about is kept: not for the service itself, nor for bills, nor what was projected then. When
+ * Whether the past of what the rule is about is kept: not for the service itself, nor of what was projected or nearing then. When
  * something was sent is known for each organization and agent.
  */
 export function hasPast(condition: Condition, node: NodeAddress): boolean {
   switch (condition.kind) {
     case "system":
+      return false;
     case "customers":
     case "billing":
-      return false;
+      return isTold(condition);
     case "quota":
       return condition.on === "used";
     case "no_data":
@@ -38,7 +40,7 @@ export function hasPast(condition: Condition, node: NodeAddress): boolean {
 
 /** What the rule would have done at one node, in order of time. Throws TooManyReadingsError. */
 export async function previewAt(
-  source: PeriodSource,
+  source: PeriodSource & CustomersSource,
   condition: Condition,
   node: NodeAddress,
   span: Span,
@@ -54,9 +56,11 @@ export async function previewAt(
       return await previewLowUsage(source, condition, node, span);
     case "no_data":
       return await previewSilence(source, condition, node, span);
-    case "system":
     case "customers":
+      return await previewCustomers(source, condition, node, span);
     case "billing":
+      return await previewBilling(source, condition, node, span);
+    case "system":
       return [];
   }
 }

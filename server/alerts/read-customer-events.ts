@@ -18,7 +18,7 @@ import { dayText, momentText } from "./wording.ts";
 /** How long an event without an end is shown as firing. */
 const shownMs = dayMs;
 /** How long the payment of a statement is awaited after it was closed. */
-const paymentTermMs = 14 * dayMs;
+export const paymentTermMs = 14 * dayMs;
 /** How many changes one sweep looks at for a rule; the next one goes on behind them. */
 export const maxEntries = 10_000;
 const maxStatements = 5_000;
@@ -67,9 +67,9 @@ export async function readCustomers(
       if (found?.kind !== "organization") continue;
       const { node, name, createdAt } = found;
       if (createdAt.getTime() >= fromMs && createdAt.getTime() <= atMs && holdsFor(node))
-        findings.push(happened(node, `created ${createdAt.getTime()}`, `The organization ${name} was created.`));
+        findings.push(happened(node, `created ${createdAt.getTime()}`, creationOf(name)));
     }
-  const changes = await changesSince(postgres, asked, { top, fromMs, readUntil });
+  const changes = await changesSince(postgres, asked, { top, fromMs, readUntil, most: maxEntries });
   for (const one of changes)
     if (holdsFor(one.node)) findings.push(happened(one.node, `${ofChange}${one.sequence}`, explanationOf(one)));
   const isNew = new Set(findings.map(({ subject }) => subject));
@@ -113,8 +113,9 @@ function nearing(
 /** How the subjects of alerts about changes begin; their sequence in the audit follows. */
 const ofChange = "audit ";
 
-interface CustomerChange {
+export interface CustomerChange {
   sequence: number;
+  at: Date;
   node: NodeAddress;
   action: string;
   /** What a change of status changed it from, and to. */
@@ -122,11 +123,20 @@ interface CustomerChange {
   is: string | null;
 }
 
-/** The oldest first, `maxEntries` at most. Snapshots may be large and are many: what they say of the status is all that is read of them. */
-async function changesSince(
-  { db }: Postgres,
+/**
+ * The oldest first, `most` at most. Snapshots may be large and are many: what they say of the status is all that is read of them.
+ * `toMs`: exclusive; without it up to now. `readUntil`: only entries after this one.
+ */
+export async function changesSince(
+  { db }: Pick<Postgres, "db">,
   asked: ReadonlySet<string>,
-  { top, fromMs, readUntil }: { top: NodeAddress; fromMs: number; readUntil: number | undefined },
+  {
+    top,
+    fromMs,
+    toMs,
+    readUntil,
+    most,
+  }: { top: NodeAddress; fromMs: number; toMs?: number; readUntil?: number | undefined; most: number },
 ): Promise<CustomerChange[]> {
   const { sequence, node, path, action, before, after, at } = auditEntries;
   // Other entries' snapshots are not looked into: what stands in a condition beside another may be asked first.
@@ -139,18 +149,19 @@ async function changesSince(
   ].filter((one) => one !== undefined);
   if (wanted.length === 0) return [];
   return await db
-    .select({ sequence, node, action, was, is })
+    .select({ sequence, at, node, action, was, is })
     .from(auditEntries)
     .where(
       and(
         top === "all" ? undefined : arrayContains(path, [top]),
         gte(at, new Date(fromMs)),
+        toMs === undefined ? undefined : lt(at, new Date(toMs)),
         or(...wanted),
         readUntil === undefined ? undefined : gt(sequence, readUntil),
       ),
     )
     .orderBy(asc(sequence))
-    .limit(maxEntries);
+    .limit(most);
 }
 
 /** What the rule has notified of and still shows: that is not looked for again. */
@@ -169,7 +180,9 @@ async function shownChanges({ db }: Postgres, ruleId: string, fromMs: number) {
     );
 }
 
-function explanationOf({ action, was, is }: CustomerChange): string {
+export const creationOf = (name: string) => `The organization ${name} was created.`;
+
+export function explanationOf({ action, was, is }: CustomerChange): string {
   if (action === "node.changed") return `The status changed from ${was} to ${is}.`;
   return action === "subscription.created" ? "A subscription started." : "The subscription was changed.";
 }
@@ -197,8 +210,7 @@ export async function readBilling(
       .where(and(isWithin, eq(statements.paymentStatus, "failed")))
       .orderBy(desc(statements.paymentAt))
       .limit(maxStatements);
-    for (const row of failed)
-      if (holdsFor(row.node, row.path)) findings.push(unpaid(row, "failed", "The payment failed for"));
+    for (const row of failed) if (holdsFor(row.node, row.path)) findings.push(unpaid(row, "failed"));
   }
   if (asked.has("payment_overdue")) {
     const open = await postgres.db
@@ -210,8 +222,7 @@ export async function readBilling(
       .orderBy(desc(statements.closedAt))
       .limit(maxStatements);
     for (const row of open)
-      if (holdsFor(row.node, row.path) && Number(row.total) > 0)
-        findings.push(unpaid(row, "overdue", "No payment is recorded for"));
+      if (holdsFor(row.node, row.path) && Number(row.total) > 0) findings.push(unpaid(row, "overdue"));
   }
   return findings;
 }
@@ -224,7 +235,9 @@ export const isMovedAway =
   ({ node, subject, owners }: AlertPlace): boolean =>
     !holdsFor(node, subject.startsWith(`${ofExpiry} `) ? undefined : (owners ?? undefined));
 
-function unpaid(row: typeof statements.$inferSelect, subject: string, words: string): Finding {
+const ofUnpaid = { failed: "The payment failed for", overdue: "No payment is recorded for" } as const;
+
+export function unpaid(row: typeof statements.$inferSelect, subject: keyof typeof ofUnpaid): Finding {
   const { id, node, path, cycleStart, cycleEnd, paymentAt, tz } = row;
   return {
     node,
@@ -232,6 +245,6 @@ function unpaid(row: typeof statements.$inferSelect, subject: string, words: str
     once: `${subject} ${id} ${paymentAt.getTime()}`,
     owners: path,
     finding: "holds",
-    explanation: `${words} the statement from ${dayText(cycleStart.getTime(), tz)} to ${dayText(cycleEnd.getTime() - 1, tz)}.`,
+    explanation: `${ofUnpaid[subject]} the statement from ${dayText(cycleStart.getTime(), tz)} to ${dayText(cycleEnd.getTime() - 1, tz)}.`,
   };
 }

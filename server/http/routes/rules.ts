@@ -130,7 +130,7 @@ const previewRuleRoute = createRoute({
   operationId: "previewRule",
   tags: ["Alerts"],
   summary: "Preview an alert rule on past usage",
-  description: `Applies the rule to what really happened, as known now, for at most ${previewLimits.maxDays} days and ${previewLimits.maxNodes} nodes. Nobody is notified. There is no stored history of the service itself, customers or billing, so rules about them have no preview.`,
+  description: `Applies the rule to what really happened, as known now, for at most ${previewLimits.maxDays} days and ${previewLimits.maxNodes} nodes. Nobody is notified. Not stored, and so never found, are the past of the service itself and of what was due soon: trials that were about to end and subscriptions that were about to expire.`,
   middleware: requireScope("read"),
   request: { body: jsonBody(previewRuleSchema) },
   responses: {

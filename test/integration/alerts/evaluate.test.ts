@@ -15,6 +15,7 @@ import type { Billing } from "../../support/billing.ts";
 import { eventually } from "../../support/service.ts";
 import { endsAndAgents } from "./ends-and-agents.ts";
 import { previewCases } from "./preview-cases.ts";
+import { customerPreviews } from "./preview-customers.ts";
 import { previewSpans } from "./preview-spans.ts";
 
 let watched: AlertsWorld;
@@ -376,3 +377,5 @@ test("an alert is pushed only to people who may still see it, and one about bill
 });
 
 previewSpans(() => watched);
+
+customerPreviews(() => watched);
