@@ -49,7 +49,7 @@ export const statementsTexts = area("statements", {
   plansInForce: "Plans",
   versionInSentence: (version: number) => `version ${version}`,
   lateEventsHint:
-    "Events received after the statement closed are charged on the next one. This statement stays as it was sent.",
+    "What changed after the statement closed, such as events received late, is charged on the next one. This statement stays as it was sent.",
   anyKind: "Any kind",
   anyPayment: "Any payment",
   statementsLead: "What each cycle cost. A statement closes a day after its cycle ends and never changes.",
