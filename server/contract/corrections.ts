@@ -4,6 +4,13 @@ import { instantSchema } from "./events.ts";
 import { recordSchema } from "./records.ts";
 import { storable } from "./text.ts";
 
+/** Each is applied while nobody can store, so one tenant may ask for so many. */
+export const correctionLimits = {
+  /** At once after a pause, and then at this rate. */
+  ofTenantPerMinute: 60,
+  waitingOfTenant: 100,
+} as const;
+
 const source = storable(z.string().max(256))
   .optional()
   .describe(
@@ -41,6 +48,9 @@ export const correctionSchema = z.object({
   actor: z.object({ kind: z.string(), id: z.string(), name: z.string() }),
   at: z.string(),
   applied_at: z.string().nullable().describe("When queries reflected it; null: not yet"),
+  state: z
+    .enum(["applied", "waiting", "set_aside"])
+    .describe("`set_aside`: it could not be applied, and will be tried again; others are not held up"),
   before: correctedRecordSchema.nullable().describe("null: the event belonged to a node the caller cannot see"),
   after: correctedRecordSchema
     .nullable()

@@ -65,6 +65,12 @@ export const limitsSchema = z.object({
   }),
   definitions: definitionLimitsSchema,
   rebuilds: z.object({ max_waiting_of_tenant: z.int(), max_waiting: z.int() }),
+  corrections: z
+    .object({
+      max_of_tenant_per_minute: z.int().describe("Any more get 429, with `Retry-After`"),
+      max_waiting_of_tenant: z.int().describe("Recorded and not applied yet; any more get 429"),
+    })
+    .describe("Events that are voided or amended, below one node directly below the root"),
   created_nodes: z.object({
     of_emitter: creationRateSchema.describe("Organizations created by the events of one key"),
     of_tenant: creationRateSchema.describe("Nodes created below one node directly below the root"),

@@ -1,18 +1,21 @@
 /**
  * Voids and amends events of any age. A correction is on record, with its reason and what the event was before, and in the
  * audit, before storage is touched; what is on record and not yet applied is applied by the job corrections-apply, at the
- * latest after the next start. Corrections of one row exclude each other.
+ * latest after the next start (apply-pending.ts). Corrections of one row exclude each other.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { and, desc, eq, or } from "drizzle-orm";
+import { and, count, desc, eq, isNull, or } from "drizzle-orm";
 import { eventType } from "../catalog/catalog.ts";
 import { StoreUnavailableError } from "../clickhouse/client.ts";
 import type { EventRow } from "../clickhouse/event-columns.ts";
+import { correctionLimits } from "../contract/corrections.ts";
+import { nodeAddress } from "../contract/node-address.ts";
 import type { EventName } from "../ingest/accept/event-identity.ts";
 import type { Ingest } from "../ingest/flush/start-ingest.ts";
 import { eventCorrections } from "../postgres/schema/corrections.ts";
 import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
+import { tenantOf } from "../tree/tenant-of.ts";
 import { amendEvent, eventOfRow } from "./amend-event.ts";
 import { type ApplyingDeps, createApplying, type OtherStorers } from "./apply-pending.ts";
 import { type CorrectionsAsked, readCorrectionsWithin } from "./read-corrections.ts";
@@ -21,9 +24,9 @@ import { findStoredEvent, SeveralSourcesError, type StoredEvent } from "./stored
 
 export interface Corrections {
   /**
-   * Resolves when queries show the correction, or with `appliedAt` null when that takes longer than `patienceMs`. Throws
-   * ProblemError: `not_found`, `conflict` when the event is void already or was changed meanwhile, `invalid_request`.
-   * Voiding again answers the first voiding.
+   * Resolves when queries show the correction, or with `appliedAt` null when that takes longer than `patienceMs` or it is set aside.
+   * Throws ProblemError: `not_found`, `conflict` when the event is void already or was changed meanwhile, `invalid_request`, `too_fast`
+   * while too many of the tenant's wait. Voiding again answers the first voiding.
    */
   correct(request: CorrectionRequest): Promise<Correction>;
   /**
@@ -43,6 +46,7 @@ export interface Corrections {
 }
 
 export interface CorrectionsDeps extends ApplyingDeps, RecordingDeps {
+  tree: ApplyingDeps["tree"] & RecordingDeps["tree"];
   ingest: (ApplyingDeps["ingest"] & (Pick<Ingest, "log"> & { flush: Pick<Ingest["flush"], "whenStored"> })) | undefined;
   others?: OtherStorers | undefined;
   patienceMs?: number;
@@ -57,18 +61,21 @@ export function createCorrections(deps: CorrectionsDeps): Corrections {
   const { postgres, ingest, patienceMs = defaultPatienceMs } = deps;
   const applyPending = createApplying(deps);
 
-  async function whenApplied(correction: Correction): Promise<Correction> {
-    const isApplied = async () => {
-      const [row] = await postgres.db.select().from(eventCorrections).where(eq(eventCorrections.id, correction.id));
-      return row?.appliedAt ? row : undefined;
-    };
+  /** As it is then: applied, set aside, or still waiting after `patienceMs`. */
+  async function whenTried(correction: Correction): Promise<Correction> {
     const untilMs = Date.now() + patienceMs;
-    if (ingest)
-      await Promise.race([applyPending().catch(() => undefined), delay(patienceMs, undefined, { ref: false })]);
+    let run = ingest && applyPending().catch(() => undefined);
+    void run?.then(() => {
+      run = undefined;
+    });
     for (;;) {
-      const applied = await isApplied();
-      if (applied || Date.now() >= untilMs) return applied ?? correction;
-      await delay(pollMs);
+      const [row = correction] = await postgres.db
+        .select()
+        .from(eventCorrections)
+        .where(eq(eventCorrections.id, correction.id));
+      if (row.appliedAt || row.failures > 0 || Date.now() >= untilMs) return row;
+      // Others' may be applied in the same run, before and after this one.
+      await Promise.race([delay(pollMs), ...(run ? [run] : [])]);
     }
   }
 
@@ -82,17 +89,43 @@ export function createCorrections(deps: CorrectionsDeps): Corrections {
     async correct(request) {
       const { organization, timeMs, changes } = request;
       await whenStored(deps);
-      // A correction that is on record and not applied yet comes first.
-      if (ingest) await applyPending();
+      await expectFew(deps, organization);
+      // Another correction of the event, that is on record and not applied yet, comes first.
+      const [earlier] = await postgres.db
+        .select()
+        .from(eventCorrections)
+        .where(isPendingOf(organization, request.id))
+        .limit(1);
+      if (earlier) await whenTried(earlier);
       const stored = await findEvent(deps, organization, { id: request.id, source: request.source }, timeMs);
       if (!stored) throw new ProblemError("not_found", "there is no such event", { field: "id" });
       if (!stored.current) return await voidedBefore(deps, request, stored.name);
       const before = stored.current;
       request.check(eventOfRow(before));
       const after = changes === undefined ? null : await amended(deps, stored, request, before, changes);
-      return await whenApplied(await recordCorrection(deps, request, { before, after, replaces: stored.batch }));
+      return await whenTried(await recordCorrection(deps, request, { before, after, replaces: stored.batch }));
     },
   };
+}
+
+const isPendingOf = (organization: string, id: string) => {
+  const isOf = or(eq(eventCorrections.organization, organization), eq(eventCorrections.newOrganization, organization));
+  return and(isNull(eventCorrections.appliedAt), eq(eventCorrections.eventId, id), isOf);
+};
+
+/** Throws ProblemError `too_fast` where as many corrections of the tenant wait as may. */
+async function expectFew({ postgres, tree }: CorrectionsDeps, organization: string): Promise<void> {
+  const waiting = await postgres.db
+    .select({ organization: eventCorrections.organization, corrections: count() })
+    .from(eventCorrections)
+    .where(isNull(eventCorrections.appliedAt))
+    .groupBy(eventCorrections.organization);
+  const tenant = tenantOf(nodeAddress("organization", organization), tree);
+  const own = waiting.filter((one) => tenantOf(nodeAddress("organization", one.organization), tree) === tenant);
+  if (own.reduce((sum, { corrections }) => sum + corrections, 0) >= correctionLimits.waitingOfTenant)
+    throw new ProblemError("too_fast", "as many corrections wait to be applied as may; try again later", {
+      retryAfterSeconds: 30,
+    });
 }
 
 /** Voiding again answers the first voiding. */

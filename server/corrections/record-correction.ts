@@ -77,6 +77,9 @@ export async function recordCorrection(
     voidBatch: null,
     amendBatch: null,
     appliedAt: null,
+    failures: 0,
+    retryAt: null,
+    inDoubtUntil: null,
   };
   try {
     await postgres.transaction(async (tx) => {

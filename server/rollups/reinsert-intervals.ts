@@ -16,9 +16,16 @@ export async function reinsertIntervals(clickhouse: ClickHouse, batches: number[
   await reinsertDirtyEvents(clickhouse, { batches });
 }
 
-/** Leaves exactly what the counting events say. A crash half way leaves less than that, until it is done again. */
-export async function rebuildIntervals(clickhouse: ClickHouse, batches: number[]): Promise<void> {
+/**
+ * Leaves exactly what the counting events say, which `reinsert` writes. A crash half way leaves less than that, until it is done
+ * again.
+ */
+export async function rebuildIntervals(
+  clickhouse: ClickHouse,
+  batches: number[],
+  reinsert: () => Promise<unknown> = () => reinsertIntervals(clickhouse, batches),
+): Promise<void> {
   await forgetDirtyIntervals(clickhouse, { batches });
   await forgetDirtyIntervalSessions(clickhouse, { batches });
-  await reinsertDirtyEvents(clickhouse, { batches });
+  await reinsert();
 }

@@ -72,6 +72,7 @@ export async function startIngesting(boot: Boot, stores: Stores, directory: Dire
     clickhouse,
     tree,
     ingest: changing,
+    log,
     isCarriedOnFor: (type, nodes) => customMeters.isCarriedOnFor(type, nodes),
     others: running && {
       isHere: running.isMaterializer,

@@ -235,7 +235,7 @@ test("a correction that could not be stored at first adjusts its statement, what
     postgres,
     clickhouse,
     tree,
-    ingest: { ...ingest, flush: { exclusive, whenStored } },
+    ingest: { ...ingest, flush: { exclusive, whenStored, settledBatch: 0 } },
   });
   expect((await waiting.correct(asked("waiting"))).voidBatch).toBeGreaterThan(before);
   // A crash before it was noted as applied: again, and the same.

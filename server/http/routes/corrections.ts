@@ -6,6 +6,7 @@ import type { EventRow } from "../../clickhouse/event-columns.ts";
 import {
   amendEventSchema,
   type CorrectionAnswer,
+  correctionLimits,
   correctionSchema,
   eventHistorySchema,
   eventQuerySchema,
@@ -14,14 +15,17 @@ import {
 import { limits } from "../../contract/events.ts";
 import { parseInstant } from "../../contract/instant.ts";
 import { nodeAddress } from "../../contract/node-address.ts";
+import type { NodeAddress } from "../../contract/nodes.ts";
 import { textSchema } from "../../contract/text.ts";
 import { eventOfRow } from "../../corrections/amend-event.ts";
 import type { Corrections } from "../../corrections/corrections.ts";
 import type { Correction } from "../../corrections/record-correction.ts";
+import { type BucketRate, TokenBuckets } from "../../fairness/token-buckets.ts";
 import type { Actor } from "../../identity/actor.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { nameOfOthers, stoodWithin, type WasWithin, wasWithin } from "../../tree/past-owners.ts";
+import { tenantOf } from "../../tree/tenant-of.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
@@ -35,11 +39,16 @@ interface CorrectionsRoutesDeps {
   tree: NodeTree;
 }
 
+const rateOfTenant = {
+  burst: correctionLimits.ofTenantPerMinute,
+  perSecond: correctionLimits.ofTenantPerMinute / 60,
+} as const satisfies BucketRate;
+
 const idParam = z.object({ id: textSchema(limits.maxStringLength) });
 const corrected = {
   200: jsonAnswer("The correction, already visible in queries", correctionSchema),
-  202: jsonAnswer("The correction is recorded and will be applied", correctionSchema),
-  ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
+  202: jsonAnswer("The correction is recorded, and waits or is set aside", correctionSchema),
+  ...problemResponses(400, 401, 403, 404, 409, 412, 422, 429, 503),
 };
 
 const getEventRoute = createRoute({
@@ -81,6 +90,17 @@ const amendEventRoute = createRoute({
 
 export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter({ bodies: "exact" });
+  const buckets = new TokenBuckets();
+
+  function countForTenant(organization: NodeAddress): void {
+    const tenant = tenantOf(organization, tree);
+    const missing = 1 - buckets.tokens(tenant, rateOfTenant);
+    if (missing > 0)
+      throw new ProblemError("too_fast", "too many corrections in a short time; wait, then try again", {
+        retryAfterSeconds: Math.ceil(missing / rateOfTenant.perSecond),
+      });
+    buckets.take(tenant, rateOfTenant, 1);
+  }
 
   async function correct(
     c: Context<HttpEnv>,
@@ -89,7 +109,7 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
     changes: Record<string, unknown> | undefined,
   ) {
     const actor = c.get("actor");
-    resolveNode(actor, tree, nodeAddress("organization", asked.organization), "organization");
+    countForTenant(resolveNode(actor, tree, nodeAddress("organization", asked.organization), "organization"));
     const correction = await corrections.correct({
       organization: asked.organization,
       id,
@@ -168,6 +188,7 @@ export function describeCorrection(
       : { reason: "", actor: { kind: actorKind, id: "", name: nameOfOthers } }),
     at: at.toISOString(),
     applied_at: appliedAt?.toISOString() ?? null,
+    state: appliedAt ? "applied" : correction.failures > 0 ? "set_aside" : "waiting",
     before: shown(before),
     after: shown(after),
   };

@@ -1,6 +1,7 @@
 /** Limits, health, and the API's own description. All public: nothing here depends on who asks. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Role } from "../../config.ts";
+import { correctionLimits } from "../../contract/corrections.ts";
 import { describeDefinitionLimits } from "../../contract/definition-limits.ts";
 import { limits, limitsSchema } from "../../contract/events.ts";
 import { liveLimits } from "../../contract/live.ts";
@@ -192,6 +193,10 @@ function publishedLimits() {
     },
     definitions: describeDefinitionLimits(),
     rebuilds: { max_waiting_of_tenant: rebuildLimits.maxOfTenant, max_waiting: rebuildLimits.most },
+    corrections: {
+      max_of_tenant_per_minute: correctionLimits.ofTenantPerMinute,
+      max_waiting_of_tenant: correctionLimits.waitingOfTenant,
+    },
     created_nodes: {
       of_emitter: rateFields(creationRates.ofEmitter),
       of_tenant: rateFields(creationRates.ofTenant),

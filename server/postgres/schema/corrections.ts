@@ -1,6 +1,6 @@
 /** What became of events after they were stored. Rows are never removed: they are what the events were before. */
 import { type SQL, type SQLWrapper, sql } from "drizzle-orm";
-import { bigint, customType, index, pgTable, text, uniqueIndex } from "drizzle-orm/pg-core";
+import { bigint, customType, index, integer, pgTable, text, uniqueIndex } from "drizzle-orm/pg-core";
 import { type EventRow, eventRowOf } from "../../clickhouse/event-columns.ts";
 import { instant } from "./columns.ts";
 
@@ -40,6 +40,11 @@ export const eventCorrections = pgTable(
     amendBatch: bigint("amend_batch", { mode: "number" }),
     /** Null until it can be seen in queries. */
     appliedAt: instant("applied_at"),
+    /** How often it could not be applied; one that could not is set aside until `retryAt`. */
+    failures: integer("failures").notNull().default(0),
+    retryAt: instant("retry_at"),
+    /** Until then ClickHouse may still be rebuilding sessions for it: none of its organizations is rebuilt meanwhile. */
+    inDoubtUntil: instant("in_doubt_until"),
   },
   (table) => [
     uniqueIndex("event_corrections_once").on(table.organization, table.eventId, table.source, table.replaces),

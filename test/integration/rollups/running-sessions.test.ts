@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ClickHouse } from "../../../server/clickhouse/client.ts";
-import { applyCorrection } from "../../../server/corrections/apply-correction.ts";
+import { applyCorrection, gatherSessions } from "../../../server/corrections/apply-correction.ts";
 import { findStoredEvent } from "../../../server/corrections/stored-event.ts";
 import { placeOrganizations } from "../../../server/rollups/apply-moves.ts";
 import { createLevelMaterializer } from "../../../server/rollups/derive-levels.ts";
@@ -78,13 +78,13 @@ async function correct(organization: string, id: string, isVoided: boolean): Pro
   const stored = await findStoredEvent(store.clickhouse, organization, { id, source: undefined }, undefined);
   if (!stored?.current) return false;
   const before = stored.current;
-  const voidBatch = sequence.next();
-  const correction = isVoided
-    ? { before, voidBatch, after: undefined, amendBatch: undefined }
-    : { before, voidBatch, after: { ...before, session: "" }, amendBatch: sequence.next() };
+  const rows = { before, after: isVoided ? undefined : { ...before, session: "" } };
+  const { clickhouse } = store;
+  const gathered = await gatherSessions(clickhouse, rows, { run: sequence.next(), through: flush.settledBatch });
   await flush.exclusive(async () => {
-    const levels = await applyCorrection({ clickhouse: store.clickhouse, materializer }, correction, Date.now());
-    return { batch: correction.amendBatch ?? voidBatch, organizations: new Set([organization]), levels };
+    const numbers = { voidBatch: sequence.next(), amendBatch: isVoided ? undefined : sequence.next() };
+    const levels = await applyCorrection({ clickhouse, materializer }, rows, numbers, gathered, Date.now());
+    return { batch: sequence.next(), organizations: new Set([organization]), levels };
   });
   return true;
 }
