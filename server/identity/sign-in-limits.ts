@@ -5,7 +5,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { and, eq, gt, inArray, lt } from "drizzle-orm";
+import { and, desc, eq, gt, inArray, lt } from "drizzle-orm";
 import type { Redis } from "ioredis";
 import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
 import { networkOf } from "../address-ranges.ts";
@@ -40,6 +40,8 @@ const maxFailuresOfAccount = 50;
 const maxFailuresOfNetwork = 100;
 /** Codes of one account, from all origins where it was never signed in to. */
 const maxCodesOfAccount = 10;
+/** Right passwords of one account, from wherever: each costs a hash, and no person signs in so often. */
+const maxSuccessesOfAccount = 100;
 /** Reset mails to one account, asked for from one origin. */
 const maxResetsOfOrigin = 3;
 /** Reset mails to one account, asked for from all origins. */
@@ -48,12 +50,14 @@ const maxResetsOfAccount = 10;
 const maxResetsOfNetwork = 50;
 /** An origin, stored as a `place`, that was not used for this long is forgotten. */
 const placeLifetimeMs = 180 * dayMs;
+/** Each place has tries of its own. Of more than so many of one account the one that was not used for the longest time is forgotten. */
+const maxPlacesOfAccount = 100;
 
 export class SignInLimits {
   readonly #postgres: Postgres;
   readonly #now: () => number;
   readonly #limit: Record<
-    "origin" | "account" | "network" | "codes" | "own" | "resetOrigin" | "resetAccount" | "resetNetwork",
+    "origin" | "account" | "network" | "codes" | "successes" | "own" | "resetOrigin" | "resetAccount" | "resetNetwork",
     RateLimiterAbstract
   >;
 
@@ -71,6 +75,7 @@ export class SignInLimits {
       account: limiter("sign-in-account", maxFailuresOfAccount),
       network: limiter("sign-in-network", maxFailuresOfNetwork),
       codes: limiter("sign-in-codes", maxCodesOfAccount),
+      successes: limiter("sign-in-successes", maxSuccessesOfAccount),
       own: limiter("own-account", maxFailuresOfOrigin),
       resetOrigin: limiter("reset-place", maxResetsOfOrigin),
       resetAccount: limiter("reset-account", maxResetsOfAccount),
@@ -81,6 +86,8 @@ export class SignInLimits {
   /** The attempt, or the ms until one may be made. `account`: an address in lower case, whether there is such an account or not. */
   async begin(account: string, origin: SignInOrigin): Promise<Attempt | number> {
     const limit = this.#limit;
+    const restMs = await waitOf(limit.successes, account);
+    if (restMs > 0) return restMs;
     const usual = await this.#usualOrigin(account, origin);
     const network = networkOf(origin.address);
     const here = keyOf(usual ?? networkPlace(origin), account);
@@ -100,7 +107,7 @@ export class SignInLimits {
     return {
       isUsual: usual !== undefined,
       passwordAccepted: async () => {
-        await notGuessed();
+        await Promise.all([consume(limit.successes, account), notGuessed()]);
       },
       beforeCode: async () => {
         if (usual) return 0;
@@ -110,6 +117,7 @@ export class SignInLimits {
       succeeded: async () => {
         await Promise.all([
           limit.origin.delete(here),
+          consume(limit.successes, account),
           notGuessed(),
           ...(codesTried > 0 ? [limit.codes.reward(account)] : []),
         ]);
@@ -118,12 +126,12 @@ export class SignInLimits {
   }
 
   /** 0, or the ms until somebody signed in, or with a link, may try a password or a code. `id`: the user's or the link's. */
-  throttleSelfCheck(id: string): Promise<number> {
-    return consume(this.#limit.own, id);
+  async throttleSelfCheck(id: string): Promise<number> {
+    return (await waitOf(this.#limit.successes, id)) || (await consume(this.#limit.own, id));
   }
 
   async selfCheckSucceeded(id: string): Promise<void> {
-    await this.#limit.own.delete(id);
+    await Promise.all([this.#limit.own.delete(id), consume(this.#limit.successes, id)]);
   }
 
   /** Whether a mail to set a new password may be asked for. */
@@ -148,6 +156,13 @@ export class SignInLimits {
       .insert(signInPlaces)
       .values(rows)
       .onConflictDoUpdate({ target: [signInPlaces.userId, signInPlaces.place], set: { lastUsedAt } });
+    const surplus = db
+      .select({ place: signInPlaces.place })
+      .from(signInPlaces)
+      .where(eq(signInPlaces.userId, userId))
+      .orderBy(desc(signInPlaces.lastUsedAt), signInPlaces.place)
+      .offset(maxPlacesOfAccount);
+    await db.delete(signInPlaces).where(and(eq(signInPlaces.userId, userId), inArray(signInPlaces.place, surplus)));
   }
 
   /** The browser before the network. Always one query, whether there is such an account or not. */
@@ -190,4 +205,10 @@ async function consume(limiter: RateLimiterAbstract, key: string): Promise<numbe
     if (refusal instanceof RateLimiterRes) return Math.max(refusal.msBeforeNext, 1);
     throw refusal;
   }
+}
+
+/** 0, or the ms until the limiter has room; counts nothing. */
+async function waitOf(limiter: RateLimiterAbstract, key: string): Promise<number> {
+  const known = await limiter.get(key);
+  return known && known.remainingPoints <= 0 ? Math.max(known.msBeforeNext, 1) : 0;
 }

@@ -64,14 +64,17 @@ export class Users {
     const account = accountOf(email);
     const [existing] = await this.#postgres.db.select().from(users).where(eq(users.email, account));
     if (existing) {
-      if (password !== undefined && !(await this.#passwords.matches(existing.passwordHash, password, "known"))) {
-        const passwordHash = await this.#passwords.hash(password);
+      if (
+        password !== undefined &&
+        !(await this.#passwords.matches(existing.passwordHash, password, { known: account }))
+      ) {
+        const passwordHash = await this.#passwords.hash(password, account);
         await this.#postgres.transaction((tx) => replacePassword(tx, existing, passwordHash, system));
       }
       return {};
     }
     const chosen = password ?? newSecret().slice(0, 20);
-    const passwordHash = await this.#passwords.hash(chosen);
+    const passwordHash = await this.#passwords.hash(chosen, account);
     const isMade = await this.#postgres.transaction(async (tx) => {
       const [made] = await tx
         .insert(users)
@@ -91,14 +94,14 @@ export class Users {
 
   /**
    * `code`: of the second factor, where the account has one. Unknown accounts and wrong passwords take the same time and
-   * answer. Throws `overloaded` where too many wait who never signed in from where they are.
+   * answer. Throws `overloaded` where too many wait: of the account, or of those who never signed in from where they are.
    */
   async signIn({ email, password, code }: SignIn, origin: SignInOrigin): Promise<SignInResult> {
     const account = accountOf(email);
     const attempt = await this.#limits.begin(account, origin);
     if (typeof attempt === "number") return tooFast(attempt);
     const [user] = await this.#postgres.db.select().from(users).where(eq(users.email, account));
-    const turn = attempt.isUsual ? "known" : "stranger";
+    const turn = attempt.isUsual ? { known: account } : "stranger";
     const isRight = await this.#passwords.matches(user?.passwordHash, password, turn);
     if (!user || !isRight || user.disabledAt) return { outcome: "refused" };
     if (user.totpSince) {
@@ -178,7 +181,7 @@ export class Users {
     const state = await stateOfLink(this.#postgres, link);
     if (state !== "usable") return state;
     if ((await this.#limits.throttleSelfCheck(hashSecret(token))) > 0) return "too_fast";
-    const passwordHash = await this.#passwords.hash(password);
+    const passwordHash = await this.#passwords.hash(password, hashSecret(token));
     return await setPasswordByLink(this.#postgres, { ...link, passwordHash, address });
   }
 
@@ -187,7 +190,7 @@ export class Users {
     const [user] = await this.#postgres.db.select().from(users).where(eq(users.id, userId));
     if (!user) return false;
     if ((await this.#limits.throttleSelfCheck(userId)) > 0) return "too_fast";
-    const isRight = await this.#passwords.matches(user.passwordHash, password, "known");
+    const isRight = await this.#passwords.matches(user.passwordHash, password, { known: user.email });
     if (isRight) await this.#limits.selfCheckSucceeded(userId);
     return isRight;
   }
@@ -202,7 +205,7 @@ export class Users {
 
   /** The caller has checked the present password. All sessions of the user end. */
   async changePassword(userId: string, password: string, by: Author): Promise<void> {
-    const passwordHash = await this.#passwords.hash(password);
+    const passwordHash = await this.#passwords.hash(password, userId);
     await this.#postgres.transaction(async (tx) => {
       const [user] = await tx.select().from(users).where(eq(users.id, userId)).for("update");
       if (user) await replacePassword(tx, user, passwordHash, by);

@@ -1,7 +1,9 @@
 /** Guessing is slow from wherever it comes, and keeps nobody out who signs in from where they usually do. */
+import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { Passwords } from "../../server/identity/passwords.ts";
 import { SignInLimits } from "../../server/identity/sign-in-limits.ts";
+import { signInPlaces } from "../../server/postgres/schema/accounts.ts";
 import { type Accounts, adminEmail, adminPassword, ownAccounts, startAccounts } from "../support/accounts.ts";
 import { ownPostgres } from "../support/stores.ts";
 import { totpCode } from "../support/totp-code.ts";
@@ -65,6 +67,32 @@ test("one network tries a hundred times at most, whichever of its addresses it u
   expect(tries).toBe(100);
   expect(await limits.begin("sven@example.com", { address: "2001:db8:1:2:a:b:c:d" })).toMatchObject({ isUsual: true });
   expect(await limits.begin("other@example.com", { address: "2001:db8:1:3::1" })).toMatchObject({ isUsual: false });
+});
+
+test("an account is signed in to a hundred times at most in a quarter of an hour, and its places are no more than a hundred", async () => {
+  const email = "wilma@example.com";
+  const id = await newUser(email);
+  const limits = new SignInLimits(accounts.postgres, undefined, Date.now);
+  const origin = { address: "198.51.100.40" };
+  await limits.remember(id, origin);
+  let signedIn = 0;
+  for (; signedIn < 150; signedIn++) {
+    const one = await limits.begin(email, origin);
+    if (typeof one === "number") break;
+    await one.succeeded();
+  }
+  expect(signedIn).toBe(100);
+  expect(await limits.begin(email, { address: "203.0.113.99" })).toBeGreaterThan(0);
+  expect(await limits.begin("other@example.com", origin)).toMatchObject({ isUsual: false });
+  for (const device of many(130, (index) => `device ${index}`)) await limits.remember(id, { ...origin, device });
+  const places = await accounts.postgres.db.select().from(signInPlaces).where(eq(signInPlaces.userId, id));
+  expect(places.length).toBe(100);
+  // Whoever knows the own password is asked for it no more often.
+  for (let checked = 0; checked < 100; checked++) {
+    expect(await limits.throttleSelfCheck(id)).toBe(0);
+    await limits.selfCheckSucceeded(id);
+  }
+  expect(await limits.throttleSelfCheck(id)).toBeGreaterThan(0);
 });
 
 test("a known browser signs in beside whoever guesses at the same account from the same address", async () => {
