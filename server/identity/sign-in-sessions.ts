@@ -1,6 +1,6 @@
 /** Sessions of browsers: an opaque token of 256 random bits in a cookie, its hash in Postgres. Unused for 30 days, one ends. */
 
-import { and, desc, eq, gt, isNull, lt, sql } from "drizzle-orm";
+import { and, desc, eq, gt, inArray, isNull, lt, sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import { dayMs } from "../contract/durations.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
@@ -20,6 +20,8 @@ export async function announceSignInSessions(tx: Queries): Promise<void> {
 
 export const sessionCookie = "tidemark_session";
 const lifetimeMs = 30 * dayMs;
+/** Of one user; where there are more, the oldest end. */
+const maxSessionsOfUser = 100;
 /** A session in use is prolonged once this much of its life is gone: one write a day at most. */
 const prolongAfterMs = dayMs;
 
@@ -33,6 +35,8 @@ export interface SessionOrigin {
   address?: string | undefined;
   userAgent?: string | undefined;
 }
+
+const newestFirst = [desc(signInSessions.createdAt), desc(signInSessions.id)];
 
 type SessionRecord = Omit<typeof signInSessions.$inferSelect, "tokenHash">;
 
@@ -53,13 +57,35 @@ export class SignInSessions {
     });
   }
 
-  /** A session of the user; `token` is its only copy. Sessions that have ended are removed on the way. */
+  /**
+   * A session of the user; `token` is its only copy. Sessions that have ended are removed on the way, and those of the user beyond the
+   * newest 100.
+   */
   async create(userId: string, from: SessionOrigin = {}): Promise<{ token: string }> {
     const token = newSecret();
     const expiresAt = new Date(this.#now() + lifetimeMs);
     await this.#postgres.db.delete(signInSessions).where(lt(signInSessions.expiresAt, new Date(this.#now())));
     await this.#postgres.db.insert(signInSessions).values({ tokenHash: hashSecret(token), userId, expiresAt, ...from });
+    await this.#endSurplus(userId);
     return { token };
+  }
+
+  async #endSurplus(userId: string): Promise<void> {
+    const isEnded = await this.#postgres.transaction(async (tx) => {
+      const surplus = tx
+        .select({ id: signInSessions.id })
+        .from(signInSessions)
+        .where(eq(signInSessions.userId, userId))
+        .orderBy(...newestFirst)
+        .offset(maxSessionsOfUser);
+      const ended = await tx
+        .delete(signInSessions)
+        .where(inArray(signInSessions.id, surplus))
+        .returning({ id: signInSessions.id });
+      if (ended.length > 0) await announceSignInSessions(tx);
+      return ended.length > 0;
+    });
+    if (isEnded) this.#cache.clear();
   }
 
   /** Whose session it is; undefined when it is unknown or over, or its user is disabled or has no role. */
@@ -73,13 +99,14 @@ export class SignInSessions {
     this.#cache.clear();
   }
 
-  /** The user's sessions, the newest first. `token`: the one that asks. */
+  /** The user's newest 100 sessions, the newest first. `token`: the one that asks. */
   async list(userId: string, token: string | undefined): Promise<(SessionRecord & { isCurrent: boolean })[]> {
     const rows = await this.#postgres.db
       .select()
       .from(signInSessions)
       .where(and(eq(signInSessions.userId, userId), gt(signInSessions.expiresAt, new Date(this.#now()))))
-      .orderBy(desc(signInSessions.createdAt), desc(signInSessions.id));
+      .orderBy(...newestFirst)
+      .limit(maxSessionsOfUser);
     const current = token === undefined ? undefined : hashSecret(token);
     return rows.map(({ tokenHash, ...row }) => ({ ...row, isCurrent: tokenHash === current }));
   }

@@ -1,6 +1,7 @@
 /** Signing in, staying signed in, signing out; and what another site's page cannot do with a session. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { actions } from "../../server/contract/accounts.ts";
+import { userRoles, users } from "../../server/postgres/schema/accounts.ts";
 import { type Accounts, adminEmail, adminPassword, ownAccounts } from "../support/accounts.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -101,6 +102,29 @@ test("a session in use goes on, one unused for 30 days has ended", async () => {
   aheadMs += 31 * dayMs;
   expect((await accounts.ask("GET", "/v1/me", { session: used })).status).toBe(401);
   aheadMs = 0;
+});
+
+test("the newest hundred sessions of a user go on and are listed, older ones end at once; those of others do not", async () => {
+  const { signInSessions, postgres } = accounts;
+  const others = await freshSession();
+  const [user] = await postgres.db
+    .insert(users)
+    .values({ id: "usr_many", email: "many@example.com" })
+    .returning({ id: users.id });
+  if (!user) throw new Error("there is no user");
+  await postgres.db.insert(userRoles).values({ userId: user.id, node: "all", role: "viewer" });
+  const tokens: string[] = [];
+  const begin = async () => tokens.push((await signInSessions.create(user.id)).token);
+  for (let begun = 0; begun < 100; begun++) await begin();
+  const [first = "", second = ""] = tokens;
+  expect(await signInSessions.verify(first)).toMatchObject({ id: user.id });
+  await begin();
+  expect(await signInSessions.verify(first)).toBeUndefined();
+  for (const token of [second, tokens.at(-1) ?? ""])
+    expect(await signInSessions.verify(token)).toMatchObject({ id: user.id });
+  const listed = await signInSessions.list(user.id, tokens.at(-1));
+  expect([listed.length, listed[0]?.isCurrent]).toEqual([100, true]);
+  expect(await signInSessions.verify(others)).toBeDefined();
 });
 
 test("the token itself is stored nowhere", async () => {
