@@ -46,6 +46,8 @@ export interface SessionPath {
 
 export interface SessionIntervals extends SessionPath {
   intervals: KnownInterval[];
+  /** Of each interval, where storage has it; undefined: of none. */
+  rooms?: string[] | undefined;
 }
 
 /** Larger than every ms since 1970 that an event can have: stands in `started_ms` where no start was seen. */
@@ -101,7 +103,9 @@ export function* groupIntervals(
 ): Generator<undefined, Map<string, SessionIntervals>> {
   const sessions = new Map<string, SessionIntervals>();
   for (const [path, record] of intervalsOf(assigned)) {
-    addSession(sessions, path).intervals.push(record);
+    const session = addSession(sessions, path);
+    session.intervals.push(record);
+    session.rooms?.push(path.room);
     yield;
   }
   if (!unassigned) return sessions;
@@ -118,17 +122,27 @@ export function* groupIntervals(
         yield;
       }
     }
-    mergeInto(session.intervals, placesOfSession, record);
+    mergeInto(session, placesOfSession, record, path.room);
     yield;
   }
   return sessions;
 }
 
-function mergeInto(intervals: KnownInterval[], places: Map<string, number>, record: KnownInterval): void {
+function mergeInto(
+  { intervals, rooms = [] }: SessionIntervals,
+  places: Map<string, number>,
+  record: KnownInterval,
+  room: string,
+): void {
   const key = intervalKey(record);
   const place = places.get(key);
-  if (place === undefined) places.set(key, intervals.push(record) - 1);
-  else intervals[place] = mergeRecords(intervals[place] as KnownInterval, record);
+  if (place === undefined) {
+    places.set(key, intervals.push(record) - 1);
+    rooms.push(room);
+  } else {
+    intervals[place] = mergeRecords(intervals[place] as KnownInterval, record);
+    rooms[place] = larger(rooms[place] ?? "", room);
+  }
 }
 
 function addSession(sessions: Map<string, SessionIntervals>, path: SessionPath): SessionIntervals {
@@ -138,7 +152,7 @@ function addSession(sessions: Map<string, SessionIntervals>, path: SessionPath):
     widenPath(session, path);
     return session;
   }
-  const added = { ...path, intervals: [] };
+  const added = { ...path, intervals: [], rooms: [] };
   sessions.set(key, added);
   return added;
 }
@@ -374,7 +388,7 @@ export const sessionKey = ({ organization, session }: Pick<SessionPath, "organiz
 
 const beyondPlain = /[\ud800-\uffff]/;
 /** The larger one as ClickHouse orders texts, by their bytes in UTF-8; of `b` a text of its own. */
-function larger(a: string, b: string): string {
+export function larger(a: string, b: string): string {
   if (a === b || b === "") return a;
   if (a === "") return detachString(b);
   if (beyondPlain.test(a) && beyondPlain.test(b))

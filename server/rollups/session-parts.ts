@@ -11,6 +11,7 @@ import {
   type Span,
   strayTimes,
 } from "./resolve-session.ts";
+import { larger, type SessionIntervals } from "./session-intervals.ts";
 
 /** The parents of an organization from `sinceMs` (ms since 1970, UTC) until its next placement; '' for a depth that is skipped. */
 export interface Placement {
@@ -89,6 +90,19 @@ export const isWithin =
 /** How many intervals have a sign within the part that waits for its start. */
 export const orphansWithin = (intervals: readonly IntervalRecord[], part: Stay): number =>
   intervals.reduce((count, one) => count + Number(strayTimes(one).some(isWithin(part))), 0);
+
+/** The room of a session as far as the intervals say that were known of before an instant and gave signs since another. */
+export function roomWithin(
+  { room, rooms, intervals }: Pick<SessionIntervals, "room" | "rooms" | "intervals">,
+  { sinceMs, untilMs }: Stay,
+): string {
+  if (!rooms) return room;
+  return intervals.reduce((found, { startedMs, endedMs, seenMs, startTimes, aliveTimes, endTimes }, index) => {
+    const signs = [startedMs, endedMs, seenMs, startTimes[0], aliveTimes[0], endTimes[0]];
+    const firstMs = signs.reduce<number>((first, atMs) => Math.min(first, atMs ?? first), Number.POSITIVE_INFINITY);
+    return firstMs < untilMs && seenMs >= sinceMs ? larger(found, rooms[index] ?? "") : found;
+  }, "");
+}
 
 /** The intervals clipped to a part. */
 export function spansWithin(spans: readonly Span[], part: Stay): readonly Span[] {

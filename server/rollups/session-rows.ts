@@ -8,7 +8,7 @@ import type { EdgeColumns } from "./minute-changes.ts";
 import { unionOfDays } from "./presence-days.ts";
 import type { Edge, ResolvedSession, Span } from "./resolve-session.ts";
 import type { SessionIntervals, SessionPath } from "./session-intervals.ts";
-import { isWhole, isWithin, orphansWithin, type SessionPart, spansWithin } from "./session-parts.ts";
+import { isWhole, isWithin, orphansWithin, roomWithin, type SessionPart, spansWithin } from "./session-parts.ts";
 import { type SpanSummary, summarize } from "./span-summary.ts";
 
 /** A row of level_edges. `path`: as `renderPath` has it. */
@@ -33,7 +33,7 @@ export type SpanLists = Readonly<typeof emptyPlaces & typeof emptyEnds>;
 export type EdgeLists = Readonly<typeof emptyEdges>;
 
 export function sessionRow(
-  session: Pick<SessionIntervals, "organization" | "session" | "room" | "intervals">,
+  session: Pick<SessionIntervals, "organization" | "session" | "room" | "rooms" | "intervals">,
   { spans, orphans, invertedAt }: ResolvedSession,
   part: SessionPart,
   earlierDays: readonly number[],
@@ -46,7 +46,8 @@ export function sessionRow(
   const faults = isWhole(part)
     ? { orphans, inverted: invertedAt.length }
     : { orphans: orphansWithin(session.intervals, part), inverted: invertedAt.filter(isWithin(part)).length };
-  const head = sessionHead(session, { whole, own, ...faults }, part, earlierDays, version);
+  const room = isWhole(part) ? session.room : roomWithin(session, part);
+  const head = sessionHead({ ...session, room }, { whole, own, ...faults }, part, earlierDays, version);
   return { ...head, ...spanPlaceColumns(spans), ...spanEndColumns(spans), ...edgeColumns(part.edges) };
 }
 

@@ -42,10 +42,10 @@ test("of a session that lives on after its organization moved each owner has wha
     ...of,
   });
   const body = [
-    sent("lives", "joined", 12, { user: "u1" }),
+    sent("lives", "joined", 12, { user: "u1", room: "daily" }),
     sent("lives", "left", 8, { user: "u1" }),
     sent("lives", "left", 11, { interval: "lost then", user: "u-then" }),
-    sent("lives", "left", 9, { interval: "lost later", user: "u-later" }),
+    sent("lives", "left", 9, { interval: "lost later", user: "u-later", room: "weekly later" }),
     sent("lives", "left", 11.5, { user: "u2", agent: "a-then" }),
     sent("lives", "left", 9.5, { user: "u2", agent: "a-then-later" }),
     sent("lives", "joined", 7, { interval: "turned later", user: "u-later" }),
@@ -89,11 +89,13 @@ test("of a session that lives on after its organization moved each owner has wha
     expect([of, await orphansOf(by, of)]).toEqual([of, [...new Set([...then, ...later])].sort()]);
   const countsOf = async (by: string, of: string) => {
     const { body } = await world.ask("GET", `/v1/sessions?node=${of}&filter[organization]=${id}`, { key: by });
-    return body.sessions.map((one: SessionSummary) => `${one.session} ${one.orphans} ${one.inverted}`).sort();
+    return body.sessions
+      .map((one: SessionSummary) => `${one.session} ${one.room} ${one.orphans} ${one.inverted}`)
+      .sort();
   };
-  expect(await countsOf(former, pastOwner)).toEqual(["lives 2 0", "over 0 0"]);
-  expect(await countsOf(newcomer, askedAbout)).toEqual(["lives 2 1"]);
-  expect(await countsOf(own, node)).toEqual(["lives 3 1", "over 1 0"]);
+  expect(await countsOf(former, pastOwner)).toEqual(["lives daily 2 0", "over null 0 0"]);
+  expect(await countsOf(newcomer, askedAbout)).toEqual(["lives weekly later 2 1"]);
+  expect(await countsOf(own, node)).toEqual(["lives weekly later 3 1", "over null 1 0"]);
   for (const by of [former, newcomer])
     expect((await world.ask("GET", `/v1/sessions/${id}/stray`, { key: by })).status).toBe(404);
   const drift = { ...ingest, clickhouse, tree, postgres: world.deps.postgres, log: pino({ level: "silent" }) };
