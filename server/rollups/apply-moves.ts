@@ -126,6 +126,7 @@ export async function placeOrganizations(
   );
   if (placements.size === 0) return;
   const moved = { organizations: [...placements.keys()], since_ms: sinceMs };
+  const organizationsMoved = new Set(moved.organizations);
   await flush.exclusive(async () => {
     const rows = [...placements].map(([organization, own]) => ({
       organization,
@@ -145,12 +146,13 @@ export async function placeOrganizations(
       await rewriteCounters(clickhouse, misplaced, day, sequence);
       await rewriteNodeCounters(clickhouse, misplaced, day, sequence);
     }
-    const batch = sequence.next();
-    await markSessionsOfMoved(clickhouse, { ...moved, batch });
-    const { changedNodes } = await materializer.derive([batch], nowMs);
-    const changed = new Set([...changedNodes, ...formerOwners]);
-    return { batch, organizations: new Set(moved.organizations), levels: changed };
+    return { batch: sequence.next(), organizations: organizationsMoved, levels: new Set(formerOwners) };
   });
+  // Beside what is being stored, which stands where the tree says by now: sessions may be many.
+  const batch = sequence.next();
+  await markSessionsOfMoved(clickhouse, { ...moved, batch });
+  const { changedNodes } = await materializer.derive([batch], nowMs);
+  await flush.exclusive(async () => ({ batch: 0, organizations: organizationsMoved, levels: changedNodes }));
 }
 
 function columnsOf<Since extends string, Partner extends string, Reseller extends string>(

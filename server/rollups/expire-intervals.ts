@@ -18,8 +18,21 @@ import {
 import type { NodeTree } from "../tree/node-tree.ts";
 import { ownersWithin } from "../tree/past-owners.ts";
 import type { Derivation, Derive } from "./derive-levels.ts";
+import type { SessionName } from "./set-aside.ts";
 
-const markExpiredSessions = defineStatement("mark_expired_sessions", z.object({ batch: z.number(), now: z.number() }));
+const sessionName = z.object({ organization: z.string(), session: z.string() });
+const markExpiredSessions = defineStatement(
+  "mark_expired_sessions",
+  z.object({
+    batch: z.number(),
+    now: z.number(),
+    after_organization: z.string(),
+    after_session: z.string(),
+    among: z.number(),
+    most: z.number(),
+  }),
+);
+const lastMarkedSession = defineQuery("last_marked_session", z.object({ batch: z.number() }), sessionName);
 const expiringSessions = defineQuery(
   "expiring_sessions",
   z.object({ batch: z.number(), before_ms: z.number() }),
@@ -33,25 +46,55 @@ export interface ExpiryNotes {
 }
 
 const causes = "expiry:";
+/** Sessions that are marked at once. */
+const sessionsAtOnce = 8_000;
 
-/** Returns what was derived anew; idempotent, and harmless when it comes late: an interval ends at its last sign of life. */
+export interface ExpiryOptions {
+  /** Of sessions that this batch made dirty alone; default: of all. */
+  among?: number;
+  sessionsAtOnce?: number;
+}
+
+/**
+ * Answers what was derived anew; undefined: nothing. Idempotent, and harmless when it comes late: an interval ends at its last sign of
+ * life. Where many have timed out together it takes some at a time, and goes on until it has come by each of them once.
+ */
 export async function expireIntervals(
   clickhouse: ClickHouse,
   derive: Derive,
   sequence: Sequence,
   nowMs: number,
   notes?: ExpiryNotes,
+  { among = 0, sessionsAtOnce: most = sessionsAtOnce }: ExpiryOptions = {},
 ): Promise<Derivation | undefined> {
-  // What a run, of whichever process, announced and did not derive has timed out all the same, and is derived by this one.
-  const again = notes ? await unconfirmedCauses(notes.postgres.db, causes) : [];
-  const batch = sequence.next();
-  const { writtenRows } = await markExpiredSessions(clickhouse, { batch, now: nowMs });
-  const cause = `${causes}${batch}`;
-  const isNoted =
-    notes !== undefined && writtenRows > 0 && (await announceExpiry(notes, clickhouse, { cause, again }, batch, nowMs));
-  const derivation = writtenRows > 0 ? await derive([batch], nowMs, "changes") : undefined;
-  if (notes) for (const one of isNoted ? [...again, cause] : again) await confirmPastChanges(notes.postgres.db, one);
-  return derivation;
+  // What a run, of whichever process, announced and did not derive has timed out all the same, and is derived by one of all.
+  const again = notes && among === 0 ? await unconfirmedCauses(notes.postgres.db, causes) : [];
+  let derived: Derivation | undefined;
+  for (let after: SessionName | undefined = { organization: "", session: "" }; after; ) {
+    const batch = sequence.next();
+    const { organization: after_organization, session: after_session } = after;
+    const marking = { batch, now: nowMs, after_organization, after_session, among, most };
+    const { writtenRows } = await markExpiredSessions(clickhouse, marking);
+    if (writtenRows > 0) {
+      const cause = `${causes}${batch}`;
+      const isNoted = notes && (await announceExpiry(notes, clickhouse, { cause, again }, batch, nowMs));
+      derived = bothOf(await derive([batch], nowMs, "changes"), derived);
+      if (isNoted) await confirmPastChanges(notes.postgres.db, cause);
+    }
+    [after] = writtenRows < most ? [] : await lastMarkedSession(clickhouse, { batch });
+  }
+  if (notes) for (const cause of again) await confirmPastChanges(notes.postgres.db, cause);
+  return derived;
+}
+
+function bothOf(one: Derivation, other: Derivation | undefined): Derivation {
+  if (!other) return one;
+  return {
+    changedNodes: new Set([...one.changedNodes, ...other.changedNodes]),
+    sessions: one.sessions + other.sessions,
+    changedMinutes: one.changedMinutes + other.changedMinutes,
+    differences: [],
+  };
 }
 
 /** Whether anything was. What began within the time after which statements are closed is in none of them. */

@@ -6,9 +6,7 @@
 import { randomUUID } from "node:crypto";
 import { and, asc, inArray, isNull } from "drizzle-orm";
 import type { Logger } from "pino";
-import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
-import { defineStatement } from "../clickhouse/define-query.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { type Stage, stages } from "../contract/reconciliation.ts";
 import type { Sequence } from "../ingest/log/sequence.ts";
@@ -16,14 +14,10 @@ import type { Postgres } from "../postgres/client.ts";
 import { reconciliations } from "../postgres/schema/reconciliation.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { type Comparison, type Difference, type Piece, stageComparisons } from "./compare-stages.ts";
+import { type DayPart, dayParts } from "./day-parts.ts";
 import type { LevelMaterializer } from "./derive-levels.ts";
 import type { ExclusiveStorage } from "./exclusive-storage.ts";
 import { expireIntervals } from "./expire-intervals.ts";
-
-const markSessionsOfDay = defineStatement(
-  "mark_sessions_of_day",
-  z.object({ batch: z.number(), organization: z.string(), day: z.string() }),
-);
 
 export type Drift = typeof reconciliations.$inferSelect;
 
@@ -38,29 +32,58 @@ export interface ReconciliationDeps {
   now?: () => number;
 }
 
-/** The stages that need sessions to be marked. */
-const sessionStages: ReadonlySet<Stage> = new Set(["intervals", "sessions"]);
 /** While nothing is being stored, every batch is complete. */
 const everyBatch = Number.MAX_SAFE_INTEGER;
+/** Sessions that are compared at once: nobody waits for longer than that takes. */
+const sessionsAtOnce = 8_000;
 
-/** Returns the drift that was found and repaired, one row per node and stage. Rejects when a repair did not help. */
+export interface ReconciliationBounds {
+  /** Of a day with more sessions than are compared at once so many parts are looked at, others each time; default: all. */
+  mostParts?: number;
+  sessionsAtOnce?: number;
+}
+
+/** Answers the drift that was found and repaired, one row per node and stage. Rejects when a repair did not help. */
 export async function reconcilePiece(
   deps: ReconciliationDeps,
   piece: Piece,
   asked: readonly Stage[] = stages,
+  { mostParts = Number.POSITIVE_INFINITY, sessionsAtOnce: atOnce = sessionsAtOnce }: ReconciliationBounds = {},
 ): Promise<Drift[]> {
   const wanted = stages.filter((stage) => asked.includes(stage) && (piece.organization !== "" || stage === "slots"));
+  const { before, ofSessions, after } = await dayParts(deps, piece, wanted, atOnce);
+  const compared = someOf(ofSessions, mostParts);
+  const drifts: Drift[] = [];
+  for (const part of [...before, ...compared, ...after]) drifts.push(...(await reconcilePart(deps, piece, part)));
+  if (compared.length < ofSessions.length)
+    deps.log.info(
+      { ...piece, parts: ofSessions.length, compared: compared.length },
+      "of a day with very many sessions a part was compared; the others have their turn later",
+    );
+  return drifts;
+}
+
+/** Those that follow one at random: in time all of them. */
+function someOf(parts: readonly DayPart[], most: number): DayPart[] {
+  if (parts.length <= most) return [...parts];
+  const first = Math.floor(Math.random() * parts.length);
+  return [...parts.slice(first), ...parts.slice(0, first)].slice(0, most);
+}
+
+async function reconcilePart(deps: ReconciliationDeps, piece: Piece, part: DayPart): Promise<Drift[]> {
   const derive: Comparison["derive"] = (batches, nowMs) => deps.materializer.derive(batches, nowMs, "comparison");
-  const glance = await comparisonOf(deps, piece, wanted, { derive, settledBatch: deps.flush.settledBatch });
-  if (!(await differsAnywhere(glance, piece, wanted))) return [];
+  const how = { derive, settledBatch: deps.flush.settledBatch };
+  const glance = await comparisonOf(deps, part, how, part.markedBatch);
+  if (!(await differsAnywhere(glance, piece, part.stages))) return [];
   const drifts: Drift[] = [];
   await deps.flush.exclusive(() =>
     deps.materializer.alone(async (deriveAlone) => {
       const { clickhouse, sequence } = deps;
-      const comparison = await comparisonOf(deps, piece, wanted, { derive: deriveAlone, settledBatch: everyBatch });
+      const comparison = await comparisonOf(deps, part, { derive: deriveAlone, settledBatch: everyBatch });
       // An interval that has timed out and was not ended yet is no drift.
-      await expireIntervals(clickhouse, deriveAlone, sequence, comparison.nowMs, deps);
-      for (const stage of wanted) drifts.push(...(await reconcileStage(deps, comparison, piece, stage)));
+      const among = { among: comparison.dirtyBatch };
+      if (part.mark) await expireIntervals(clickhouse, deriveAlone, sequence, comparison.nowMs, deps, among);
+      for (const stage of part.stages) drifts.push(...(await reconcileStage(deps, comparison, piece, stage)));
       const organizations = drifts.length > 0 && piece.organization !== "" ? [piece.organization] : [];
       return { batch: 0, organizations: new Set(organizations), levels: comparison.changedNodes };
     }),
@@ -70,13 +93,12 @@ export async function reconcilePiece(
 
 async function comparisonOf(
   { clickhouse, sequence, now = Date.now }: ReconciliationDeps,
-  piece: Piece,
-  wanted: readonly Stage[],
+  { mark }: DayPart,
   how: Pick<Comparison, "derive" | "settledBatch">,
+  markedBatch?: number,
 ): Promise<Comparison> {
-  const dirtyBatch = sequence.next();
-  if (wanted.some((stage) => sessionStages.has(stage)))
-    await markSessionsOfDay(clickhouse, { ...piece, batch: dirtyBatch });
+  const dirtyBatch = markedBatch ?? sequence.next();
+  if (markedBatch === undefined) await mark?.(dirtyBatch);
   return { clickhouse, sequence, nowMs: now(), changedNodes: new Set(), dirtyBatch, ...how };
 }
 

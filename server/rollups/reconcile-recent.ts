@@ -9,11 +9,14 @@ const reconcilableDays = defineQuery(
   z.object({ organization: z.string(), day: z.string() }),
 );
 
-/** Compares `recent` + `random` pairs and answers the drift that was found and repaired. */
+/** Compared of a day with very many sessions. */
+const mostParts = 4;
+
+/** Compares `recent` + `random` pairs, of very large ones some of their sessions, and answers the drift that was found and repaired. */
 export async function reconcileRecent(deps: ReconciliationDeps, recent = 5, random = 5): Promise<Drift[]> {
   await finishRepairs(deps);
   const drifts: Drift[] = [];
   for (const piece of await reconcilableDays(deps.clickhouse, { recent, random }))
-    drifts.push(...(await reconcilePiece(deps, piece)));
+    drifts.push(...(await reconcilePiece(deps, piece, undefined, { mostParts })));
   return drifts;
 }

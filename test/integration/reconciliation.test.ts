@@ -235,6 +235,58 @@ test.each(planted)("when $fault, it is found in $stage, named, and repaired", as
   expect(await figures()).toEqual(before);
 });
 
+/** Three sessions and an interval without one, of which two sessions are lost. */
+async function loseSome() {
+  const more = ["s2", "s3"].flatMap((session) => [
+    {
+      organization,
+      session,
+      id: `${session}-1`,
+      type: "participant.joined",
+      time: at(1),
+      interval: session,
+      user: "u4",
+    },
+    { organization, session, id: `${session}-2`, type: "participant.left", time: at(8), interval: session },
+  ]);
+  const waiting = { organization, id: "waiting", type: "participant.left", time: at(4), interval: "waiting" };
+  await ingesting.send([...more, waiting]);
+  const before = await figures();
+  const { clickhouse } = ingesting.store;
+  await clickhouse.command(`DELETE FROM intervals WHERE organization = '${organization}' AND session = 's2'`);
+  await clickhouse.command(`DELETE FROM sessions WHERE organization = '${organization}' AND session = 's3'`);
+  return before;
+}
+
+test("a day with more sessions than are compared at once is compared in parts, and all of its drift is repaired", async () => {
+  const before = await loseSome();
+  let turns = 0;
+  const { flush } = ingesting;
+  const exclusive: typeof flush.exclusive = async (work) => {
+    turns++;
+    await flush.exclusive(work);
+  };
+  const counted = { ...deps(), flush: { exclusive, settledBatch: flush.settledBatch } };
+  const drifts = await reconcilePiece(counted, { organization, day }, undefined, { sessionsAtOnce: 1 });
+  expect(drifts.map(({ stage }) => stage).sort()).toEqual(["intervals", "sessions"]);
+  // Each under a turn of its own.
+  expect(turns).toBe(2);
+  expect(await figures()).toEqual(before);
+  expect(await reconcile()).toEqual([]);
+});
+
+test("of such a day some parts are compared at a time, others each time", async () => {
+  const before = await loseSome();
+  const found: string[] = [];
+  for (let run = 0; found.length < 2 && run < 200; run++) {
+    const bounds = { sessionsAtOnce: 1, mostParts: 2 };
+    const drifts = await reconcilePiece(deps(), { organization, day }, ["intervals", "sessions"], bounds);
+    found.push(...drifts.map(({ stage }) => stage));
+  }
+  expect(found.sort()).toEqual(["intervals", "sessions"]);
+  expect(await figures()).toEqual(before);
+});
+
 test("a repair that was on record and did not end is done by the next run", async () => {
   const before = await figures();
   const { clickhouse } = ingesting.store;

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { UsageEvent } from "../../../server/contract/events.ts";
 import { compactUsage } from "../../../server/rollups/compact-usage.ts";
+import type { Derive } from "../../../server/rollups/derive-levels.ts";
 import { expireIntervals } from "../../../server/rollups/expire-intervals.ts";
 import { type Ingesting, startIngesting } from "../../support/ingesting.ts";
 
@@ -120,6 +121,42 @@ test("the job that expires intervals ends what became silent, and only that", as
   expect(
     await expireIntervals(ingesting.store.clickhouse, ingesting.materializer.derive, ingesting.sequence, laterMs),
   ).toBeUndefined();
+});
+
+test("where many sessions have timed out together they are ended some at a time, also beside one that stays as it was", async () => {
+  const startMs = Date.now() - 5_000;
+  const organization = "together";
+  const sessions = ["a", "b", "c", "d", "e"];
+  await ingesting.send(
+    sessions.map((session) => ({
+      ...{ id: `together-${session}`, type: "participant.joined", organization, session, user: "u", interval: session },
+      ...{ time: iso(startMs), properties: { alive_within: 60 } },
+    })),
+  );
+  const { clickhouse } = ingesting.store;
+  const openSessions = async () => {
+    const sql = "SELECT session FROM open_sessions FINAL WHERE organization = {organization:String} ORDER BY session";
+    return ((await clickhouse.select(sql, { organization })) as { session: string }[]).map(({ session }) => session);
+  };
+  let derivations = 0;
+  const derive: Derive = async (batches, nowMs, scope) => {
+    derivations++;
+    const marked = await clickhouse.select(
+      "SELECT session FROM touched_sessions WHERE batch IN {batches:Array(UInt64)}",
+      {
+        batches,
+      },
+    );
+    expect(marked.length).toBeLessThanOrEqual(2);
+    // As if it were set aside.
+    const isLeft = marked.some((row) => (row as { session: string }).session === "a");
+    return await ingesting.materializer.derive(isLeft ? [] : batches, nowMs, scope);
+  };
+  const expire = () =>
+    expireIntervals(clickhouse, derive, ingesting.sequence, startMs + 61_000, undefined, { sessionsAtOnce: 2 });
+  expect([...((await expire())?.changedNodes ?? [])].sort()).toEqual(["all", `organization:${organization}`]);
+  expect(derivations).toBe(3);
+  expect(await openSessions()).toEqual(["a", "b"]);
 });
 
 test("an interval whose events name its session late, or only once, is one interval of that session", async () => {
