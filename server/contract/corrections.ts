@@ -4,10 +4,10 @@ import { instantSchema } from "./events.ts";
 import { recordSchema } from "./records.ts";
 import { storable } from "./text.ts";
 
-/** Each is applied while nobody can store, so one tenant may ask for so many. */
+/** Each has its moment in which nobody can store. A wrong hour of an emitter is corrected within minutes; a loop without end is slowed down. */
 export const correctionLimits = {
   /** At once after a pause, and then at this rate. */
-  ofTenantPerMinute: 60,
+  ofTenantPerMinute: 600,
   waitingOfTenant: 100,
 } as const;
 
