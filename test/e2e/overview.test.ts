@@ -205,9 +205,9 @@ test("a question becomes a panel, panels are arranged by keyboard, and a colleag
   await page.keyboard.press("Escape");
   await page.goto(`${service.url}/usage`);
   await page.keyboard.press("Control+k");
-  await page.keyboard.type(dashboard);
-  await page.getByTestId("palette").getByText("dashboard", { exact: true }).waitFor();
-  await page.keyboard.press("Enter");
+  const palette = page.getByTestId("palette");
+  await palette.getByRole("combobox").fill(dashboard);
+  await palette.getByRole("option", { name: dashboard }).click();
   await page.getByRole("heading", { level: 1, name: dashboard }).waitFor();
 });
 
