@@ -136,11 +136,17 @@ const passingCodes: ReadonlySet<number> = new Set([
 /** ClickHouse's codes for a statement that took more time, memory, rows or bytes than its settings allow it. */
 const heavyCodes: ReadonlySet<number> = new Set([158, 159, 160, 241, 307, 396]);
 
+/** Those of rows and bytes, which are the statement's own whatever else the server does. */
+const ownLimitCodes: ReadonlySet<number> = new Set([158, 307, 396]);
+
 /** The statement took more time or memory than it may, or than the server has left now. */
 export class StatementTooHeavyError extends StoreUnavailableError {
+  /** Whether it is beyond its own bounds for certain: of memory and time the server may just have none left. */
+  readonly isBeyondOwnBounds: boolean;
   constructor(cause: ClickHouseError) {
     super(cause);
     this.name = "StatementTooHeavyError";
+    this.isBeyondOwnBounds = ownLimitCodes.has(Number(cause.code));
   }
 }
 

@@ -32,6 +32,8 @@ import {
   dirtyStoredSessions,
   type Leaving,
   markSessions,
+  rememberAside,
+  rememberedAside,
   storedSessionsByName,
 } from "./stored-sessions.ts";
 import { DerivedRows, undoDerivations } from "./write-derivation.ts";
@@ -41,8 +43,6 @@ const sessionsPerWrite = 8_000;
 /** Changes of so many sessions are handed to the listener at once, and are then held there only. */
 const sessionsPerTelling = 200;
 
-/** By one reading of storage. */
-const mostSetAside = 10;
 /** Answered by one comparison. */
 const mostDifferences = 1_000;
 
@@ -119,6 +119,7 @@ class LocalMaterializer implements LevelMaterializer {
   readonly #known: KnownSessions;
   readonly #turns: DerivationTurns;
   readonly #aside = new SetAside();
+  #isAsideRecalled = false;
   readonly #onSetAside: MaterializerOptions["onSetAside"];
 
   constructor(options: MaterializerOptions) {
@@ -135,7 +136,10 @@ class LocalMaterializer implements LevelMaterializer {
       nextVersion,
       currentEpoch,
       invalidate: () => this.#invalidate(),
-      enterEpoch: () => this.#known.forget(),
+      enterEpoch: () => {
+        this.#known.forget();
+        this.#isAsideRecalled = false;
+      },
       undo: async (epoch, since) => {
         await undoDerivations(clickhouse, epoch, nextVersion(), since);
         this.#minuteSlots.forget();
@@ -236,6 +240,8 @@ class LocalMaterializer implements LevelMaterializer {
     };
     const pace = createPace();
     const eventLines = new LevelLines(lines);
+    if (!this.#isAsideRecalled) this.#aside.recall(await rememberedAside(this.#clickhouse), nowMs);
+    this.#isAsideRecalled = true;
     const again = this.#aside.takeDue(nowMs);
     const { organizations, sessions } = await sortBySession(eventLines, this.#held, this.#known, pace);
     const marked = again.filter(({ organization }) => this.#known.mayHaveUnassigned(organization));
@@ -293,20 +299,16 @@ class LocalMaterializer implements LevelMaterializer {
     return { result: derivation, write };
   }
 
-  /**
-   * Those that are set aside are read no more: what events change of them waits for its time as well. Where many fail at once it is the
-   * store that has no room now: all of it is tried again.
-   */
+  /** Those that are set aside are read no more: what events change of them waits for its time as well. */
   #leaving(nowMs: number): Leaving {
-    let left = mostSetAside;
     return {
       aside: this.#aside,
-      onTooLarge: (name, error) => {
-        if (left-- === 0) throw error;
+      onTooLarge: async (name) => {
         this.#held.evict(sessionKey(name));
         this.#known.meet(name.organization, name.session);
         this.#aside.add(name, nowMs);
         this.#onSetAside?.(name);
+        await rememberAside(this.#clickhouse, name);
       },
     };
   }

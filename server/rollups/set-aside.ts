@@ -1,7 +1,7 @@
 /**
  * Sessions of which storage has more than a derivation may read. They stay as they were derived the last time, so that they hold up nobody
- * else, and are tried again after a while: what was too much for a busy server need not be so later. A new process tries them when an event
- * of theirs comes.
+ * else, and are tried again after a while: what was too much for a busy server need not be so later. A new process tries those of
+ * the one before.
  */
 import { sessionKey } from "./session-intervals.ts";
 
@@ -29,6 +29,11 @@ export class SetAside {
     const key = sessionKey(name);
     this.#tried.delete(key);
     this.#sessions.set(key, { organization, session, againAtMs: nowMs + retryAfterMs });
+  }
+
+  /** Those that another process had set aside: their time has come. */
+  recall(names: readonly SessionName[], nowMs: number): void {
+    for (const name of names) if (!this.has(name)) this.#sessions.set(sessionKey(name), { ...name, againAtMs: nowMs });
   }
 
   has(name: SessionName): boolean {

@@ -63,6 +63,12 @@ export const markSessions = defineStatement("mark_sessions", listed.extend({ bat
 const sessionIntervals = defineColumnsQuery("session_intervals", dirtyShare.extend(signParams), intervalColumns);
 const unassignedIntervals = defineColumnsQuery("unassigned_intervals", dirtyShare.extend(signParams), intervalColumns);
 const sessionsOfShare = defineQuery("sessions_of_share", dirtyShare, sessionName);
+const sessionSize = defineQuery(
+  "session_size",
+  sessionName.extend({ most: z.number() }),
+  z.object({ rows: numberColumn, bytes: numberColumn }),
+);
+const sessionsSetAside = defineQuery("sessions_set_aside", z.object({ most: z.number() }), sessionName);
 const derivedSessions = defineColumnsQuery("derived_sessions", dirtyShare, derivedColumns);
 const intervalsOfSessions = defineColumnsQuery("intervals_of_sessions", listed.extend(signParams), intervalColumns);
 const derivationsOfSessions = defineColumnsQuery("derivations_of_sessions", listed, derivedColumns);
@@ -83,6 +89,11 @@ const unfinishedSessions = defineColumnsQuery("unfinished_sessions", since, deri
 
 /** Sessions resolved at once: bounds the memory of one step, whatever a batch or a rebuild makes dirty. */
 const sessionsPerShare = 8_000;
+/** A session is large, and may be what a statement is too heavy by, from so many rows or bytes on. */
+const largeSession = { rows: 50_000, bytes: 64 * 1024 * 1024 };
+/** Before all that are given. */
+const asideBatch = 0;
+const mostRemembered = 1_000;
 /** Sessions that one statement names. */
 const sessionsPerList = 500;
 
@@ -109,8 +120,8 @@ export type DirtyShare = z.input<typeof dirtyShare>;
 /** What is left out, and what is to be. */
 export interface Leaving {
   aside: Pick<SetAside, "asParams" | "has">;
-  /** Told of a session that takes more than a derivation may read: it is left out, so that it holds up no other. It may throw `error`. */
-  onTooLarge: (name: SessionName, error: StatementTooHeavyError) => void;
+  /** Told of a session that takes more than a derivation may read: it is left out, so that it holds up no other. */
+  onTooLarge: (name: SessionName) => Promise<void>;
 }
 
 /**
@@ -161,7 +172,7 @@ async function* inParts<Found>(
     return;
   }
   const names = await sessionsOfShare(clickhouse, share);
-  if (names.length <= 1) for (const name of names) leaving.onTooLarge(name, found);
+  if (names.length <= 1) for (const name of names) await leaveOut(clickhouse, name, leaving, found);
   else {
     const { organization, session } = names[Math.floor(names.length / 2) - 1] as SessionName;
     const first = { ...range, until_organization: organization, until_session: session };
@@ -191,6 +202,29 @@ export async function* dirtyStoredSessions(
     yield { share, sessions: joined(known, asDerived(derived)), withUnassigned };
   }
 }
+
+/** Where the session is not large it is the store that has no room now: then all of it is tried again, as after any outage. */
+async function leaveOut(
+  clickhouse: ClickHouse,
+  name: SessionName,
+  leaving: Leaving,
+  error: StatementTooHeavyError,
+): Promise<void> {
+  if (!error.isBeyondOwnBounds) {
+    const [size] = await sessionSize(clickhouse, { ...name, most: largeSession.rows });
+    if (!size || (size.rows < largeSession.rows && size.bytes < largeSession.bytes)) throw error;
+  }
+  await leaving.onTooLarge(name);
+}
+
+/** That the sessions were set aside, for a process that comes after this one. It is forgotten after two days. */
+export async function rememberAside(clickhouse: ClickHouse, { organization, session }: SessionName): Promise<void> {
+  await markSessions(clickhouse, { batch: asideBatch, organizations: [organization], sessions: [session] });
+}
+
+/** Those that earlier processes set aside; some may be derived since. */
+export const rememberedAside = (clickhouse: ClickHouse): Promise<SessionName[]> =>
+  sessionsSetAside(clickhouse, { most: mostRemembered });
 
 async function orTooHeavy<Result>(reading: Promise<Result>): Promise<Result | StatementTooHeavyError> {
   try {
@@ -231,7 +265,7 @@ async function* readList(
     return;
   }
   const half = Math.ceil(names.length / 2);
-  if (names.length === 1) for (const name of names) leaving.onTooLarge(name, read);
+  if (names.length === 1) for (const name of names) await leaveOut(clickhouse, name, leaving, read);
   else for (const some of [names.slice(0, half), names.slice(half)]) yield* readList(clickhouse, some, leaving);
 }
 

@@ -49,9 +49,7 @@ async function upgraded(migration: string, fill: () => Promise<void>, use: () =>
 
 const leaving: Leaving = {
   aside: new SetAside(),
-  onTooLarge: (_, error) => {
-    throw error;
-  },
+  onTooLarge: async ({ session }) => expect.unreachable(session),
 };
 
 async function known() {

@@ -7,14 +7,20 @@ import {
   readSql,
   StatementTooHeavyError,
 } from "../../../server/clickhouse/client.ts";
+import { createLevelMaterializer } from "../../../server/rollups/derive-levels.ts";
 import { type Ingesting, startIngesting } from "../../support/ingesting.ts";
 import { wrongDerivations } from "../../support/wrong-derivations.ts";
 
 let ingesting: Ingesting;
 /** The sessions of which storage has too much to be read, whichever statement does. */
 let heavy: string[] = [];
+/** How often more a statement that reads sessions finds no memory left. */
+let shortages = 0;
 /** Statements that read what storage has of sessions, and those that read marks. */
 const asked = { ofSessions: 0, ofMarks: 0 };
+
+const tooHeavy = (code: string) =>
+  new StatementTooHeavyError(new ClickHouseError({ code, message: "too much", type: "TOO_MUCH" }));
 
 const marksOf = (share: boolean) =>
   `SELECT session FROM touched_sessions WHERE ${readSql(`fragments/${share ? "of_share" : "of_batches"}.sql`)}`;
@@ -23,11 +29,11 @@ async function expectReadable(clickhouse: ClickHouse, sql: string, params: Query
   if (/FROM\s+touched_sessions\b/.test(sql)) asked.ofMarks++;
   if (!/FROM\s+(intervals|sessions)\b/.test(sql)) return;
   asked.ofSessions++;
+  if (shortages > 0 && shortages-- > 0) throw tooHeavy("241");
   if (heavy.length === 0) return;
   const marks = params.batches && (await clickhouse.select(marksOf("after_session" in params), params));
   const names = (marks as { session: string }[] | undefined)?.map(({ session }) => session) ?? params.sessions;
-  if ((names as string[] | undefined)?.some((session) => heavy.includes(session)))
-    throw new StatementTooHeavyError(new ClickHouseError({ code: "241", message: "too much", type: "MEMORY" }));
+  if ((names as string[] | undefined)?.some((session) => heavy.includes(session))) throw tooHeavy("396");
 }
 
 const through = (clickhouse: ClickHouse): ClickHouse => ({
@@ -53,6 +59,7 @@ beforeAll(async () => {
 afterAll(() => ingesting?.close());
 beforeEach(() => {
   heavy = [];
+  shortages = 0;
 });
 
 let sent = 0;
@@ -110,6 +117,32 @@ test.each([
     expect(await wrongDerivations(ingesting, organization, Date.now())).toEqual([]);
   },
 );
+
+test("while the store has no memory left no session is set aside for it, and all are derived once it has", async () => {
+  const organization = "shortage";
+  await ingesting.send([join(organization, "a"), join(organization, "b")]);
+  shortages = 5;
+  await ingesting.send([join(organization, "a"), join(organization, "b")]);
+  expect(shortages).toBe(0);
+  expect(await derivedOf(organization)).toEqual({ a: 2, b: 2 });
+});
+
+test("what was set aside is tried again by the process that comes after", async () => {
+  const organization = "restarted";
+  await ingesting.send([join(organization, "large")]);
+  heavy = ["large"];
+  await ingesting.send([join(organization, "large")]);
+  expect(await derivedOf(organization)).toEqual({ large: 1 });
+  heavy = [];
+  const { store, sequence } = ingesting;
+  const next = createLevelMaterializer({
+    clickhouse: store.clickhouse,
+    nextVersion: () => sequence.next(),
+    currentEpoch: () => ({ number: Number.MAX_SAFE_INTEGER, leftSince: undefined }),
+  });
+  await next.deriveEvents({ lines: [], stored: Promise.resolve([sequence.next()]) }, Date.now());
+  expect(await derivedOf(organization)).toEqual({ large: 2 });
+});
 
 test("the unassigned intervals of what is dirty are found by an index, however many others wait", async () => {
   const { clickhouse } = ingesting.store;
