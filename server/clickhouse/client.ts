@@ -15,6 +15,7 @@ import {
 } from "@clickhouse/client";
 import { parseJson } from "../json/parse-json.ts";
 import { eventFragments } from "./event-columns.ts";
+import { parseColumns } from "./parse-columns.ts";
 import { createWatch, type Patience } from "./while-alive.ts";
 
 export interface ClickHouseConnection {
@@ -261,7 +262,7 @@ function questionsOf(
           });
           const chunks: Buffer[] = [];
           for await (const chunk of result.stream) chunks.push(chunk as Buffer);
-          return parseJson(Buffer.concat(chunks).toString("utf8")) as unknown[][];
+          return await parseColumns(Buffer.concat(chunks));
         }),
       ),
   };

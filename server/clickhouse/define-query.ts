@@ -67,11 +67,14 @@ export function defineColumnsQuery<Params extends z.ZodObject, Kinds extends Rec
     // Without a row there may be no columns at all.
     const rows = found[0]?.length ?? 0;
     const columns: Record<string, unknown[]> = {};
+    const pace = createPace();
     for (const [index, [column, kind]] of expected.entries()) {
       const cells = found[index] ?? [];
       if (cells.length !== rows || !cells.every(columnChecks[kind]))
         throw new Error(`${name}.sql: column ${column} is not ${rows} values of kind ${kind}`);
       columns[column] = cells;
+      const resting = pace.rest();
+      if (resting) await resting;
     }
     if (rows > 0 && found.length !== expected.length)
       throw new Error(`${name}.sql answered ${found.length} columns instead of ${expected.length}`);

@@ -286,7 +286,8 @@ class LocalMaterializer implements LevelMaterializer {
     for await (const sessions of storedSessionsByName(this.#clickhouse, named, this.#leaving(nowMs)))
       for (const stored of sessions.values()) {
         const { row, open } = await deriveStored(stored, this.#placementsWithin, nowMs, rows, pace);
-        const session = row && (await runningAgain(stored.known, row, open, nowMs, pace));
+        const mayBeHeld = row && this.#held.mayHold(stored.known.intervals.length);
+        const session = mayBeHeld && (await runningAgain(stored.known, row, open, nowMs, pace));
         if (session) this.#held.hold(session);
         await derived();
       }

@@ -7,7 +7,7 @@ import { type ResolvedSession, resolveSteps, strayTimes } from "./resolve-sessio
 import { RunningSession } from "./running-session.ts";
 import type { SessionIntervals } from "./session-intervals.ts";
 import { endlessMs, type PlacementsWithin, type SessionPart, sessionParts } from "./session-parts.ts";
-import { type OpenRow, openRow, type SessionHead, sessionRow } from "./session-rows.ts";
+import { type OpenRow, openRow, type SessionHead, type SessionRow, sessionRow } from "./session-rows.ts";
 import { summarize } from "./span-summary.ts";
 import type { DerivedPart, StoredSession } from "./stored-sessions.ts";
 import type { DerivedRows } from "./write-derivation.ts";
@@ -23,12 +23,16 @@ export async function deriveStored(
   const resolved = await inSlices(resolveSteps(session.intervals, nowMs, defaultAliveWithinMs), pace);
   const { organization } = session;
   const agentSpans = agentSpansOf(resolved.spans);
-  const parts = withEarlier(partsOf(session, resolved, placementsWithin, nowMs), earlier).map(([part, before]) => {
+  const parts: SessionRow[] = [];
+  for (const [part, before] of withEarlier(partsOf(session, resolved, placementsWithin, nowMs), earlier)) {
+    await pace.rest();
     const minutes = changedMinutes(before, { organization, ...part }, part.edges);
+    await pace.rest();
     const row = sessionRow(session, resolved, part, before?.days ?? [], rows.version);
-    rows.add(row, agentSpans, minutes);
-    return row;
-  });
+    await pace.rest();
+    await rows.add(row, agentSpans, minutes, pace);
+    parts.push(row);
+  }
   const open = openRow(session, summarize(resolved.spans), rows.version, nowMs);
   rows.addOpen(open);
   return { row: parts.length === 1 ? parts[0] : undefined, open };

@@ -5,6 +5,7 @@
  */
 
 import { compareText } from "../contract/compare-text.ts";
+import { sortSteps } from "../fairness/sort-steps.ts";
 import { firstDimsFrom, firstFrom, type TimedDims, type TimedSilence } from "./interval-signs.ts";
 
 /** The level whose records are closings of the session (`session.ended`), not intervals. */
@@ -93,8 +94,8 @@ export function* resolveSteps(
     for (const span of resolved.spans) spans.push(span);
     yield;
   }
-  spans.sort(compareSpans);
-  return { spans, edges: edgesOf(spans), orphans, invertedAt };
+  const ordered = yield* sortSteps(spans, compareSpans);
+  return { spans: ordered, edges: yield* edgeSteps(ordered), orphans, invertedAt };
 }
 
 /** When the session was ended, ascending. */
@@ -295,10 +296,13 @@ export function mayBeClosed(
   });
 }
 
+/** Between two steps of edges: that many take a millisecond or two. */
+const spansInStep = 4_096;
+
 /**
  * The edges of the levels that one session's intervals make up, `sessions` included. Ordered by level, then time.
  */
-export function edgesOf(spans: readonly Pick<Span, "level" | "startMs" | "endMs">[]): Edge[] {
+export function* edgeSteps(spans: readonly Pick<Span, "level" | "startMs" | "endMs">[]): Generator<undefined, Edge[]> {
   const byLevel = new Map<string, Map<number, Edge>>();
   const at = (level: string, atMs: number): Edge => {
     const edges = byLevel.get(level) ?? new Map<number, Edge>();
@@ -307,7 +311,9 @@ export function edgesOf(spans: readonly Pick<Span, "level" | "startMs" | "endMs"
     edges.set(atMs, edge);
     return edge;
   };
+  let taken = 0;
   for (const { level, startMs, endMs } of spans) {
+    if (++taken % spansInStep === 0) yield;
     at(level, startMs).starts++;
     if (endMs === startMs) continue;
     at(level, startMs).delta++;
@@ -315,7 +321,7 @@ export function edgesOf(spans: readonly Pick<Span, "level" | "startMs" | "endMs"
   }
   const edges: Edge[] = [];
   for (const [level, byTime] of [...byLevel].sort(([a], [b]) => compareText(a, b))) {
-    const ordered = [...byTime.values()].sort((a, b) => a.atMs - b.atMs);
+    const ordered = yield* sortSteps([...byTime.values()], (a, b) => a.atMs - b.atMs);
     // One by one: as arguments of one call, those of a large session overflow the stack.
     for (const edge of ordered) if (edge.delta !== 0 || edge.starts !== 0) edges.push(edge);
     if (level === "participants") for (const edge of sessionEdges(ordered)) edges.push(edge);

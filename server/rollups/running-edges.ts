@@ -1,6 +1,6 @@
 /**
  * The edges of one session by minute, changed in place: what one more start or end costs depends on the minutes that it changes
- * and not on how many intervals the session has. They are the edges that `edgesOf` computes from all of its intervals.
+ * and not on how many intervals the session has. They are the edges that `edgeSteps` computes from all of its intervals.
  */
 
 import { compareText } from "../contract/compare-text.ts";

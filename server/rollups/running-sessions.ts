@@ -48,6 +48,11 @@ export class RunningSessions {
     }
   }
 
+  /** Whether one of so many intervals could be held: it weighs more than they do. */
+  mayHold(intervals: number): boolean {
+    return intervals <= this.#maxWeight;
+  }
+
   evict(key: string): void {
     const entry = this.#held.get(key);
     if (!entry) return;

@@ -105,9 +105,9 @@ const edgeColumns = (edges: readonly Edge[]) => ({
   edge_starts: edges.map((edge) => edge.starts),
 });
 
-/** The lists of a row, as they are written. */
-export const listsOf = ({ span_level, span_interval, span_user, span_agent, span_dims, ...row }: SessionRow) =>
-  renderLists({
+/** The lists of a row, as they are written: a step for each of them. */
+export const listSteps = ({ span_level, span_interval, span_user, span_agent, span_dims, ...row }: SessionRow) =>
+  renderSteps({
     span_level,
     span_interval,
     span_user,
@@ -183,12 +183,24 @@ export function renderLists<Columns extends Record<string, readonly string[] | r
   columns: Columns,
 ): Record<keyof Columns, string> {
   const rendered = {} as Record<keyof Columns, string>;
+  for (const name in columns) rendered[name] = renderList(columns[name] as readonly string[] | readonly number[]);
+  return rendered;
+}
+
+/** The same, a step for each list. */
+function* renderSteps<Columns extends Record<string, readonly string[] | readonly number[]>>(
+  columns: Columns,
+): Generator<undefined, Record<keyof Columns, string>> {
+  const rendered = {} as Record<keyof Columns, string>;
   for (const name in columns) {
-    const values = columns[name] as readonly string[] | readonly number[];
-    rendered[name] = typeof values[0] === "string" ? texts(values as readonly string[]) : numbers(values as number[]);
+    rendered[name] = renderList(columns[name] as readonly string[] | readonly number[]);
+    yield;
   }
   return rendered;
 }
+
+const renderList = (values: readonly string[] | readonly number[]) =>
+  typeof values[0] === "string" ? texts(values as readonly string[]) : numbers(values as readonly number[]);
 
 /** Lists as they are written, one behind the other; `empty` where there are none. */
 export function joinLists<Name extends string>(

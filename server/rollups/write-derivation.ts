@@ -7,6 +7,7 @@ import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineInsert, defineStatement } from "../clickhouse/define-query.ts";
 import { minuteMs } from "../contract/durations.ts";
 import { nodeAddress } from "../contract/node-address.ts";
+import { inSlices, type Pace } from "../fairness/pace.ts";
 import { type AgentSpan, type DerivedChange, derivedChange, edgeChanges } from "./derived-change.ts";
 import {
   edgesByMinute,
@@ -21,7 +22,7 @@ import type { MinuteSlots } from "./minute-slots.ts";
 import { sessionKey } from "./session-intervals.ts";
 import {
   type EdgeLists,
-  listsOf,
+  listSteps,
   type OpenRow,
   renderEdgeRow,
   renderOpenRow,
@@ -103,11 +104,16 @@ export class DerivedRows {
   }
 
   /** What became of one part of a session; `agentSpans` are those of all of it. */
-  add(row: SessionRow, agentSpans: readonly AgentSpan[], minutes: readonly MinuteChange[]): void {
+  async add(
+    row: SessionRow,
+    agentSpans: readonly AgentSpan[],
+    minutes: readonly MinuteChange[],
+    pace: Pace,
+  ): Promise<void> {
     if (this.#isCompared) {
       this.sessions++;
       this.compared.sessions.push(row);
-    } else this.addRendered(row, listsOf(row), agentSpans, minutes);
+    } else this.addRendered(row, await inSlices(listSteps(row), pace), agentSpans, minutes);
   }
 
   /** The same, where the lists of the row are written already. */

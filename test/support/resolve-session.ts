@@ -6,9 +6,13 @@ export function resolveSession(
   nowMs: number,
   defaultAliveWithinMs: number,
 ): ResolvedSession {
-  const steps = resolveSteps(intervals, nowMs, defaultAliveWithinMs);
+  return stepped(resolveSteps(intervals, nowMs, defaultAliveWithinMs));
+}
+
+/** What steps return at their end. */
+export function stepped<Result>(steps: Iterator<unknown, Result>): Result {
   for (;;) {
-    const { done, value } = steps.next();
-    if (done) return value;
+    const step = steps.next();
+    if (step.done) return step.value;
   }
 }

@@ -17,9 +17,9 @@ import {
   type KnownInterval,
 } from "../../../server/rollups/session-intervals.ts";
 import { type SessionPart, sessionParts } from "../../../server/rollups/session-parts.ts";
-import { listsOf, openRow, renderSessionRow, sessionRow } from "../../../server/rollups/session-rows.ts";
+import { listSteps, openRow, renderSessionRow, sessionRow } from "../../../server/rollups/session-rows.ts";
 import { summarize } from "../../../server/rollups/span-summary.ts";
-import { resolveSession } from "../../support/resolve-session.ts";
+import { resolveSession, stepped } from "../../support/resolve-session.ts";
 
 const path = { organization: "acme", session: "s", room: "r", partner: "", reseller: "" };
 const beganMs = Date.parse("2026-05-05T10:00:00Z");
@@ -112,7 +112,7 @@ function expectSameAfterEvery(steps: readonly Step[], crowd: readonly LevelEvent
     const [part] = sessionParts(expected, undefined, path);
     const row = sessionRow({ ...session.named, intervals: intervalsOf(known) }, expected, part as SessionPart, [], 1);
     const { head, lists, agentSpans, summary } = session.row(path, 1);
-    expect(renderSessionRow(head, lists)).toBe(renderSessionRow(row, listsOf(row)));
+    expect(renderSessionRow(head, lists)).toBe(renderSessionRow(row, stepped(listSteps(row))));
     expect(agentSpans).toEqual(agentSpansOf(expected.spans));
     expect(openRow(path, summary, 1, nowMs)).toEqual(openRow(path, summarize(expected.spans), 1, nowMs));
     expect(session.weight).toBe(RunningSession.of({ ...path, intervals: intervalsOf(known) }).weight);

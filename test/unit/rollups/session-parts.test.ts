@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Edge, edgesOf } from "../../../server/rollups/resolve-session.ts";
+import { type Edge, edgeSteps } from "../../../server/rollups/resolve-session.ts";
 import { sessionParts, splitEdges } from "../../../server/rollups/session-parts.ts";
+import { stepped } from "../../support/resolve-session.ts";
 
 const edge = (atMs: number, delta: number, starts = Math.max(0, delta), level = "participants"): Edge => ({
   level,
@@ -38,7 +39,7 @@ test("every list is the levels within its bounds, and together they are the whol
         ...one,
         endMs: one.endMs === undefined ? undefined : one.startMs + one.endMs,
       }));
-      const edges = edgesOf(spans);
+      const edges = stepped(edgeSteps(spans));
       const ordered = [...drawnBounds].sort((a, b) => a - b);
       const lists = splitEdges(edges, ordered);
       const levelAt = (of: readonly Edge[], level: string, atMs: number) =>
