@@ -127,6 +127,23 @@ test("while the store has no memory left no session is set aside for it, and all
   expect(await derivedOf(organization)).toEqual({ a: 2, b: 2 });
 });
 
+test("a session of more intervals than a derivation may hold in memory is set aside, alone", async () => {
+  const organization = "webinar";
+  const { store, materializer, sequence } = ingesting;
+  const batch = sequence.next();
+  await store.clickhouse.command(
+    `INSERT INTO intervals (organization, session, level, interval, started_ms, ended_ms, seen_ms)
+    SELECT 'webinar', if(number < 200000, 'large', 'small'), 'participants', toString(number), 1764500000000 + number, 1764500600000, 1764500600000
+    FROM numbers(200001)`,
+  );
+  await store.clickhouse.command(
+    "INSERT INTO touched_sessions (batch, organization, session, level, interval) SELECT DISTINCT {batch:UInt64}, organization, session, '', '' FROM intervals WHERE organization = 'webinar'",
+    { batch },
+  );
+  expect(await materializer.derive([batch], Date.now())).toMatchObject({ sessions: 1 });
+  expect(await derivedOf(organization)).toEqual({ small: 1 });
+});
+
 test("what was set aside is tried again by the process that comes after", async () => {
   const organization = "restarted";
   await ingesting.send([join(organization, "large")]);
