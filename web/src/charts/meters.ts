@@ -22,3 +22,7 @@ export const meritOf = (direction: number, meter: string): number =>
 export function titleOf(meter: string, all: readonly ChartedMeter[]): string {
   return all.find((candidate) => candidate.meter === meter)?.title ?? meter;
 }
+
+/** A meter's title within a sentence: `Call minutes` is `call minutes`, and `API calls` stays as it is. */
+export const titleInSentence = (title: string): string =>
+  title.replace(/^\p{Lu}(?=[\p{Ll}-])/u, (first) => first.toLowerCase());

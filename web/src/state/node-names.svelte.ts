@@ -38,6 +38,10 @@ export function nodeName(address: string): string {
   return parsed.kind === "agent" ? `${parsed.organization}/${parsed.agent}` : parsed.id;
 }
 
+/** The same within a sentence. */
+export const nodeNameInSentence = (address: string): string =>
+  address === "all" ? t.allOrganizationsInSentence : nodeName(address);
+
 /** Forgets what nodes were called: somebody changed one. */
 export function forgetNodeNames(): void {
   asked.clear();

@@ -74,8 +74,10 @@ export const billingTexts = area("billing", {
   withinLimit: "Within the limit.",
   limitWasReached: (when: string) => `The limit was reached on ${when}.`,
   limitWillBeReached: (when: string) => `The limit will be reached on ${when}.`,
-  remaining: (days: number, hours: number) =>
-    `${counted(days, { one: "# day", other: "# days" })} ${counted(hours, { one: "# hour", other: "# hours" })} remaining`,
+  remaining: (days: number, hours: number) => {
+    const ofLastDay = counted(hours, { one: "# hour remaining", other: "# hours remaining" });
+    return days === 0 ? ofLastDay : `${counted(days, { one: "# day", other: "# days" })} ${ofLastDay}`;
+  },
   planWasBefore: (plan: string) => `earlier in this cycle: ${plan}; each plan counts for its part of the cycle`,
   planChangedTimes: (count: number) =>
     `the plan changed ${counted(count, { one: "once", two: "twice", other: "# times" })} in this cycle; each plan counts for its part`,

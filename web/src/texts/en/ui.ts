@@ -21,6 +21,7 @@ export const uiTexts = area("ui", {
   more: "More",
   responseCouldNotBeRead: "The response could not be read.",
   allOrganizations: "All organizations",
+  allOrganizationsInSentence: "all organizations",
   ofNode: (role: string, node: string) => `${role} of ${node}`,
   couldNotBeUndone: "Could not be undone: the server refused it.",
   changedInMeantime: "Someone else saved a change in the meantime. Leave this form and open it again.",
