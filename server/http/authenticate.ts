@@ -51,7 +51,7 @@ export function createAuthenticator({
       return key === undefined || key.length > maxKeyLength ? undefined : keys.verify(key, address);
     }
     const token = sessionToken(cookie);
-    return token === undefined ? undefined : signInSessions.verify(token);
+    return token === undefined ? undefined : signInSessions.verify(token, address);
   }
   return {
     async authenticate(credentials) {

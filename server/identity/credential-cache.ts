@@ -7,6 +7,8 @@
  */
 import { hash, randomBytes } from "node:crypto";
 import { LRUCache } from "lru-cache";
+import { networkOf } from "../address-ranges.ts";
+import { StrangerLookUps } from "./stranger-look-ups.ts";
 
 /** Together with the gateway's own check every two seconds this keeps a revoked socket below five. */
 const rememberMs = 2_000;
@@ -27,13 +29,14 @@ export function hashSecret(secret: string): string {
   return hash("sha256", secret, "hex");
 }
 
-export interface Holding<T> {
+export interface Holding {
   /** For so long after the store was found to be away, what was known before goes on. */
   holdMs: number;
   isUnavailable: (error: unknown) => boolean;
-  /** What these hashes stand for now, of those that stand for something. */
-  readMany: (secretHashes: readonly string[]) => Promise<ReadonlyMap<string, T>>;
 }
+
+/** What these hashes stand for now, of those that stand for something. */
+type ReadMany<T> = (secretHashes: readonly string[]) => Promise<ReadonlyMap<string, T>>;
 
 interface Known<T> {
   value: T;
@@ -43,9 +46,10 @@ interface Known<T> {
 }
 
 export class CredentialCache<T> {
-  readonly #read: (secretHash: string) => Promise<T | undefined>;
+  readonly #readMany: ReadMany<T>;
+  readonly #strangers: StrangerLookUps<T>;
   readonly #now: () => number;
-  readonly #holding: Holding<T> | undefined;
+  readonly #holding: Holding | undefined;
   readonly #known = new LRUCache<string, Known<T>>({ max: maxRemembered });
   /** Apart from what is known: made-up credentials push nobody's out of memory. */
   readonly #unknown = new LRUCache<string, number>({ max: maxRemembered });
@@ -56,12 +60,9 @@ export class CredentialCache<T> {
   #doubtedBefore = 0;
   #away: { sinceMs: number; askedAtMs: Map<string, number> } | undefined;
 
-  constructor(
-    read: (secretHash: string) => Promise<T | undefined>,
-    now: () => number = Date.now,
-    holding: Holding<T> | undefined = undefined,
-  ) {
-    this.#read = read;
+  constructor(readMany: ReadMany<T>, now: () => number = Date.now, holding: Holding | undefined = undefined) {
+    this.#readMany = readMany;
+    this.#strangers = new StrangerLookUps(readMany);
     this.#now = now;
     this.#holding = holding;
   }
@@ -71,14 +72,18 @@ export class CredentialCache<T> {
     return this.#away === undefined || this.#now() - this.#away.sinceMs <= (this.#holding?.holdMs ?? 0);
   }
 
-  /** Rejects when the store cannot be asked and the answer is not remembered. */
-  async get(secret: string): Promise<T | undefined> {
+  /**
+   * Rejects when the store cannot be asked and the answer is not remembered, and with `too_fast` where too many that were never known here
+   * come from the network of `address`: one that was known is asked about by itself, whatever others send.
+   */
+  async get(secret: string, address = ""): Promise<T | undefined> {
     const secretHash = hashSecret(secret);
     const nowMs = this.#now();
     const known = this.#known.get(secretHash);
     if (known && known.until > nowMs) return known.value;
     if ((this.#unknown.get(secretHash) ?? 0) > nowMs) return undefined;
     const held = known && this.#holding && known.generation >= this.#doubtedBefore ? known : undefined;
+    if (!known) return await this.#readOnce(secretHash, () => this.#strangers.read(secretHash, networkOf(address)));
     if (!held) return await this.#readOnce(secretHash);
     if (this.#away && this.isTrusted && nowMs - (this.#away.askedAtMs.get(secretHash) ?? 0) < askAgainMs)
       return held.value;
@@ -101,13 +106,13 @@ export class CredentialCache<T> {
     }
     this.#doubtedBefore = this.#generation;
     for (const known of this.#known.values()) known.until = 0;
-    this.#readKnown(this.#holding).catch(() => undefined);
+    this.#readKnown().catch(() => undefined);
   }
 
-  #readOnce(secretHash: string): Promise<T | undefined> {
+  #readOnce(secretHash: string, read = () => this.#readOne(secretHash)): Promise<T | undefined> {
     const running = this.#reading.get(secretHash);
     if (running) return running;
-    const reading = this.#readAndRemember(secretHash).finally(() => {
+    const reading = this.#readAndRemember(secretHash, read).finally(() => {
       if (this.#reading.get(secretHash) === reading) this.#reading.delete(secretHash);
     });
     this.#reading.set(secretHash, reading);
@@ -141,20 +146,24 @@ export class CredentialCache<T> {
     return this.isTrusted && this.#known.get(secretHash) === held && held.generation >= this.#doubtedBefore;
   }
 
-  async #readAndRemember(secretHash: string): Promise<T | undefined> {
+  async #readOne(secretHash: string): Promise<T | undefined> {
+    return (await this.#readMany([secretHash])).get(secretHash);
+  }
+
+  async #readAndRemember(secretHash: string, read: () => Promise<T | undefined>): Promise<T | undefined> {
     const generation = this.#generation;
     const until = this.#now() + rememberMs;
-    const value = await this.#asked(() => this.#read(secretHash));
+    const value = await this.#asked(read);
     if (generation === this.#generation) this.#remember(secretHash, value, until, generation);
     return value;
   }
 
-  async #readKnown({ readMany }: Holding<T>): Promise<void> {
+  async #readKnown(): Promise<void> {
     const generation = this.#generation;
     const until = this.#now() + rememberMs;
     const hashes = [...this.#known.keys()];
     // Also of none: that the store answers is what makes this trusted again.
-    const values = await this.#asked(() => readMany(hashes));
+    const values = await this.#asked(() => this.#readMany(hashes));
     if (generation !== this.#generation) return;
     for (const secretHash of hashes) this.#remember(secretHash, values.get(secretHash), until, generation);
   }

@@ -93,11 +93,8 @@ export class Keys {
     this.#postgres = postgres;
     this.#log = log;
     this.#now = now;
-    this.#cache = new CredentialCache(async (secretHash) => (await this.#read([secretHash])).get(secretHash), now, {
-      holdMs,
-      isUnavailable: isPostgresUnavailable,
-      readMany: (secretHashes) => this.#read(secretHashes),
-    });
+    const read = (secretHashes: readonly string[]) => this.#read(secretHashes);
+    this.#cache = new CredentialCache(read, now, { holdMs, isUnavailable: isPostgresUnavailable });
     this.#timer = setInterval(() => void this.writeUses(), writeUsesEveryMs);
     this.#timer.unref();
     this.#subscriber = {
@@ -117,7 +114,7 @@ export class Keys {
 
   /** Who the key stands for; undefined when it is unknown, revoked or has ended. `address`: from where it is used. */
   async verify(key: string, address?: string): Promise<Actor | undefined> {
-    const actor = await this.#cache.get(key);
+    const actor = await this.#cache.get(key, address);
     if (!actor) return undefined;
     const nowMs = this.#now();
     if (actor.expiresAtMs !== undefined && actor.expiresAtMs <= nowMs) return undefined;

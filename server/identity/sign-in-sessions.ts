@@ -49,7 +49,7 @@ export class SignInSessions {
   constructor(postgres: Postgres, log: Logger, now: () => number) {
     this.#postgres = postgres;
     this.#now = now;
-    this.#cache = new CredentialCache((tokenHash) => this.#read(tokenHash), now);
+    this.#cache = new CredentialCache((tokenHashes) => this.#read(tokenHashes), now);
     const forget = () => this.#cache.clear();
     this.#subscriber = { notified: forget, listening: forget };
     postgres.notices.subscribe(sessionsChannel, this.#subscriber).catch((error: unknown) => {
@@ -88,9 +88,9 @@ export class SignInSessions {
     if (isEnded) this.#cache.clear();
   }
 
-  /** Whose session it is; undefined when it is unknown or over, or its user is disabled or has no role. */
-  async verify(token: string): Promise<Actor | undefined> {
-    const found = await this.#cache.get(token);
+  /** Whose session it is; undefined when it is unknown or over, or its user is disabled or has no role. `address`: from where it is used. */
+  async verify(token: string, address?: string): Promise<Actor | undefined> {
+    const found = await this.#cache.get(token, address);
     return found && found.endsAtMs > this.#now() ? found : undefined;
   }
 
@@ -138,7 +138,8 @@ export class SignInSessions {
     this.#postgres.notices.unsubscribe(sessionsChannel, this.#subscriber);
   }
 
-  async #read(tokenHash: string): Promise<(Actor & { endsAtMs: number }) | undefined> {
+  /** Whose sessions these are; those that are unknown or over, or of users who are disabled or have no role, are left out. */
+  async #read(tokenHashes: readonly string[]): Promise<Map<string, Actor & { endsAtMs: number }>> {
     const rows = await this.#postgres.db
       .select()
       .from(signInSessions)
@@ -146,30 +147,24 @@ export class SignInSessions {
       .innerJoin(userRoles, eq(userRoles.userId, users.id))
       .where(
         and(
-          eq(signInSessions.tokenHash, tokenHash),
+          inArray(signInSessions.tokenHash, [...tokenHashes]),
           gt(signInSessions.expiresAt, new Date(this.#now())),
           isNull(users.disabledAt),
         ),
       );
-    const [row] = rows;
-    const grants = byDepth(
-      rows.map(({ user_roles: { node, role } }) => ({ node, role, actions: actionsOfRole(role) })),
-    );
-    if (!row || !grants[0]) return undefined;
-    const endsAtMs = await this.#prolong(tokenHash, row.sessions.expiresAt.getTime());
-    return {
-      kind: "user",
-      id: row.users.id,
-      name: row.users.email,
-      node: grants[0].node,
-      reach: [...new Set(grants.map(({ node }) => node))],
-      grants,
-      createOrganizations: grants.some(({ actions }) => actions.has("nodes:write")),
-      hasSecondFactor: row.users.totpSince !== null,
-      hasPassword: row.users.passwordHash !== null,
-      signedInAtMs: row.sessions.createdAt.getTime(),
-      endsAtMs,
-    };
+    const rolesOf = new Map<string, (typeof rows)[number][]>();
+    for (const row of rows) {
+      const roles = rolesOf.get(row.sessions.tokenHash) ?? [];
+      rolesOf.set(row.sessions.tokenHash, [...roles, row]);
+    }
+    const found = new Map<string, Actor & { endsAtMs: number }>();
+    for (const [tokenHash, roles] of rolesOf) {
+      const actor = actorOf(roles);
+      const expiresAtMs = roles[0]?.sessions.expiresAt.getTime();
+      if (!actor || expiresAtMs === undefined) continue;
+      found.set(tokenHash, { ...actor, endsAtMs: await this.#prolong(tokenHash, expiresAtMs) });
+    }
+    return found;
   }
 
   async #prolong(tokenHash: string, endsAtMs: number): Promise<number> {
@@ -181,4 +176,29 @@ export class SignInSessions {
       .where(eq(signInSessions.tokenHash, tokenHash));
     return prolongedMs;
   }
+}
+
+/** A session with its user, once for each role. */
+interface SessionRole {
+  sessions: Pick<typeof signInSessions.$inferSelect, "createdAt">;
+  users: typeof users.$inferSelect;
+  user_roles: Pick<typeof userRoles.$inferSelect, "node" | "role">;
+}
+
+function actorOf(roles: readonly SessionRole[]): Actor | undefined {
+  const grants = byDepth(roles.map(({ user_roles: { node, role } }) => ({ node, role, actions: actionsOfRole(role) })));
+  const [row] = roles;
+  if (!row || !grants[0]) return undefined;
+  return {
+    kind: "user",
+    id: row.users.id,
+    name: row.users.email,
+    node: grants[0].node,
+    reach: [...new Set(grants.map(({ node }) => node))],
+    grants,
+    createOrganizations: grants.some(({ actions }) => actions.has("nodes:write")),
+    hasSecondFactor: row.users.totpSince !== null,
+    hasPassword: row.users.passwordHash !== null,
+    signedInAtMs: row.sessions.createdAt.getTime(),
+  };
 }

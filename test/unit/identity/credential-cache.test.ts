@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { CredentialCache } from "../../../server/identity/credential-cache.ts";
+import { CredentialCache, hashSecret } from "../../../server/identity/credential-cache.ts";
 
 const holdMs = 60 * 60 * 1000;
 const away = new Error("away");
@@ -8,23 +8,20 @@ let isAway: boolean;
 /** What each credential stands for. */
 let stored: Map<string, string>;
 let cache: CredentialCache<string>;
+/** The hashes that each query asked for. */
+let reads: (readonly string[])[];
 
 beforeEach(() => {
   nowMs = Date.UTC(2026, 0, 1);
   isAway = false;
   stored = new Map();
-  const read = async () => {
+  reads = [];
+  const read = async (hashes: readonly string[]) => {
+    reads.push(hashes);
     if (isAway) throw away;
-    return [...stored.values()][0];
+    return new Map([...stored].map(([secret, value]) => [hashSecret(secret), value] as const));
   };
-  cache = new CredentialCache<string>(read, () => nowMs, {
-    holdMs,
-    isUnavailable: (error) => error === away,
-    readMany: async (hashes) => {
-      if (isAway) throw away;
-      return new Map(hashes.map((hash) => [hash, "known"]));
-    },
-  });
+  cache = new CredentialCache<string>(read, () => nowMs, { holdMs, isUnavailable: (error) => error === away });
 });
 
 /** Known, and then the store goes. */
@@ -89,4 +86,45 @@ test("once the store is reached again it is trusted, also where nothing was know
   // The notices are listened to again.
   cache.clear();
   await expect.poll(() => cache.isTrusted).toBe(true);
+});
+
+describe("credentials that nobody has", () => {
+  const madeUp = (count: number, address: string) =>
+    Array.from({ length: count }, (_, index) => cache.get(`made up ${address} ${index}`, address));
+
+  test("are looked up together: two thousand of one network cost three queries and not two thousand", async () => {
+    expect(new Set(await Promise.all(madeUp(2_000, "192.0.2.1")))).toEqual(new Set([undefined]));
+    expect(reads.map((hashes) => hashes.length)).toEqual([1, 1_000, 999]);
+  });
+
+  test("of one network beyond what it may have waiting are refused, and those of another are not", async () => {
+    const many = await Promise.allSettled(madeUp(3_000, "2001:db8::1"));
+    expect(many.filter(({ status }) => status === "rejected").length).toBe(999);
+    expect(many.at(-1)).toMatchObject({ reason: { code: "too_fast", retryAfterSeconds: 1 } });
+    const again = Promise.allSettled(madeUp(3_000, "2001:db8::2"));
+    await expect(cache.get("of another network", "2001:db8:1::1")).resolves.toBeUndefined();
+    await again;
+  });
+
+  test("keep nobody out: a valid one that was never seen here is found among them, and a known one does not wait for them", async () => {
+    stored.set("key", "known").set("new", "new");
+    expect(await cache.get("key", "192.0.2.1")).toBe("known");
+    nowMs += 3_000;
+    const many = Promise.allSettled(madeUp(1_500, "192.0.2.1"));
+    const found = cache.get("new", "192.0.2.1");
+    const queries = reads.length;
+    expect(await cache.get("key", "192.0.2.1")).toBe("known");
+    expect(reads.slice(queries)).toEqual([[hashSecret("key")]]);
+    expect(await found).toBe("new");
+    await many;
+  });
+
+  test("push no valid one out of memory", async () => {
+    stored.set("key", "known");
+    expect(await cache.get("key")).toBe("known");
+    for (let round = 0; round < 8; round++) await Promise.all(madeUp(1_500, `192.0.2.${round}`));
+    const queries = reads.length;
+    expect(await cache.get("key")).toBe("known");
+    expect(reads.length).toBe(queries);
+  });
 });
