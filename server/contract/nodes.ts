@@ -77,13 +77,13 @@ export type NodeDetail = z.infer<typeof nodeDetailSchema>;
 export const nodeQuerySchema = z.strictObject({
   parent: nodeAddressSchema
     .optional()
-    .describe("Only the nodes directly below this one. Default: the caller's node and everything below it"),
+    .describe(
+      "Only the nodes directly below this one: below an organization its agents. Default: the caller's node and everything below it but agents",
+    ),
   kind: z
-    .enum(
-      ["partner", "reseller", "organization"],
-      "must be partner, reseller or organization; agents are not listed as nodes: `GET /v1/usage` with `group_by=agent` has them",
-    )
-    .optional(),
+    .enum(nodeKinds)
+    .optional()
+    .describe("`agent` needs an organization as `parent`, or a caller of an organization"),
   status: z.enum(nodeStatuses).optional(),
   search: z.string().min(1).max(256).optional().describe("Part of a name, ID or external ID; case does not matter"),
   limit: z.coerce.number().int().min(1).max(1000).default(100),

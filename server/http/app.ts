@@ -210,7 +210,7 @@ function mountApi(app: OpenAPIHono<HttpEnv>, deps: AppDeps): void {
   app.route("/", accountRoutes({ postgres, users, signInSessions, mailer, publicUrl, log }));
   app.route("/", offersRoutes({ postgres, signInSessions }));
   app.route("/", usersRoutes({ postgres, tree, signInSessions, mailer, mailLimits: deps.mailLimits, publicUrl, log }));
-  app.route("/", nodesRoutes({ tree, postgres }));
+  app.route("/", nodesRoutes({ tree, postgres, clickhouse }));
   app.route("/", keysRoutes({ keys, tree }));
   const meterOf: UsageSource["meterOf"] = (...asked) => deps.customMeters.find(...asked);
   app.route("/", plansRoutes({ postgres, tree, meterOf }));

@@ -70,12 +70,11 @@ test("a node stands only below kinds above its own, and below what exists", asyn
   expect([nul.status, nul.body.code]).toEqual([400, "invalid_request"]);
 });
 
-test("agents, which are no nodes to list, are refused by name", async () => {
-  const asked = await accounts.ask("GET", "/v1/nodes?kind=agent", { key: accounts.rootKey });
-  expect(asked).toMatchObject({
-    status: 400,
-    body: { field: "kind", detail: expect.stringContaining("group_by=agent") },
-  });
+test("agents of more than one organization are refused by the name of what would choose one", async () => {
+  for (const query of ["kind=agent", "kind=agent&parent=reseller:r1"]) {
+    const asked = await accounts.ask("GET", `/v1/nodes?${query}`, { key: accounts.rootKey });
+    expect(asked).toMatchObject({ status: 400, body: { field: "parent" } });
+  }
 });
 
 test("pages of a list hold every node once, in order, whatever their size", async () => {

@@ -3,6 +3,7 @@
 import { STATUS_CODES } from "node:http";
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import type { ClickHouse } from "../../clickhouse/client.ts";
 import {
   type ChangeNode,
   changeNodeSchema,
@@ -11,6 +12,7 @@ import {
   type Node,
   type NodeAddress,
   type NodeDetail,
+  type NodeStatus,
   nodeAddressSchema,
   nodeDetailSchema,
   nodeListSchema,
@@ -21,6 +23,7 @@ import { problemSchema } from "../../contract/problem.ts";
 import { createPace } from "../../fairness/pace.ts";
 import type { Actor } from "../../identity/actor.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
+import { readAgents } from "../../lists/read-agents.ts";
 import type { Postgres, Queries } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
 import { checkLogo } from "../../reports/logo.ts";
@@ -40,6 +43,7 @@ import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
 import { readBody } from "../read-body.ts";
 import { jsonAnswer, jsonBody } from "../route-parts.ts";
+import { storeFor } from "../take-turns.ts";
 
 const refusedImportSchema = problemSchema.extend(importAnswerSchema.shape);
 /** Enough for an edit with the largest logo in it. */
@@ -54,7 +58,8 @@ const listNodesRoute = createRoute({
   operationId: "listNodes",
   tags: ["Nodes"],
   summary: "List nodes",
-  description: "Ordered by address. Agents are not listed.",
+  description:
+    "Ordered by address. Agents, which exist from their first event on, are listed below one organization: with it as `parent`, or for a caller of an organization with `kind=agent`.",
   middleware: requireScope("read"),
   request: { query: nodeQuerySchema },
   responses: { 200: listed("The nodes", nodeListSchema, nodeSchema), ...problemResponses(400, 401, 403, 404, 503) },
@@ -137,7 +142,13 @@ const importNodesRoute = createRoute({
   },
 });
 
-export function nodesRoutes({ tree, postgres }: { tree: NodeTree; postgres: Postgres }): OpenAPIHono<HttpEnv> {
+export interface NodesRoutesDeps {
+  tree: NodeTree;
+  postgres: Postgres;
+  clickhouse: ClickHouse;
+}
+
+export function nodesRoutes({ tree, postgres, clickhouse }: NodesRoutesDeps): OpenAPIHono<HttpEnv> {
   const { db } = postgres;
   const app = createRouter();
 
@@ -145,10 +156,14 @@ export function nodesRoutes({ tree, postgres }: { tree: NodeTree; postgres: Post
     const { parent, cursor: first, limit: most, ...filter } = c.req.valid("query");
     const actor = c.get("actor");
     if (parent !== undefined) resolveNode(actor, tree, parent, "parent");
+    const organization = organizationOfAgents(actor, parent, filter.kind);
     const asked = { list: "nodes", parent, ...filter };
     return await answerList(c, nodeTable, { cursor: first, limit: most }, async ({ cursor, limit }) => {
       const after = readCursor(cursor, asked, z.string());
-      const found = tree.list(actor.reach, { ...filter, parent, after, limit: limit + 1 });
+      const wanted = { ...filter, after, limit: limit + 1 };
+      const found = organization
+        ? await agentsOf(tree, storeFor(c, clickhouse), organization, wanted)
+        : tree.list(actor.reach, { ...wanted, parent });
       const { page, last } = pageOf(found, limit, { large: true });
       const next_cursor = last ? writeCursor(asked, last.node) : null;
       return { nodes: page.map((record) => describe(record, actor, tree)), next_cursor };
@@ -157,9 +172,8 @@ export function nodesRoutes({ tree, postgres }: { tree: NodeTree; postgres: Post
 
   app.openapi(getNodeRoute, async (c) => {
     const actor = c.get("actor");
-    const record = tree.get(resolveNode(actor, tree, c.req.valid("param").node));
-    if (!record) throw new ProblemError("not_found", "there is no such node");
-    return c.json(await detailOf(c, record, tree, db), 200);
+    const node = resolveNode(actor, tree, c.req.valid("param").node);
+    return c.json(await detailOf(c, recordOf(tree, node), tree, db), 200);
   });
 
   app.openapi(updateNodeRoute, async (c) => {
@@ -169,9 +183,7 @@ export function nodesRoutes({ tree, postgres }: { tree: NodeTree; postgres: Post
     if (wanted.branding?.logo !== undefined) await checkLogo(wanted.branding.logo, tenantOf(node, tree));
     const change = readChange(actor, tree, node, wanted);
     await changeNode(tree, node, change, { by: authorOf(c), check: await ifMatch(c), reach: actor.reach });
-    const record = tree.get(node);
-    if (!record) throw new ProblemError("not_found", "there is no such node");
-    return c.json(await detailOf(c, record, tree, db), 200);
+    return c.json(await detailOf(c, recordOf(tree, node), tree, db), 200);
   });
 
   app.openapi(createNodeRoute, async (c) => {
@@ -214,6 +226,37 @@ export function nodesRoutes({ tree, postgres }: { tree: NodeTree; postgres: Post
     return c.json({ dry_run: isDryRun, created: created.length, unchanged, errors }, 200);
   });
   return app;
+}
+
+/** Whose agents are asked for; undefined where nodes of the tree are. Throws where agents are, and not of one organization. */
+function organizationOfAgents(
+  { reach }: Pick<Actor, "reach">,
+  parent: NodeAddress | undefined,
+  kind: string | undefined,
+): NodeAddress | undefined {
+  if (kind !== undefined && kind !== "agent") return undefined;
+  const [own, ...others] = reach;
+  const below = parent ?? (kind === "agent" && others.length === 0 ? own : undefined);
+  if (below?.startsWith("organization:")) return below;
+  if (kind === undefined) return undefined;
+  throw new ProblemError("invalid_request", "must be an organization: agents are listed below one", {
+    field: "parent",
+  });
+}
+
+async function agentsOf(
+  tree: NodeTree,
+  store: ClickHouse,
+  organization: NodeAddress,
+  {
+    status,
+    ...asked
+  }: { status?: NodeStatus | undefined; search?: string | undefined; after?: string | undefined; limit: number },
+): Promise<NodeRecord[]> {
+  // They have the status of their organization.
+  if (status !== undefined && tree.get(organization)?.status !== status) return [];
+  const found = await readAgents(store, organization, asked);
+  return found.flatMap((agent) => tree.get(agent) ?? []);
 }
 
 /** Refuses what is not UTF-8. */
@@ -279,6 +322,12 @@ function parentOf(actor: Actor, tree: NodeTree, requested: string | undefined): 
   const address = resolveNode(actor, tree, requested, "parent");
   const record = tree.get(address);
   if (!record) throw new ProblemError("not_found", `there is no node ${address}`, { field: "parent" });
+  return record;
+}
+
+function recordOf(tree: NodeTree, node: NodeAddress): NodeRecord {
+  const record = tree.get(node);
+  if (!record) throw new ProblemError("not_found", "there is no such node");
   return record;
 }
 
