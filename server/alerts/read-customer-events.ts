@@ -113,7 +113,7 @@ function nearing(
 /** How the subjects of alerts about changes begin; their sequence in the audit follows. */
 const ofChange = "audit ";
 
-export interface CustomerChange {
+interface CustomerChange {
   sequence: number;
   at: Date;
   node: NodeAddress;

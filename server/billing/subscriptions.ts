@@ -110,16 +110,9 @@ export async function cycleSettings(
   const path = tree.ancestors(node);
   const rows = await db.select().from(subscriptions).where(inArray(subscriptions.node, path));
   const running = rows.filter((row) => row.startsAt.getTime() <= nowMs && nowMs < endMsOf(row));
-  return cycleOfNearest(path, new Map(running.map((row) => [row.node, row])));
-}
-
-/** The same from the subscriptions that run, by node. `path`: the node and those above it, the nearest first. */
-export function cycleOfNearest(
-  path: readonly NodeAddress[],
-  running: ReadonlyMap<NodeAddress, { anchor: number; tz: string }>,
-): { anchor: number; tz: string } {
-  for (const node of path) {
-    const found = running.get(node);
+  const byNode = new Map(running.map((row) => [row.node, row]));
+  for (const one of path) {
+    const found = byNode.get(one);
     if (found) return { anchor: found.anchor, tz: found.tz };
   }
   return { anchor: 1, tz: "UTC" };
