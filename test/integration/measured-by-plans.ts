@@ -132,10 +132,10 @@ export function measuredByPlans(billing: () => Billing): void {
     for (const { node: one } of [broken, other]) await billing().subscribe(one, plan, when);
     await billing().run("2024-02-03T00:00:00Z");
     const chargeBy = (version: number) =>
-      postgres.pool.query(
-        "UPDATE statements SET charged_segments = jsonb_set(charged_segments, '{0,version}', $1) WHERE node = $2",
-        [version, broken.node],
-      );
+      postgres.pool.query("UPDATE statements SET segments = jsonb_set(segments, '{0,version}', $1) WHERE node = $2", [
+        version,
+        broken.node,
+      ]);
     const adjust = () => adjustStatements(billing().source, Date.parse("2024-02-04T00:00:00Z"));
     const adjustedOf = async ({ node: one }: { node: string }) =>
       (await billing().get(`/v1/statements?node=${one}&kind=subscription`)).statements[0].adjusted_total;
