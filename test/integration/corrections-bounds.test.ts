@@ -12,19 +12,27 @@ afterAll(() => world.close());
 test("a tenant corrects so many events a minute, and is told when it may go on; another tenant does not notice", async () => {
   const { key } = await world.makeKey(["admin"], "all");
   await world.deps.tree.ensureOrganizations(["elsewhere"], "all");
-  const correct = (organization: string) =>
-    world.ask("POST", "/v1/events/none/void", { key, body: { organization, reason: "wrong" } });
-  const { ofTenantPerMinute } = correctionLimits;
+  const correct = (organization: string, time?: string) =>
+    world.ask("POST", "/v1/events/none/void", { key, body: { organization, time, reason: "wrong" } });
+  const { ofTenantPerMinute, waitingOfTenant } = correctionLimits;
   const own = inside.slice("organization:".length);
-  const statuses = new Set<number>();
-  for (let tried = 0; tried < ofTenantPerMinute; tried++) statuses.add((await correct(own)).status);
-  expect([...statuses]).toEqual([404]);
-  // What came back since the first is not much.
-  let refused = await correct(own);
-  for (let tried = 0; refused.status === 404 && tried < ofTenantPerMinute; tried++) refused = await correct(own);
-  expect([refused.status, refused.body.code]).toEqual([429, "too_fast"]);
-  expect(Number(refused.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
+  const statuses: number[] = [];
+  // A day that no calendar has is refused once the request is counted: so they come faster than the bucket fills, on any machine.
+  while (!statuses.includes(429) && statuses.length < 3 * ofTenantPerMinute) {
+    const burst = await Promise.all(Array.from({ length: 100 }, () => correct(own, "2026-02-30T09:00:00Z")));
+    statuses.push(...burst.map(({ status }) => status));
+  }
+  expect([...new Set(statuses)].sort()).toEqual([400, 429]);
+  expect(statuses.filter((status) => status === 400).length).toBeGreaterThanOrEqual(ofTenantPerMinute);
+  const [refused] = (await Promise.all(Array.from({ length: 50 }, () => correct(own)))).filter(
+    ({ status }) => status === 429,
+  );
+  expect(refused?.body.code).toBe("too_fast");
+  expect(Number(refused?.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
   expect((await correct("elsewhere")).status).toBe(404);
   const { corrections } = (await world.ask("GET", "/v1/limits", {})).body;
-  expect(corrections).toEqual({ max_of_tenant_per_minute: ofTenantPerMinute, max_waiting_of_tenant: 100 });
+  expect(corrections).toEqual({
+    max_of_tenant_per_minute: ofTenantPerMinute,
+    max_waiting_of_tenant: waitingOfTenant,
+  });
 });
