@@ -88,7 +88,9 @@ export const statementSchema = z.object({
   kind: z.enum(statementKinds),
   node: nodeAddressSchema.describe("The payer"),
   node_name: z.string(),
-  parent: nodeAddressSchema.describe("The payee: the node directly above at the time"),
+  parent: nodeAddressSchema.describe(
+    "The payee: the node directly above at the time, as it was known when the statement was closed",
+  ),
   currency: currencySchema,
   subscription: z.string().nullable(),
   cycle: z.object({ start: z.string(), end: z.string().describe("Exclusive") }),
