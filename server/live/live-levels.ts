@@ -46,7 +46,6 @@ interface Node {
 interface Session {
   organization: string;
   session: string;
-  room: string;
   parts: Map<number, HeldPart>;
   /** 0: no interval of it is open. */
   deadlineMs: number;
@@ -59,6 +58,7 @@ interface HeldPart {
   part: number;
   partner: string;
   reseller: string;
+  room: string;
   startedMs: number;
   values: Values;
   /** How many changes of it lie ahead. */
@@ -255,7 +255,8 @@ export class LiveLevels {
       values[0] += participants;
       values[1] += participants > 0 ? 1 : 0;
       values[2] += spans.filter(({ level }) => level === "recordings").length;
-      present.push({ session, startedMs: session.parts.get(0)?.startedMs ?? 0, participants });
+      const { startedMs = 0, room = "" } = session.parts.get(0) ?? {};
+      present.push({ session, room, startedMs, participants });
     }
     return { levels: levelsOf(values), rooms: longestRunning(present) };
   }
@@ -266,19 +267,18 @@ export class LiveLevels {
   }
 
   #partOf(change: DerivedChange): HeldPart {
-    const { organization, session: id, partner, reseller } = change;
+    const { organization, session: id, part: number, partner, reseller, room } = change;
     const key = `${organization}\0${id}`;
     let session = this.#sessions.get(key);
     if (!session) {
-      session = { organization, session: id, room: "", parts: new Map(), deadlineMs: 0, queuedMs: 0 };
+      session = { organization, session: id, parts: new Map(), deadlineMs: 0, queuedMs: 0 };
       this.#sessions.set(key, session);
     }
-    session.room = change.room;
     session.deadlineMs = change.deadlineMs;
-    let part = session.parts.get(change.part);
+    let part = session.parts.get(number);
     if (!part) {
-      part = { session, part: change.part, partner, reseller, startedMs: 0, values: [0, 0, 0], ahead: 0, nodes: [] };
-      session.parts.set(change.part, part);
+      part = { session, part: number, partner, reseller, room, startedMs: 0, values: [0, 0, 0], ahead: 0, nodes: [] };
+      session.parts.set(number, part);
       this.#parts++;
       this.#enter(part);
     } else if (part.partner !== partner || part.reseller !== reseller) {
@@ -286,6 +286,7 @@ export class LiveLevels {
       Object.assign(part, { partner, reseller });
       this.#enter(part);
     }
+    part.room = room;
     return part;
   }
 
@@ -391,7 +392,7 @@ function participantsOf({ part, session, values }: HeldPart): number {
 
 function* runningIn(parts: Iterable<HeldPart>): Iterable<Running> {
   for (const part of parts)
-    yield { session: part.session, startedMs: part.startedMs, participants: participantsOf(part) };
+    yield { session: part.session, room: part.room, startedMs: part.startedMs, participants: participantsOf(part) };
 }
 
 function levelsOf([live_participants, live_sessions, active_recordings]: Values): LevelsOfNode {

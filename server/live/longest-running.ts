@@ -3,7 +3,8 @@ import type { LiveRoom } from "../contract/live.ts";
 import { usualRooms } from "../contract/live-rooms.ts";
 
 export interface Running {
-  session: { organization: string; session: string; room: string };
+  session: { organization: string; session: string };
+  room: string;
   /** ms since 1970, UTC. */
   startedMs: number;
   participants: number;
@@ -24,7 +25,7 @@ export function longestRunning(all: Iterable<Running>): LiveRoom[] {
     found.splice(low, 0, running);
     if (last) found.pop();
   }
-  return found.map(({ session: { organization, room, session }, startedMs, participants }) => ({
+  return found.map(({ session: { organization, session }, room, startedMs, participants }) => ({
     organization,
     room,
     session,
