@@ -91,7 +91,7 @@ export const isWithin =
 export const orphansWithin = (intervals: readonly IntervalRecord[], part: Stay): number =>
   intervals.reduce((count, one) => count + Number(strayTimes(one).some(isWithin(part))), 0);
 
-/** The room of a session as far as the intervals say that were known of before an instant and gave signs since another. */
+/** The room of a session as far as the intervals say that were known of before an instant, and gave signs or were open since another. */
 export function roomWithin(
   { room, rooms, intervals }: Pick<SessionIntervals, "room" | "rooms" | "intervals">,
   { sinceMs, untilMs }: Stay,
@@ -100,7 +100,8 @@ export function roomWithin(
   return intervals.reduce((found, { startedMs, endedMs, seenMs, startTimes, aliveTimes, endTimes }, index) => {
     const signs = [startedMs, endedMs, seenMs, startTimes[0], aliveTimes[0], endTimes[0]];
     const firstMs = signs.reduce<number>((first, atMs) => Math.min(first, atMs ?? first), Number.POSITIVE_INFINITY);
-    return firstMs < untilMs && seenMs >= sinceMs ? larger(found, rooms[index] ?? "") : found;
+    const isOpen = endedMs === undefined || endedMs < (startTimes.at(-1) ?? 0);
+    return firstMs < untilMs && (seenMs >= sinceMs || isOpen) ? larger(found, rooms[index] ?? "") : found;
   }, "");
 }
 
