@@ -246,7 +246,7 @@ test("a legend says the last, average, highest and lowest figure of each series,
   await page.goto(`${service.url}/usage?meters=document_length,documents,transcribed_minutes&range=30d`);
   await page.getByTestId("chart-figures").click();
   const legend = page.getByTestId("legend");
-  await legend.getByRole("button", { name: "Highest" }).press("Enter");
+  await legend.getByRole("button", { name: "Highest", exact: true }).press("Enter");
   expect(await legend.getByRole("columnheader", { name: "Highest" }).getAttribute("aria-sort")).toBe("descending");
   await page.reload();
   await legend.getByRole("columnheader", { name: "Average" }).waitFor();
