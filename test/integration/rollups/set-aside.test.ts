@@ -133,8 +133,8 @@ test("a session of more intervals than a derivation may hold in memory is set as
   const batch = sequence.next();
   await store.clickhouse.command(
     `INSERT INTO intervals (organization, session, level, interval, started_ms, ended_ms, seen_ms)
-    SELECT 'webinar', if(number < 200000, 'large', 'small'), 'participants', toString(number), 1764500000000 + number, 1764500600000, 1764500600000
-    FROM numbers(200001)`,
+    SELECT 'webinar', if(number < 500000, 'large', 'small'), 'participants', toString(number), 1764500000000 + number, 1764500600000, 1764500600000
+    FROM numbers(500001)`,
   );
   await store.clickhouse.command(
     "INSERT INTO touched_sessions (batch, organization, session, level, interval) SELECT DISTINCT {batch:UInt64}, organization, session, '', '' FROM intervals WHERE organization = 'webinar'",
