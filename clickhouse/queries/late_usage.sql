@@ -31,7 +31,14 @@ FROM
             UNION ALL
             SELECT organization, concat('interval:', interval) FROM unassigned
             UNION ALL
-            SELECT organization, session FROM interval_sessions WHERE (organization, level, interval) IN (SELECT organization, level, interval FROM unassigned)
+            SELECT organization, arrayJoin(named_by)
+            FROM
+            (
+                SELECT organization, groupUniqArray(101)(interval_sessions.session) AS named_by FROM interval_sessions
+                WHERE (organization, level, interval) IN (SELECT organization, level, interval FROM dirty WHERE interval != '')
+                GROUP BY organization, level, interval
+            )
+            WHERE length(named_by) <= 100
         )
         AND notEmpty(span_start_ms) AND arrayMin(span_start_ms) < {before_ms:Int64}
     UNION ALL

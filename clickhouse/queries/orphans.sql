@@ -1,7 +1,7 @@
 -- Intervals that count nowhere, or not as they were sent, newest last sign of life first: `orphan` waits for its start,
 -- `inverted` ends before its start, `timed_out` fell silent. Without a name, ends and signs of life are orphans that come before every start of
 -- their user, whatever follows (server/rollups/resolve-session.ts). `sessions` says where there are any; who they are follows from
--- `intervals`, joined with the session that other events assign an interval to, as in unassigned_intervals.sql. A parent of some of the time
+-- `intervals`, joined with the session that other events assign an interval to, as in unassigned_intervals.sql and split_intervals.sql. A parent of some of the time
 -- has those whose last sign of life was given while the organization stood below it (organization_stays), without a name those signs
 -- of a user that were: who had it before learns nothing of what came after.
 -- Params: kind, node, agent String as in usage_windows.sql; kinds Array(String); filter_dimensions, filter_operators
@@ -32,7 +32,13 @@ WITH
                 organization IN (SELECT organization FROM stays WHERE notEmpty(here)), true,
                 organization IN (SELECT organization FROM stays), false,
                 if({kind:String} = 'partner', partner, reseller) = {node:String}))
-    )
+    ),
+    named AS
+    (
+        SELECT DISTINCT organization, level, interval FROM intervals
+        WHERE session != '' AND interval != '' AND (organization, session) IN suspects
+    ),
+    {{split_of}}
 SELECT found_kind, organization, placed, level, interval, user, agent, room, started_ms, ended_ms, seen_ms
 FROM
 (
@@ -55,25 +61,36 @@ FROM
             arrayFilter(at_ms -> at_ms <= first_ms AND is_here(at_ms), groupUniqArrayArray(i.end_times)) AS own_stray_ends,
             arrayFilter(at_ms -> at_ms < first_ms AND is_here(at_ms), groupUniqArrayArray(i.alive_times)) AS stray_alives
         SELECT
-            i.organization AS organization, if(i.session != '', i.session, if(assigned.session = '', concat('interval:', i.interval), assigned.session)) AS placed,
+            i.organization AS organization, multiIf(assigned.home != '', assigned.home, i.session != '', i.session, concat('interval:', i.interval)) AS placed,
             i.level AS level, i.interval AS interval, i.member AS member,
             min(i.started_ms) AS first_ms, max(i.ended_ms) AS last_ms, max(i.seen_ms) AS last_seen_ms,
-            max(i.user) AS any_user, max(i.agent) AS any_agent, max(i.room) AS any_room,
+            max(i.user) AS any_user, max(i.agent) AS any_agent, maxIf(i.room, assigned.home IN ('', i.session) OR i.session = '') AS any_room,
             any(stays.here) AS here, own_stray_ends AS stray_ends, arrayConcat(own_stray_ends, stray_alives) AS stray_signs
-        FROM intervals AS i
+        FROM
+        (
+            SELECT * FROM intervals
+            WHERE level != 'session'
+                AND ((organization, session) IN suspects OR (session = '' AND organization IN (SELECT organization FROM suspects))
+                    OR (organization, session, level, interval) IN
+                        (SELECT organization, session, level, interval FROM interval_sessions WHERE (organization, level, interval) IN split))
+        ) AS i
         LEFT JOIN stays ON stays.organization = i.organization
         LEFT JOIN
         (
-            SELECT organization, level, interval, session FROM interval_sessions
-            WHERE (organization, level, interval) IN
+            SELECT organization, level, interval, argMin(session, (started_ms, session)) AS home FROM intervals
+            WHERE (organization, session, level, interval) IN
             (
-                SELECT organization, level, interval FROM intervals
-                WHERE session = '' AND interval != '' AND organization IN (SELECT organization FROM suspects)
+                SELECT organization, session, level, interval FROM interval_sessions
+                WHERE (organization, level, interval) IN split OR (organization, level, interval) IN
+                (
+                    SELECT organization, level, interval FROM intervals
+                    WHERE session = '' AND interval != '' AND organization IN (SELECT organization FROM suspects)
+                )
             )
+            GROUP BY organization, level, interval
+            HAVING uniqUpTo(100)(session) <= 100
         ) AS assigned ON assigned.organization = i.organization AND assigned.level = i.level AND assigned.interval = i.interval
-        WHERE i.level != 'session'
-            AND ((i.organization, i.session) IN suspects OR (i.session = '' AND i.organization IN (SELECT organization FROM suspects)
-                AND (i.organization, if(assigned.session = '', concat('interval:', i.interval), assigned.session)) IN suspects))
+        WHERE (i.organization, multiIf(assigned.home != '', assigned.home, i.session != '', i.session, concat('interval:', i.interval))) IN suspects
         GROUP BY organization, placed, level, interval, member
     )
     WHERE has({kinds:Array(String)}, found_kind) AND is_here(seen_ms)

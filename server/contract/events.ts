@@ -119,7 +119,11 @@ export const usageEventSchema = z.strictObject({
   user: id.optional(),
   session: id.optional(),
   room: id.optional(),
-  interval: id.optional(),
+  interval: id
+    .optional()
+    .describe(
+      "Pairs a start with its signs of life and its end. An interval is one of its organization and level, also if its events name several sessions: it counts in the session that it starts in. A name that more than 100 sessions use is a separate interval in each of them",
+    ),
   job: id.optional(),
   started_at: instantSchema.optional(),
   value: decimalSchema.optional(),

@@ -5,8 +5,9 @@
  * undone before anything else is derived.
  *
  * Sessions that run are held (in memory), and the events of a batch fold into them; storage is read for those that are not held, and for
- * those that are not plain: in parts, with unassigned intervals, moved. What was changed in storage in another way than
- * by events (corrections, moves, repairs) is marked dirty there: it is let go, and derived from what storage has.
+ * those that are not plain: in parts, moved, of an organization some of whose intervals are scattered over sessions (known-sessions.ts). What
+ * was changed in storage in another way than by events (corrections, moves, repairs) is marked dirty there: it is let go, and derived
+ * from what storage has.
  *
  * One derivation works at a time (derivation-turns.ts); while what events changed is being written, the next events are worked on.
  */
@@ -17,10 +18,13 @@ import { DerivationTurns, type OverlappingTurn } from "./derivation-turns.ts";
 import { deriveRunning, deriveStored, pathOfRunning, runningAgain } from "./derive-session.ts";
 import type { DerivationListener } from "./derived-change.ts";
 import type { FencingEpoch } from "./fencing-epoch.ts";
-import { foldInto, sortBySession } from "./fold-events.ts";
+import { foldInto, type SessionEvents, sortBySession, type Unsure } from "./fold-events.ts";
+import { GatheredRows } from "./gathered-rows.ts";
 import { createKnownSessions, type KnownSessions } from "./known-sessions.ts";
 import { LevelLines } from "./level-events.ts";
+import type { NodePath } from "./minute-changes.ts";
 import { createMinuteSlots, type MinuteSlots } from "./minute-slots.ts";
+import type { RunningSession } from "./running-session.ts";
 import { type HeldSizes, RunningSessions } from "./running-sessions.ts";
 import { sessionKey } from "./session-intervals.ts";
 import type { PlacementsWithin } from "./session-parts.ts";
@@ -32,16 +36,13 @@ import {
   dirtyStoredSessions,
   type Leaving,
   markSessions,
+  organizationsWithSplit,
   rememberAside,
   rememberedAside,
+  type StoredSession,
   storedSessionsByName,
 } from "./stored-sessions.ts";
 import { DerivedRows, undoDerivations } from "./write-derivation.ts";
-
-/** Bounds the memory of one step, whatever a batch has. */
-const sessionsPerWrite = 8_000;
-/** Changes of so many sessions are handed to the listener at once, and are then held there only. */
-const sessionsPerTelling = 200;
 
 /** Answered by one comparison. */
 const mostDifferences = 1_000;
@@ -204,15 +205,15 @@ class LocalMaterializer implements LevelMaterializer {
   async #deriveRange(range: DirtyRange, scope: DerivationScope, step: Step, leaving: Leaving): Promise<void> {
     const { nowMs, derivation } = step;
     const pace = createPace();
-    for await (const { share, sessions, withUnassigned } of dirtyStoredSessions(this.#clickhouse, range, leaving)) {
-      for (const organization of withUnassigned) this.#known.addUnassigned(organization);
+    for await (const { share, sessions, scattered } of dirtyStoredSessions(this.#clickhouse, range, leaving)) {
+      for (const organization of scattered) this.#known.addScattered(organization);
       const rows = new DerivedRows(this.#nextVersion(), scope);
       for (const [key, stored] of sessions) {
         if (scope === "comparison") {
           const difference = this.#held.get(key)?.differenceTo(stored.known);
           if (difference) derivation.differences.push(difference);
         } else this.#held.evict(key);
-        this.#known.meet(stored.known.organization, stored.known.session);
+        await inSlices(this.#meet(stored), pace);
         await deriveStored(stored, this.#placementsWithin, nowMs, rows, pace);
       }
       derivation.sessions += sessions.size;
@@ -244,60 +245,111 @@ class LocalMaterializer implements LevelMaterializer {
     this.#isAsideRecalled = true;
     const again = this.#aside.takeDue(nowMs);
     const { organizations, sessions } = await sortBySession(eventLines, this.#held, this.#known, pace);
-    const marked = again.filter(({ organization }) => this.#known.mayHaveUnassigned(organization));
+    const marked = again.filter(({ organization }) => this.#known.mayHaveScattered(organization));
     if (organizations.length > 0 || marked.length > 0) {
       const batches = await allThere();
       await this.#markAgain(marked, batches);
       const concerned = new Set([...organizations, ...marked.map(({ organization }) => organization)]);
       await this.#deriveMarked({ batches: [...batches], organizations: [...concerned] }, "changes", step);
     }
-    /** To be read from storage, by `sessionKey`. */
-    const uncached = new Map<string, SessionName>();
-    for (const name of again) if (!marked.includes(name)) uncached.set(sessionKey(name), name);
-    let rows = new DerivedRows(this.#nextVersion());
-    const derived = async () => {
-      derivation.sessions++;
-      if (rows.sessions >= sessionsPerWrite) {
-        this.#tell(rows);
+    const gathered = new GatheredRows({
+      ...{ nowMs, pace, nextVersion: this.#nextVersion, tell: (rows) => this.#tell(rows) },
+      write: async (rows) => {
         await allThere();
         await this.#write(rows, step);
-        rows = new DerivedRows(this.#nextVersion());
-      } else if (derivation.sessions % sessionsPerTelling === 0) this.#tell(rows);
-      await pace.rest();
-    };
-    for (const [key, events] of sessions) {
-      sessions.delete(key);
-      const session = await foldInto(events, eventLines, this.#known, pace);
-      if (session) await inSlices(session.resolveSteps(nowMs), pace);
-      const path = session && pathOfRunning(session, this.#placementsWithin, nowMs);
-      this.#held.evict(key);
-      if (!session || !path) uncached.set(key, { organization: events.organization, session: events.session });
-      else {
-        uncached.delete(key);
-        deriveRunning(session, path, nowMs, rows);
-        if (session.isRunning(nowMs)) this.#held.hold(session);
-        await derived();
+      },
+    });
+    const unsure: Unsure = { uncached: new Map(), doubted: [] };
+    for (const name of again) if (!marked.includes(name)) unsure.uncached.set(sessionKey(name), name);
+    await this.#deriveFolded(sessions, eventLines, unsure, gathered);
+    // Who watches what is held does not wait for what has to be read.
+    gathered.tell();
+    if (unsure.uncached.size > 0 || unsure.doubted.length > 0) {
+      const batches = await allThere();
+      const split = await this.#deriveRead(unsure, gathered);
+      if (split.size > 0) {
+        // Storage has to have what was derived of these from memory.
+        await gathered.write();
+        const tried = again.filter(({ organization }) => split.has(organization));
+        await this.#markAgain(tried, batches);
+        await this.#deriveMarked({ batches: [...batches], organizations: [...split] }, "changes", step);
       }
     }
-    // Who watches what is held does not wait for what has to be read.
-    this.#tell(rows);
-    if (uncached.size > 0) await allThere();
-    const named = [...uncached.values()];
-    for await (const sessions of storedSessionsByName(this.#clickhouse, named, this.#leaving(nowMs)))
-      for (const stored of sessions.values()) {
-        const { row, open } = await deriveStored(stored, this.#placementsWithin, nowMs, rows, pace);
-        const mayBeHeld = row && this.#held.mayHold(stored.known.intervals.length);
-        const session = mayBeHeld && (await runningAgain(stored.known, row, open, nowMs, pace));
-        if (session) this.#held.hold(session);
-        await derived();
-      }
-    this.#tell(rows);
+    derivation.sessions += gathered.sessions;
+    gathered.tell();
     const write = async () => {
       await stored;
-      await this.#write(rows, step);
+      await this.#write(gathered.rows, step);
       this.#aside.settle(again);
     };
     return { result: derivation, write };
+  }
+
+  /** Derives what memory can tell, and adds to `unsure` what it cannot. */
+  async #deriveFolded(
+    sessions: Map<string, SessionEvents>,
+    lines: LevelLines,
+    { uncached, doubted }: Unsure,
+    gathered: GatheredRows,
+  ): Promise<void> {
+    const { nowMs, pace } = gathered;
+    for (const [key, events] of sessions) {
+      sessions.delete(key);
+      const folded = await foldInto(events, lines, this.#known, pace);
+      if (folded) await inSlices(folded.session.resolveSteps(nowMs), pace);
+      const path = folded && pathOfRunning(folded.session, this.#placementsWithin, nowMs);
+      this.#held.evict(key);
+      if (!folded || !path) uncached.set(key, { organization: events.organization, session: events.session });
+      else {
+        uncached.delete(key);
+        if (folded.doubtful.length > 0) doubted.push({ ...folded, path });
+        else await this.#deriveHeld(folded.session, path, gathered);
+      }
+    }
+  }
+
+  #deriveHeld(session: RunningSession, path: NodePath, gathered: GatheredRows): Promise<void> {
+    deriveRunning(session, path, gathered.nowMs, gathered.rows);
+    if (session.isRunning(gathered.nowMs)) this.#held.hold(session);
+    return gathered.addedSession();
+  }
+
+  /**
+   * Derives what storage has to be asked about, but for the organizations that turn out to have intervals that events of several sessions
+   * name: it answers these, which are to be derived by their marks from now on.
+   */
+  async #deriveRead({ uncached, doubted }: Unsure, gathered: GatheredRows): Promise<ReadonlySet<string>> {
+    const { nowMs, pace } = gathered;
+    const split = await organizationsWithSplit(
+      this.#clickhouse,
+      doubted.flatMap(({ doubtful }) => doubtful),
+    );
+    for (const { session, path } of doubted)
+      if (!split.has(session.named.organization)) await this.#deriveHeld(session, path, gathered);
+    const wanted = [...uncached.values()].filter(({ organization }) => !split.has(organization));
+    for await (const read of storedSessionsByName(this.#clickhouse, wanted, this.#leaving(nowMs))) {
+      for (const organization of read.split) split.add(organization);
+      for (const stored of read.sessions.values()) {
+        await inSlices(this.#meet(stored), pace);
+        if (split.has(stored.known.organization)) continue;
+        const { row, open } = await deriveStored(stored, this.#placementsWithin, nowMs, gathered.rows, pace);
+        const mayBeHeld = row && this.#held.mayHold(stored.known.intervals.length);
+        const session = mayBeHeld && (await runningAgain(stored.known, row, open, nowMs, pace));
+        if (session) this.#held.hold(session);
+        await gathered.addedSession();
+      }
+    }
+    for (const organization of split) this.#known.addScattered(organization);
+    return split;
+  }
+
+  /** Storage has events of all of it: nobody takes it for new. */
+  *#meet({ known: { organization, session, intervals } }: StoredSession): Generator<undefined, void> {
+    this.#known.meet(organization, session);
+    for (const { level, interval } of intervals) {
+      if (interval !== "") this.#known.meetInterval({ organization, level, interval });
+      yield;
+    }
   }
 
   /** Those that are set aside are read no more: what events change of them waits for its time as well. */

@@ -1,10 +1,11 @@
 /** Sorts the events of some batches by session, and folds them into the sessions that memory holds. */
 import type { Pace } from "../fairness/pace.ts";
-import type { KnownSessions } from "./known-sessions.ts";
+import type { IntervalName, KnownSessions } from "./known-sessions.ts";
 import type { LevelLines, SessionName } from "./level-events.ts";
+import type { NodePath } from "./minute-changes.ts";
 import { RunningSession } from "./running-session.ts";
 import type { RunningSessions } from "./running-sessions.ts";
-import { sessionKey } from "./session-intervals.ts";
+import { isNamedInterval, sessionKey } from "./session-intervals.ts";
 
 /** A look at the clock costs as much as a line does. */
 const linesPerLook = 32;
@@ -42,7 +43,7 @@ export async function sortBySession(
     const { organization, session } = name;
     if (session === "") {
       if (!namesInterval) continue;
-      known.addUnassigned(organization);
+      known.addScattered(organization);
     }
     const found = byName.get(name);
     if (found) found.places.push(place);
@@ -58,10 +59,24 @@ export async function sortBySession(
   }
   const organizations = new Set<string>();
   for (const { organization } of sessions.values())
-    if (known.mayHaveUnassigned(organization)) organizations.add(organization);
+    if (known.mayHaveScattered(organization)) organizations.add(organization);
   // What is held of those is used no more, and goes when it is derived or room is needed.
   for (const [key, { organization }] of sessions) if (organizations.has(organization)) sessions.delete(key);
   return { organizations: [...organizations], sessions };
+}
+
+export interface FoldedSession {
+  session: RunningSession;
+  /** Of its intervals those that other sessions may have events of as well, as far as is known here: storage is to be asked. */
+  doubtful: IntervalName[];
+}
+
+/** What memory alone cannot tell of some sessions. */
+export interface Unsure {
+  /** To be read from storage, by `sessionKey`. */
+  uncached: Map<string, SessionName>;
+  /** Events of other sessions may name intervals of theirs. */
+  doubted: (FoldedSession & { path: NodePath })[];
 }
 
 /** The session with its events folded into it; undefined: it is to be read from storage, which has these events already. */
@@ -70,19 +85,22 @@ export async function foldInto(
   lines: LevelLines,
   known: KnownSessions,
   pace: Pace,
-): Promise<RunningSession | undefined> {
+): Promise<FoldedSession | undefined> {
   const isNew = held === undefined && known.meet(organization, session);
   const running = isNew ? RunningSession.begun({ organization, session }) : held;
   if (running === undefined) return undefined;
+  const doubtful: IntervalName[] = [];
   let folded = 0;
   for (const place of places) {
     const event = lines.eventAt(place);
     // How long such an event's interval is, storage computes.
     if (event.action === "span") return undefined;
-    running.fold(event);
+    const isFirst = running.fold(event);
     if (running.isOutdated) return undefined;
+    // Whether others have events of an interval that is held was found out with its first one.
+    if (isFirst && isNamedInterval(event) && !known.meetInterval(event)) doubtful.push(event);
     const resting = ++folded % linesPerLook === 0 ? pace.rest() : undefined;
     if (resting) await resting;
   }
-  return running;
+  return { session: running, doubtful };
 }

@@ -134,11 +134,12 @@ export class RunningSession {
     return { fromMs, toMs: Math.max(fromMs, lastMs, this.#faultsToMs) };
   }
 
-  /** What the event says. It must be of this session. */
-  fold(event: LevelEvent): void {
+  /** What the event says. It must be of this session. Answers whether it is the first of its interval that is held here. */
+  fold(event: LevelEvent): boolean {
     foldPath(this.named, event);
     const key = intervalKeyOf(event);
     let interval = this.#intervals.get(key);
+    const isFirst = interval === undefined;
     const textsBefore = interval ? signsOfTexts(interval.known) : 0;
     if (!interval) {
       interval = { known: intervalOfEvent(event), resolved: unresolved };
@@ -153,6 +154,7 @@ export class RunningSession {
       this.#closedAt = interval.known.endTimes;
       this.#newClosings.push(event.timeMs);
     }
+    return isFirst;
   }
 
   /** Resolves what events spoke of since the last time, and what has timed out by `nowMs`. */

@@ -1,6 +1,6 @@
 /**
- * What is known of the intervals of a session: the rows of the table `intervals`, read from there or folded from events by the
- * same minima, maxima and sets (the view `intervals_mv`), so that order and repeats change nothing.
+ * What is known of the intervals of a session: the rows of the table `intervals`, read from there (group-intervals.ts) or folded from events
+ * by the same minima, maxima and sets (the view `intervals_mv`), so that order and repeats change nothing.
  */
 import { defaultAliveWithinMs } from "../catalog/levels.ts";
 import { detachString } from "./detach-string.ts";
@@ -8,7 +8,6 @@ import {
   addInstant,
   addSilence,
   addThinned,
-  compareSilences,
   firstDimsFrom,
   lastOfSlices,
   signLimits,
@@ -50,181 +49,9 @@ export interface SessionIntervals extends SessionPath {
   rooms?: string[] | undefined;
 }
 
-/** Larger than every ms since 1970 that an event can have: stands in `started_ms` where no start was seen. */
-const noStartMs = 8e15;
-
-export const intervalColumns = {
-  organization: "text",
-  session: "text",
-  level: "text",
-  interval: "text",
-  member: "text",
-  started_ms: "number",
-  ended_ms: "number",
-  seen_ms: "number",
-  alive_within_at_ms: "number",
-  alive_within_ms: "number",
-  alive_within_at: "timedNumbers",
-  shortest_ms: "number",
-  start_times: "numbers",
-  alive_times: "numbers",
-  alives_thinned: "number",
-  end_times: "numbers",
-  user: "text",
-  room: "text",
-  agent: "text",
-  partner: "text",
-  reseller: "text",
-  dims: "text",
-  dims_at_ms: "number",
-  dims_at: "timedTexts",
-} as const;
-
-export interface IntervalsFound {
-  rows: number;
-  columns: {
-    [Name in keyof typeof intervalColumns]: {
-      text: string;
-      number: number;
-      numbers: number[];
-      timedTexts: [number, string][];
-      timedNumbers: [number, number][];
-    }[(typeof intervalColumns)[Name]][];
-  };
-}
-
-/**
- * By `sessionKey`. What is known of unassigned intervals is merged into the intervals that other events made. A step for each row:
- * one session may have them all, and its intervals are looked up by `intervalKey`, never one by one.
- */
-export function* groupIntervals(
-  assigned: IntervalsFound,
-  unassigned?: IntervalsFound,
-): Generator<undefined, Map<string, SessionIntervals>> {
-  const sessions = new Map<string, SessionIntervals>();
-  for (const [path, record] of intervalsOf(assigned)) {
-    const session = addSession(sessions, path);
-    session.intervals.push(record);
-    session.rooms?.push(path.room);
-    yield;
-  }
-  if (!unassigned) return sessions;
-  /** Of sessions with unassigned intervals, where each of their intervals is. */
-  const places = new Map<SessionIntervals, Map<string, number>>();
-  for (const [path, record] of intervalsOf(unassigned)) {
-    const session = addSession(sessions, path);
-    let placesOfSession = places.get(session);
-    if (!placesOfSession) {
-      placesOfSession = new Map();
-      places.set(session, placesOfSession);
-      for (const [place, known] of session.intervals.entries()) {
-        placesOfSession.set(intervalKey(known), place);
-        yield;
-      }
-    }
-    mergeInto(session, placesOfSession, record, path.room);
-    yield;
-  }
-  return sessions;
-}
-
-function mergeInto(
-  { intervals, rooms = [] }: SessionIntervals,
-  places: Map<string, number>,
-  record: KnownInterval,
-  room: string,
-): void {
-  const key = intervalKey(record);
-  const place = places.get(key);
-  if (place === undefined) {
-    places.set(key, intervals.push(record) - 1);
-    rooms.push(room);
-  } else {
-    intervals[place] = mergeRecords(intervals[place] as KnownInterval, record);
-    rooms[place] = larger(rooms[place] ?? "", room);
-  }
-}
-
-function addSession(sessions: Map<string, SessionIntervals>, path: SessionPath): SessionIntervals {
-  const key = sessionKey(path);
-  const session = sessions.get(key);
-  if (session) {
-    widenPath(session, path);
-    return session;
-  }
-  const added = { ...path, intervals: [], rooms: [] };
-  sessions.set(key, added);
-  return added;
-}
-
-function widenPath(session: SessionPath, { room, partner, reseller }: Omit<SessionPath, "organization" | "session">) {
-  session.room = larger(session.room, room);
-  session.partner = larger(session.partner, partner);
-  session.reseller = larger(session.reseller, reseller);
-}
-
-function* intervalsOf({ rows, columns }: IntervalsFound): Generator<[SessionPath, KnownInterval]> {
-  const at = <Value>(column: readonly Value[], row: number) => column[row] as Value;
-  for (let row = 0; row < rows; row++) {
-    const startedMs = at(columns.started_ms, row);
-    const aliveWithinMs = at(columns.alive_within_ms, row) || undefined;
-    const isThinned = at(columns.alives_thinned, row) === 1;
-    yield [
-      {
-        organization: at(columns.organization, row),
-        session: at(columns.session, row),
-        room: at(columns.room, row),
-        partner: at(columns.partner, row),
-        reseller: at(columns.reseller, row),
-      },
-      {
-        level: at(columns.level, row),
-        interval: at(columns.interval, row),
-        pairedUser: at(columns.member, row),
-        startedMs: startedMs > noStartMs ? undefined : startedMs,
-        endedMs: at(columns.ended_ms, row) || undefined,
-        seenMs: at(columns.seen_ms, row),
-        aliveWithinAtMs: at(columns.alive_within_at_ms, row),
-        aliveWithinMs,
-        aliveWithinAt: at(columns.alive_within_at, row).sort(compareSilences),
-        shortestMs: at(columns.shortest_ms, row),
-        thinnedWithinMs: isThinned ? at(columns.shortest_ms, row) : undefined,
-        startTimes: ascending(at(columns.start_times, row)),
-        aliveTimes: ascending(at(columns.alive_times, row)),
-        endTimes: ascending(at(columns.end_times, row)),
-        user: at(columns.user, row),
-        agent: at(columns.agent, row),
-        dims: at(columns.dims, row),
-        dimsAtMs: at(columns.dims_at_ms, row),
-        dimsAt: at(columns.dims_at, row).sort(([a], [b]) => a - b),
-      },
-    ];
-  }
-}
-
-const ascending = (times: number[]) => (times.length < 2 ? times : times.sort((a, b) => a - b));
-
-/** Merges two rows about the same interval, which has a name. */
-function mergeRecords(a: KnownInterval, b: KnownInterval): KnownInterval {
-  const [newer, older] = a.aliveWithinAtMs >= b.aliveWithinAtMs ? [a, b] : [b, a];
-  const merged = {
-    ...a,
-    startedMs: ofKnown(a.startedMs, b.startedMs, Math.min),
-    endedMs: ofKnown(a.endedMs, b.endedMs, Math.max),
-    seenMs: Math.max(a.seenMs, b.seenMs),
-    aliveWithinAtMs: newer.aliveWithinAtMs,
-    aliveWithinMs: newer.aliveWithinMs ?? older.aliveWithinMs,
-    user: larger(a.user, b.user),
-    agent: larger(a.agent, b.agent),
-  };
-  foldDims(merged, b.dimsAtMs, b.dims);
-  return merged;
-}
-
-/** The one that is known, or what `choose` makes of both. */
-function ofKnown(a: number | undefined, b: number | undefined, choose: (a: number, b: number) => number) {
-  return a === undefined || b === undefined ? (a ?? b) : choose(a, b);
-}
+/** Whether it has a name by which events of other sessions may speak of it; a closing of the session is no interval. */
+export const isNamedInterval = ({ level, interval }: Pick<IntervalRecord, "level" | "interval">): boolean =>
+  interval !== "" && level !== closingLevel;
 
 /** Which interval of its session an event speaks of, by `intervalKey`. */
 export function intervalKeyOf(event: LevelEvent): string {
@@ -353,7 +180,7 @@ export function isOutdated({ thinnedWithinMs, shortestMs }: KnownInterval): bool
 }
 
 /** Those of the earliest that gave any count; of those of one instant the larger. */
-function foldDims(record: Pick<KnownInterval, "dims" | "dimsAtMs">, atMs: number, dims: string): void {
+export function foldDims(record: Pick<KnownInterval, "dims" | "dimsAtMs">, atMs: number, dims: string): void {
   if (dims === "" || (record.dims !== "" && atMs > record.dimsAtMs)) return;
   const isEarlier = record.dims === "" || atMs < record.dimsAtMs;
   record.dimsAtMs = atMs;
@@ -371,8 +198,15 @@ function addDims({ dimsAt }: KnownInterval, timeMs: number, dims: string): numbe
   return signs.dims(dims) - (over ? signs.dims(over[1]) : 0);
 }
 
-/** What the event says of where the session is. */
-export const foldPath: (session: SessionPath, event: LevelEvent) => void = widenPath;
+/** What an event, or a row of what events said, says of where the session is. */
+export function foldPath(
+  session: SessionPath,
+  { room, partner, reseller }: Omit<SessionPath, "organization" | "session">,
+) {
+  session.room = larger(session.room, room);
+  session.partner = larger(session.partner, partner);
+  session.reseller = larger(session.reseller, reseller);
+}
 
 function foldStart(record: KnownInterval, startMs: number): void {
   record.startedMs = Math.min(record.startedMs ?? startMs, startMs);

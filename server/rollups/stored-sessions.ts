@@ -5,10 +5,12 @@ import { type ClickHouse, StatementTooHeavyError } from "../clickhouse/client.ts
 import { defineColumnsQuery, defineQuery, defineStatement } from "../clickhouse/define-query.ts";
 import { numberColumn } from "../clickhouse/number-column.ts";
 import { inSlices } from "../fairness/pace.ts";
+import { groupIntervals, intervalColumns } from "./group-intervals.ts";
 import { signLimits } from "./interval-signs.ts";
+import type { IntervalName } from "./known-sessions.ts";
 import { type NodePath, pathOf } from "./minute-changes.ts";
 import type { Edge } from "./resolve-session.ts";
-import { groupIntervals, intervalColumns, type SessionIntervals, sessionKey } from "./session-intervals.ts";
+import { type SessionIntervals, sessionKey } from "./session-intervals.ts";
 import type { SessionName, SetAside } from "./set-aside.ts";
 
 const dirtyParams = z.object({ batches: z.array(z.number()), organizations: z.array(z.string()) });
@@ -50,18 +52,19 @@ const dirtySessions = defineQuery(
 );
 const sessionName = z.object({ organization: z.string(), session: z.string() });
 const shareBounds = defineQuery("share_bounds", dirtyParams.extend({ sessions: z.number() }), sessionName);
-const dirtyWithUnassigned = defineQuery(
-  "dirty_organizations_with_unassigned_intervals",
+const dirtyScattered = defineQuery(
+  "dirty_organizations_with_scattered_intervals",
   dirtyShare,
-  z.object({ organization: z.string() }),
+  z.object({ organization: z.string(), is_split: numberColumn }),
 );
 const batchToMark = { batch: z.number() };
 const markSessionsOfUnassigned = defineStatement("mark_sessions_of_unassigned", dirtyParams.extend(batchToMark));
-const markPlaceholderSessions = defineStatement("mark_placeholder_sessions", dirtyShare.extend(batchToMark));
+const markSessionsOfIntervals = defineStatement("mark_sessions_of_intervals", dirtyShare.extend(batchToMark));
 /** Their sessions are among what the batch made dirty. */
 export const markSessions = defineStatement("mark_sessions", listed.extend({ batch: z.number() }));
 const sessionIntervals = defineColumnsQuery("session_intervals", dirtyShare.extend(signParams), intervalColumns);
 const unassignedIntervals = defineColumnsQuery("unassigned_intervals", dirtyShare.extend(signParams), intervalColumns);
+const splitIntervals = defineColumnsQuery("split_intervals", dirtyShare.extend(signParams), intervalColumns);
 const sessionsOfShare = defineQuery("sessions_of_share", dirtyShare, sessionName);
 const sessionSize = defineQuery(
   "session_size",
@@ -70,8 +73,16 @@ const sessionSize = defineQuery(
 );
 const sessionsSetAside = defineQuery("sessions_set_aside", z.object({ most: z.number() }), sessionName);
 const derivedSessions = defineColumnsQuery("derived_sessions", dirtyShare, derivedColumns);
-const intervalsOfSessions = defineColumnsQuery("intervals_of_sessions", listed.extend(signParams), intervalColumns);
+const intervalsOfSessions = defineColumnsQuery("intervals_of_sessions", listed.extend(signParams), {
+  ...intervalColumns,
+  is_split: "number",
+});
 const derivationsOfSessions = defineColumnsQuery("derivations_of_sessions", listed, derivedColumns);
+const organizationsOfSplit = defineQuery(
+  "organizations_of_split_intervals",
+  z.object({ organizations: z.array(z.string()), levels: z.array(z.string()), intervals: z.array(z.string()) }),
+  z.object({ organization: z.string() }),
+);
 const since = z.object({ since: z.number() });
 const unfinishedEdges = defineColumnsQuery("unfinished_edges", since, {
   organization: "text",
@@ -96,6 +107,8 @@ const asideBatch = 0;
 const mostRemembered = 1_000;
 /** Sessions that one statement names. */
 const sessionsPerList = 500;
+/** Intervals that one statement names. */
+const intervalsPerList = 2_000;
 
 /** A session, or a part of one, as it was derived the last time. */
 export interface DerivedPart extends NodePath {
@@ -126,7 +139,7 @@ export interface Leaving {
 
 /**
  * The sessions that the batches made dirty, of the organizations that are named or of all, in ranges of so many that one is derived in a
- * step. Of unassigned intervals the session that other events assign them to, and the one that they had until then, are marked as well.
+ * step. What events of them said of an interval that others speak of as well may change those: their sessions are marked as well.
  */
 export async function dirtyRanges(clickhouse: ClickHouse, marks: DirtyMarks, leaving: Leaving): Promise<DirtyRange[]> {
   const [batch] = marks.batches;
@@ -136,7 +149,7 @@ export async function dirtyRanges(clickhouse: ClickHouse, marks: DirtyMarks, lea
   if (counts.unassigned > 0) most += (await markSessionsOfUnassigned(clickhouse, { ...marks, batch })).writtenRows;
   const ranges = await cutMarks(clickhouse, marks, most);
   let placed = 0;
-  const place = (share: DirtyShare) => markPlaceholderSessions(clickhouse, { ...share, batch });
+  const place = (share: DirtyShare) => markSessionsOfIntervals(clickhouse, { ...share, batch });
   for (const range of ranges)
     for await (const { found } of inParts(clickhouse, range, leaving, place)) placed += found.writtenRows;
   return placed > 0 ? await cutMarks(clickhouse, marks, most + placed) : ranges;
@@ -181,25 +194,28 @@ async function* inParts<Found>(
   }
 }
 
-/** What storage has of the dirty sessions of a range, in pieces, each with the organizations among them that have unassigned intervals. */
+/** What storage has of the dirty sessions of a range, in pieces, each with the organizations among them that have scattered intervals. */
 export async function* dirtyStoredSessions(
   clickhouse: ClickHouse,
   range: DirtyRange,
   leaving: Leaving,
-): AsyncGenerator<{ share: DirtyShare; sessions: Map<string, StoredSession>; withUnassigned: readonly string[] }> {
+): AsyncGenerator<{ share: DirtyShare; sessions: Map<string, StoredSession>; scattered: readonly string[] }> {
   const read = async (share: DirtyShare) => {
-    const withUnassigned = (await dirtyWithUnassigned(clickhouse, share)).map(({ organization }) => organization);
-    const [intervals, unassigned, derived] = await Promise.all([
-      sessionIntervals(clickhouse, { ...share, ...signs }),
-      withUnassigned.length > 0 ? unassignedIntervals(clickhouse, { ...share, ...signs }) : undefined,
+    const asked = { ...share, ...signs };
+    const scattered = await dirtyScattered(clickhouse, share);
+    const has = (isSplit: number) => scattered.some((one) => one.is_split === isSplit);
+    const [assigned, unassigned, split, derived] = await Promise.all([
+      sessionIntervals(clickhouse, asked),
+      has(0) ? unassignedIntervals(clickhouse, asked) : undefined,
+      has(1) ? splitIntervals(clickhouse, asked) : undefined,
       derivedSessions(clickhouse, share),
     ]);
-    return { withUnassigned, intervals, unassigned, derived };
+    return { scattered, intervals: { assigned, unassigned, split }, derived };
   };
   for await (const { share, found } of inParts(clickhouse, range, leaving, read)) {
-    const { withUnassigned, intervals, unassigned, derived } = found;
-    const known = await inSlices(groupIntervals(intervals, unassigned));
-    yield { share, sessions: joined(known, asDerived(derived)), withUnassigned };
+    const known = await inSlices(groupIntervals(found.intervals));
+    const scattered = found.scattered.map(({ organization }) => organization);
+    yield { share, sessions: joined(known, asDerived(found.derived)), scattered };
   }
 }
 
@@ -235,12 +251,20 @@ async function orTooHeavy<Result>(reading: Promise<Result>): Promise<Result | St
   }
 }
 
-/** The same of sessions by name; their organizations have no unassigned intervals. */
+interface NamedSessions {
+  sessions: Map<string, StoredSession>;
+  split: ReadonlySet<string>;
+}
+
+/**
+ * The same of sessions by name. With every piece come the organizations among them that turned out to have split intervals, which nobody knew
+ * of: what is read of these is not all that is known. None of them has unassigned intervals.
+ */
 export async function* storedSessionsByName(
   clickhouse: ClickHouse,
   names: readonly SessionName[],
   leaving: Leaving,
-): AsyncGenerator<Map<string, StoredSession>> {
+): AsyncGenerator<NamedSessions> {
   const wanted = names.filter((name) => !leaving.aside.has(name));
   for (let start = 0; start < wanted.length; start += sessionsPerList)
     yield* readList(clickhouse, wanted.slice(start, start + sessionsPerList), leaving);
@@ -251,7 +275,7 @@ async function* readList(
   clickhouse: ClickHouse,
   names: readonly SessionName[],
   leaving: Leaving,
-): AsyncGenerator<Map<string, StoredSession>> {
+): AsyncGenerator<NamedSessions> {
   const list = {
     organizations: names.map(({ organization }) => organization),
     sessions: names.map(({ session }) => session),
@@ -260,13 +284,33 @@ async function* readList(
     Promise.all([intervalsOfSessions(clickhouse, { ...list, ...signs }), derivationsOfSessions(clickhouse, list)]),
   );
   if (!(read instanceof StatementTooHeavyError)) {
-    const [intervals, derived] = read;
-    yield joined(await inSlices(groupIntervals(intervals)), asDerived(derived));
+    const [assigned, derived] = read;
+    const { organization, is_split: isSplit } = assigned.columns;
+    const split = new Set(organization.filter((_, row) => isSplit[row] === 1));
+    yield { sessions: joined(await inSlices(groupIntervals({ assigned })), asDerived(derived)), split };
     return;
   }
   const half = Math.ceil(names.length / 2);
   if (names.length === 1) for (const name of names) await leaveOut(clickhouse, name, leaving, read);
   else for (const some of [names.slice(0, half), names.slice(half)]) yield* readList(clickhouse, some, leaving);
+}
+
+/** The organizations of those among the intervals that events of several sessions name. */
+export async function organizationsWithSplit(
+  clickhouse: ClickHouse,
+  intervals: readonly IntervalName[],
+): Promise<Set<string>> {
+  const found = new Set<string>();
+  for (let start = 0; start < intervals.length; start += intervalsPerList) {
+    const some = intervals.slice(start, start + intervalsPerList);
+    const asked = {
+      organizations: some.map(({ organization }) => organization),
+      levels: some.map(({ level }) => level),
+      intervals: some.map(({ interval }) => interval),
+    };
+    for (const { organization } of await organizationsOfSplit(clickhouse, asked)) found.add(organization);
+  }
+  return found;
 }
 
 /** A session that has lost its last interval to another one is among them, without intervals. */

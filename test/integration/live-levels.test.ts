@@ -119,6 +119,8 @@ const event = fc.record({
   session: fc.nat(2),
   user: fc.nat(3),
   isNamed: fc.boolean(),
+  /** Its interval may be named in other sessions too. */
+  isSplit: fc.nat(12).map((chance) => chance === 0),
   atMs: offsetMs,
   aliveWithin: fc.option(fc.constantFrom(1, 2, 600)),
 });
@@ -177,7 +179,10 @@ function eventOf(world: string, drawn: Drawn): UsageEvent {
     room: `room-${drawn.session}`,
     user: `u${drawn.user}`,
     ...(drawn.user < 2 && { agent: "bot" }),
-    ...(drawn.isNamed && type !== "session.ended" && { interval: `${drawn.kind}-${session}-${drawn.user}` }),
+    ...(drawn.isNamed &&
+      type !== "session.ended" && {
+        interval: `${drawn.kind}-${drawn.isSplit ? "" : session}-${drawn.user}`,
+      }),
     ...(drawn.aliveWithin !== null && type !== "session.ended" && { properties: { alive_within: drawn.aliveWithin } }),
   } as UsageEvent;
 }
@@ -368,7 +373,7 @@ test("of a tenant with many organizations only those are left out, and what lies
   const nowMs = Date.now();
   const tenantOf = (organization: string) => (organization.endsWith("xx") ? "many" : organization);
   const all = await loadLiveLevels(clickhouse, nowMs, 10_000, tenantOf);
-  const part = await loadLiveLevels({ ...clickhouse, selectColumns }, nowMs, 650, tenantOf);
+  const part = await loadLiveLevels({ ...clickhouse, selectColumns }, nowMs, 700, tenantOf);
   expect(selectColumns.mock.calls.length).toBeGreaterThan(1);
   expect(part?.heldByOrganization().size).toBeGreaterThan(little.length);
   for (const [organization, held] of part?.heldByOrganization() ?? [])

@@ -18,6 +18,7 @@ const moves = "--project integration test/integration/metrics/moves.test.ts";
 
 const running = "--project unit test/unit/rollups/running-session.test.ts";
 const held = "--project integration test/integration/rollups/running-sessions.test.ts";
+const split = "--project integration test/integration/rollups/split-intervals.test.ts";
 const live = "--project unit test/unit/live/live-levels.test.ts";
 const liveLives = "--project integration test/integration/live-levels.test.ts";
 
@@ -60,10 +61,8 @@ const errors: PlantedError[] = [
   {
     rule: "a session that memory lets go with events folded into it is read from storage",
     file: "server/rollups/derive-levels.ts",
-    right:
-      "if (!session || !path) uncached.push({ organization: events.organization, session: events.session });\n      else {",
-    wrong:
-      "if (!session) uncached.push({ organization: events.organization, session: events.session });\n      else if (path) {",
+    right: "if (!folded || !path) uncached.set(",
+    wrong: "if (folded && !path) continue;\n      if (!folded || !path) uncached.set(",
     tests: held,
   },
   {
@@ -76,15 +75,15 @@ const errors: PlantedError[] = [
   {
     rule: "a session that memory does not hold is read when storage has what was derived before",
     file: "server/rollups/derive-levels.ts",
-    right: "    if (uncached.length > 0) await allThere();\n",
-    wrong: "",
+    right: "      const batches = await allThere();\n      const split",
+    wrong: "      const batches = await stored;\n      const split",
     tests: "--project integration test/integration/rollups/overlapping-derivations.test.ts",
   },
   {
     rule: "nothing is written of a batch before storage has it",
     file: "server/rollups/derive-levels.ts",
-    right: "      await stored;\n      await this.#write(rows, step);",
-    wrong: "      await this.#write(rows, step);",
+    right: "      await stored;\n      await this.#write(gathered.rows, step);",
+    wrong: "      await this.#write(gathered.rows, step);",
     tests: "--project integration test/integration/rollups/overlapping-derivations.test.ts",
   },
   {
@@ -104,9 +103,44 @@ const errors: PlantedError[] = [
   {
     rule: "an organization of which a correction left intervals without a session is derived from storage from then on",
     file: "server/rollups/derive-levels.ts",
-    right: "for (const organization of withUnassigned) this.#known.addUnassigned(organization);",
-    wrong: "void withUnassigned;",
+    right: "for (const organization of scattered) this.#known.addScattered(organization);",
+    wrong: "void scattered;",
     tests: held,
+  },
+  {
+    rule: "an interval that events of several sessions name counts in one of them alone",
+    file: "server/rollups/group-intervals.ts",
+    right: "if (!home || home.session === found.session) {",
+    wrong: "if (home !== undefined) {",
+    tests: questions,
+  },
+  {
+    rule: "an interval that events of several sessions name counts in the one that has it begin first",
+    file: "clickhouse/queries/split_intervals.sql",
+    right: "argMin(i.session, (i.started_ms, i.session))",
+    wrong: "min(i.session)",
+    tests: questions,
+  },
+  {
+    rule: "what an event of another session changed is derived with its own session",
+    file: "clickhouse/queries/mark_sessions_of_intervals.sql",
+    right: "        HAVING length(others) <= 100",
+    wrong: "        HAVING length(others) < 1",
+    tests: questions,
+  },
+  {
+    rule: "storage is asked whether others have events of an interval that memory has not met in the session",
+    file: "server/rollups/fold-events.ts",
+    right: "&& !known.meetInterval(event)) doubtful.push(event);",
+    wrong: "&& !known.meetInterval(event)) void doubtful;",
+    tests: split,
+  },
+  {
+    rule: "the intervals that storage has are met when a process begins",
+    file: "clickhouse/queries/interval_hashes.sql",
+    right: "char(0), interval))",
+    wrong: "char(0), char(0), interval))",
+    tests: split,
   },
   {
     rule: "what a repair wrote is met before the next events of its sessions are",

@@ -58,13 +58,11 @@ const halfDayMs = 12 * 60 * 60 * 1000;
 /** The intervals that count, from all events of the organizations in question. */
 export function oracleSpans(events: readonly OracleEvent[], nowMs: number): OracleSpan[] {
   const intervals = new Map<string, OracleEvent[]>();
-  const sessionOfInterval = new Map<string, string>();
   for (const event of events) {
     const [level] = actions[event.type] ?? [];
     if (level === undefined) continue;
     const key = intervalKey(event, level);
     intervals.set(key, [...(intervals.get(key) ?? []), event]);
-    if (event.session !== "") sessionOfInterval.set(key, event.session);
   }
   const roomOf = new Map<string, string>();
   for (const event of events)
@@ -72,31 +70,20 @@ export function oracleSpans(events: readonly OracleEvent[], nowMs: number): Orac
       roomOf.set(`${event.organization} ${event.session}`, event.room);
 
   const spans: OracleSpan[] = [];
-  for (const [key, own] of intervals) {
+  for (const own of intervals.values()) {
     const [first] = own as [OracleEvent];
     const level = actions[first.type]?.[0] ?? "";
-    const session = sessionOfInterval.get(key) ?? `interval:${first.interval}`;
+    const session = homeOf(own) ?? `interval:${first.interval}`;
     const { organization, reseller, partner } = first;
     const closings = events
       .filter((one) => one.type === "session.ended" && one.organization === organization && one.session === session)
       .map((one) => one.timeMs);
+    const placed = { organization, reseller, partner, level, session };
     const common = {
-      organization,
-      reseller,
-      partner,
-      level,
-      session,
+      ...placed,
       room: roomOf.get(`${organization} ${session}`) ?? "",
-      user:
-        own
-          .map((one) => one.user)
-          .sort()
-          .at(-1) ?? "",
-      agent:
-        own
-          .map((one) => one.agent)
-          .sort()
-          .at(-1) ?? "",
+      user: largest(own.map((one) => one.user)),
+      agent: largest(own.map((one) => one.agent)),
     };
     const found = first.interval === "" ? pairUp(own, closings, nowMs) : named(own, closings, nowMs);
     for (const { startMs, endMs } of found) {
@@ -109,6 +96,8 @@ export function oracleSpans(events: readonly OracleEvent[], nowMs: number): Orac
   }
   return spans;
 }
+
+const largest = (texts: readonly string[]) => [...texts].sort().at(-1) ?? "";
 
 /** What the event says that its interval is split by; of events of one instant the largest counts. */
 const dimensionsOf = ({ properties: { medium, device } }: OracleEvent) => JSON.stringify({ medium, device });
@@ -125,12 +114,23 @@ function timeoutOf(own: readonly OracleEvent[]): number {
   return silences.at(-1)?.ms ?? halfDayMs;
 }
 
+const actionOf = (event: OracleEvent) => actions[event.type]?.[1];
+const startsOf = (event: OracleEvent) => [
+  ...(actionOf(event) === "start" ? [event.timeMs] : []),
+  ...(event.startedMs === undefined ? [] : [event.startedMs]),
+];
+
+/** Of the sessions that its events name the one that has it begin first; of several the first by name. */
+function homeOf(own: readonly OracleEvent[]): string | undefined {
+  const [home] = own
+    .filter(({ session }) => session !== "")
+    .map((event) => ({ name: event.session, ms: Math.min(Number.POSITIVE_INFINITY, ...startsOf(event)) }))
+    .sort((a, b) => (a.ms === b.ms ? (a.name < b.name ? -1 : 1) : a.ms - b.ms));
+  return home?.name;
+}
+
 function named(own: readonly OracleEvent[], closings: readonly number[], nowMs: number) {
-  const actionOf = (event: OracleEvent) => actions[event.type]?.[1];
-  const starts = own.flatMap((one) => [
-    ...(actionOf(one) === "start" ? [one.timeMs] : []),
-    ...(one.startedMs === undefined ? [] : [one.startedMs]),
-  ]);
+  const starts = own.flatMap(startsOf);
   if (starts.length === 0) return [];
   const startMs = Math.min(...starts);
   const ends = own.filter((one) => actionOf(one) === "end").map((one) => one.timeMs);

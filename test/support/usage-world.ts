@@ -60,6 +60,9 @@ const interval = fc.record({
   beginning: fc.constantFrom("event", "event", "event", "started_at", "both", "lost"),
   ending: fc.constantFrom("event", "event", "event", "none", "before", "twice"),
   endNamesSession: fc.boolean(),
+  /** Where its end and its signs of life say that it is, if elsewhere than its start. */
+  endsElsewhere: fc.option(fc.integer({ min: 0, max: 3 }), { freq: 3 }),
+  livesElsewhere: fc.option(fc.integer({ min: 0, max: 3 }), { freq: 3 }),
   alives: fc.array(fc.integer({ min: 1, max: 20 }), { maxLength: 3 }),
   aliveWithin: fc.option(fc.constantFrom(600, 3_600, 7_200)),
   laterWithin: fc.array(fc.option(fc.constantFrom(600, 3_600, 7_200)), { minLength: 3, maxLength: 3 }),
@@ -157,7 +160,10 @@ export function usageWorlds(count: number, seed: number, recentMs: number): Usag
         ...(made.user < 2 && { agent: `bot-${made.user}` }),
         ...(made.isNamed && { interval: `i${index}` }),
       };
-      const inSession = { session: `s${made.session}`, room: `room-${made.session % 2}` };
+      const placeOfSession = (session: number) => ({ session: `s${session}`, room: `room-${session % 2}` });
+      // Without a name it is by its session that the signs of an interval belong together.
+      const elsewhere = (session: number | null) => placeOfSession((made.isNamed ? session : null) ?? made.session);
+      const inSession = placeOfSession(made.session);
       const endMs = made.ending === "before" ? made.start - 30 * minuteMs : made.start + made.length;
       const silence = (seconds: number | null): Record<string, number> =>
         seconds === null ? {} : { alive_within: seconds };
@@ -179,14 +185,21 @@ export function usageWorlds(count: number, seed: number, recentMs: number): Usag
       const isEndPlaced = !made.isNamed || made.endNamesSession;
       // Nothing may lie ahead of what the oracle takes as now.
       if (made.ending !== "none" && endMs <= 0)
-        send({ ...common, ...(isEndPlaced && inSession), ...startedAt, ...later[0], type: endType, time: time(endMs) });
+        send({
+          ...common,
+          ...(isEndPlaced && elsewhere(made.endsElsewhere)),
+          ...startedAt,
+          ...later[0],
+          type: endType,
+          time: time(endMs),
+        });
       // The end that came first is not the last word.
       if (made.ending === "twice" && endMs <= 0)
         send({ ...common, ...inSession, ...later[1], type: endType, time: time(endMs - 20 * minuteMs) });
       for (const [place, step] of made.alives.entries()) {
         const atMs = made.start + step * 10 * minuteMs;
         const properties = { ...later[2 + place]?.properties, ...silence(made.laterWithin[place] ?? null) };
-        const said = { ...common, ...inSession, ...startedAt, properties };
+        const said = { ...common, ...elsewhere(place === 0 ? made.livesElsewhere : null), ...startedAt, properties };
         if (atMs <= 0) send({ ...said, type: aliveType, time: time(atMs) });
       }
     });

@@ -35,7 +35,7 @@ const fieldMeanings: Readonly<Record<keyof UsageEvent, string>> = {
   user: "The user it is about.",
   session: "The session it happened in.",
   room: "The room of the session.",
-  interval: "Pairs a start with its signs of life and its end.",
+  interval: "Pairs a start with its signs of life and its end, whichever sessions they name.",
   job: "Pairs the steps of a job.",
   started_at: "When the thing that ends here began, as RFC 3339.",
   value: "The amount. In minutes for the types that say so below, such as calls, recordings and transcriptions.",
@@ -61,7 +61,7 @@ function vocabulary(described: readonly EventDescription[]): Html {
 <h2 id="intervals">Intervals</h2>
 <p>Participants, recordings, calls in progress and everything else with a start and an end are intervals. Minutes, peaks and live counters are calculated from them.</p>
 <dl>
-<dt>With <code>interval</code></dt><dd>${withCode("Give the start, the signs of life and the end of one thing the same `interval`, such as the ID of the connection. The interval runs from its earliest start to its latest end, in whatever order and however often they arrive. One person on two devices has two intervals, which needs this field.")}</dd>
+<dt>With <code>interval</code></dt><dd>${withCode("Give the start, the signs of life and the end of one thing the same `interval`, such as the ID of the connection. The interval runs from its earliest start to its latest end, in whatever order and however often they arrive. It is one of its organization and kind, even if its events name different sessions: it counts in the session that it starts in (the first by name if it starts in several at the same time), and only that session's end ends it. So a name must not be used again in another session; one that more than 100 sessions use is a separate interval in each. One person on two devices has two intervals, which needs this field.")}</dd>
 <dt>Without: pairing by session and user</dt><dd>${withCode("The starts and ends of a `user` in a `session` are sorted by time and paired. A start while one is already open changes nothing, nor does an end while none is open; leaving and coming back makes two intervals. Only participants need a `user`: other events without one are paired by session alone.")}</dd>
 <dt><code>started_at</code></dt><dd>${withCode("An end that says when the interval began needs no start. An end with neither waits for its start; until then it counts nowhere and is listed by `GET /v1/orphans`. Without `interval`, that is an end before every start of its user in the session; an end that follows another end only repeats it.")}</dd>
 <dt>Signs of life, timeout and <code>alive_within</code></dt><dd>${withCode(`An interval without an end is open and counts up to now. After ${hours} hours of silence, it counts as ended at its last sign of life; for a start alone, that is no time at all. The property \`alive_within\` sets this timeout in seconds: send \`alive_within: 120\` with the start and a sign of life every minute, and a program that crashes costs at most one minute. The latest event of the interval that sets it decides; without \`interval\`, the latest start or sign of life of that stay, whatever was set in stays before or after it. A real end that arrives later corrects it.`)}</dd>

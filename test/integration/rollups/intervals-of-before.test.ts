@@ -53,7 +53,7 @@ const leaving: Leaving = {
 };
 
 async function known() {
-  for await (const sessions of storedSessionsByName(clickhouse, [{ organization: "acme", session: "s" }], leaving))
+  for await (const { sessions } of storedSessionsByName(clickhouse, [{ organization: "acme", session: "s" }], leaving))
     return [...sessions.values()].flatMap((one) => one.known.intervals);
   return [];
 }

@@ -26,6 +26,8 @@ const signArbitrary = fc.record({
   // Without a name, the signs of a user are paired; without a session, the interval is unassigned.
   interval: fc.constantFrom("i1", "i2", "i3", "", ""),
   isUnassigned: fc.nat(150).map((chance) => chance === 0),
+  /** Then events of both sessions may be of one interval. */
+  isSplit: fc.nat(25).map((chance) => chance === 0),
   user: fc.constantFrom("u1", "u2"),
   type: fc.constantFrom(
     "participant.joined",
@@ -51,8 +53,20 @@ type Sign = typeof signArbitrary extends fc.Arbitrary<infer Value> ? Value : nev
 
 function asEvents(organization: string, batch: readonly Sign[], nowMs: number) {
   return batch.map((sign, index) => {
-    const { session, user, type, secondsAgo, startedSecondsBefore, aliveWithin, device, isUnassigned, isRepeat } = sign;
-    const interval = isUnassigned ? "i9" : sign.interval;
+    const {
+      session,
+      user,
+      type,
+      secondsAgo,
+      startedSecondsBefore,
+      aliveWithin,
+      device,
+      isUnassigned,
+      isSplit,
+      isRepeat,
+    } = sign;
+    const own = sign.interval === "" || isSplit ? sign.interval : `${sign.interval} of ${session}`;
+    const interval = isUnassigned ? "i9" : own;
     const timeMs = nowMs - secondsAgo * 1000;
     const isIn = type.endsWith("ed") && type !== "session.ended";
     return {

@@ -185,7 +185,7 @@ test("the unassigned intervals of what is dirty are found by an index, however m
   };
   const bound = { max_rows_to_read: "60000" };
   const ask = (name: string) => clickhouse.select(readSql(`queries/${name}.sql`), params, bound);
-  expect(await ask("dirty_organizations_with_unassigned_intervals")).toEqual([{ organization: "flood" }]);
+  expect(await ask("dirty_organizations_with_scattered_intervals")).toEqual([{ organization: "flood", is_split: 0 }]);
   const found = (await ask("unassigned_intervals")) as { session: string; interval: string }[];
   expect(found.map(({ session, interval }) => [session, interval]).sort()).toEqual([
     ["interval:alone", "alone"],

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createPace, inSlices } from "../../../server/fairness/pace.ts";
-import { groupIntervals, type IntervalsFound } from "../../../server/rollups/session-intervals.ts";
+import { groupIntervals, type IntervalsFound } from "../../../server/rollups/group-intervals.ts";
 
 type Row = { [Name in keyof IntervalsFound["columns"]]: IntervalsFound["columns"][Name][number] };
 
@@ -45,7 +45,7 @@ test("what events without the session say of an interval joins what those with i
     { interval: "b", ended_ms: 8, seen_ms: 8 },
     { interval: "a", level: "recordings", ended_ms: 7, seen_ms: 7 },
   ]);
-  const sessions = await inSlices(groupIntervals(assigned, unassigned));
+  const sessions = await inSlices(groupIntervals({ assigned, unassigned }));
   expect([...sessions.values()]).toMatchObject([
     {
       session: "s",
@@ -58,6 +58,43 @@ test("what events without the session say of an interval joins what those with i
   ]);
 });
 
+test("an interval that events of several sessions name is left to its home, with all that they say and the home's own room", async () => {
+  const assigned = found([
+    { interval: "a", started_ms: 5, seen_ms: 5, room: "first" },
+    { interval: "a", level: "recordings", started_ms: 4, seen_ms: 4 },
+    { session: "t", interval: "a", ended_ms: 9, seen_ms: 9, room: "second" },
+    { session: "t", interval: "b", started_ms: 6, seen_ms: 6 },
+    { session: "s", organization: "other", interval: "a", ended_ms: 8, seen_ms: 8 },
+  ]);
+  const split = found([{ session: "s", interval: "a", started_ms: 5, ended_ms: 9, seen_ms: 9, room: "second" }]);
+  const unassigned = found([{ session: "s", interval: "a", ended_ms: 12, seen_ms: 12, room: "first" }]);
+  const sessions = await inSlices(groupIntervals({ assigned, unassigned, split }));
+  expect([...sessions.values()]).toMatchObject([
+    {
+      session: "s",
+      room: "first",
+      intervals: [
+        { level: "participants", interval: "a", startedMs: 5, endedMs: 12, seenMs: 12 },
+        { level: "recordings", interval: "a", startedMs: 4, endedMs: undefined },
+      ],
+    },
+    { session: "t", room: "second", intervals: [{ interval: "b", startedMs: 6 }] },
+    { organization: "other", intervals: [{ interval: "a", startedMs: undefined, endedMs: 8 }] },
+  ]);
+});
+
+test("of what was said of silence at one instant the longer counts, whichever events say it", async () => {
+  const said = (alive_within_ms: number) =>
+    found([{ interval: "a", alive_within_at_ms: 5, alive_within_ms, started_ms: 5 }]);
+  for (const [assigned, unassigned] of [
+    [said(60), said(90)],
+    [said(90), said(60)],
+  ] as const) {
+    const [session] = (await inSlices(groupIntervals({ assigned, unassigned }))).values();
+    expect(session?.intervals).toMatchObject([{ aliveWithinMs: 90 }]);
+  }
+});
+
 test("100,000 intervals of one session that began with it and ended without are joined in slices, at the cost of one look each", async () => {
   const numbers = Array.from({ length: 100_000 }, (_, number) => number);
   const assigned = found(numbers.map((number) => ({ interval: `i${number}`, started_ms: 1, seen_ms: 1 })));
@@ -66,7 +103,7 @@ test("100,000 intervals of one session that began with it and ended without are 
   const pace = createPace();
   const counted = { rest: () => (++rests % 1_000 === 0 ? pace.rest() : undefined) };
   const startedAt = process.cpuUsage();
-  const sessions = await inSlices(groupIntervals(assigned, unassigned), counted);
+  const sessions = await inSlices(groupIntervals({ assigned, unassigned }), counted);
   const { user, system } = process.cpuUsage(startedAt);
   const [session] = sessions.values();
   expect(session?.intervals).toHaveLength(100_000);
