@@ -51,6 +51,6 @@ ORDER BY
         {rank:String} = 'average', (toFloat64(weighted_upper_digits) * 1e20 + toFloat64(weighted_last_digits)) / toFloat64(weights), {rank:String} = 'events', toFloat64(events), {rank:String} = 'things', toFloat64(things),
         {rank:String} = 'highest', toFloat64(highest), {rank:String} = 'latest', toFloat64(latest), toFloat64(sixtieths)) DESC,
     -- What a double takes for equal.
-    multiIf({rank:String} = 'highest', max(number), {rank:String} = 'latest', argMax(number, (at_ms, id)), sum(number)) DESC,
+    multiIf({rank:String} = 'highest', max(number), {rank:String} = 'latest', argMax(number, (at_ms, id)), {rank:String} = 'amount', sum(number), toDecimal256(0, 9)) DESC,
     key, window_ms
 LIMIT {most:UInt64}
