@@ -252,8 +252,8 @@ test("a legend says the last, average, highest and lowest figure of each series,
   await legend.getByRole("columnheader", { name: "Average" }).waitFor();
   await shoot("legend-table");
   await page.setViewportSize({ width: 360, height: 780 });
+  await expect.poll(() => page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
   await expectAccessible(page);
-  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
   await page.setViewportSize({ width: 1440, height: 1000 });
   await page.getByTestId("chart-figures").click();
   await legend.getByRole("table").waitFor({ state: "hidden" });
