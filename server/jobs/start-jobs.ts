@@ -155,15 +155,15 @@ async function withinMs(work: Promise<unknown>, patienceMs: number): Promise<boo
   }
 }
 
-type Report = (error: Error, context: { role?: JobRole }, message: string) => void;
+type Report = (error: Error, context: { role?: JobRole; job?: string }, message: string) => void;
 
-/** Passes on the first of equal errors in each minute. */
+/** Passes on the first of equal errors in each minute: a job whose every run fails, each two seconds, does not fill the log. */
 function onceAMinute(report: Report): Report {
   const reportedAtMs = new Map<string, number>();
   return (error, context, message) => {
     const nowMs = performance.now();
     for (const [key, atMs] of reportedAtMs) if (nowMs - atMs > repeatErrorAfterMs) reportedAtMs.delete(key);
-    const key = `${message}: ${error.message}`;
+    const key = `${message} ${context.job}: ${error.message}`;
     if (reportedAtMs.has(key)) return;
     reportedAtMs.set(key, nowMs);
     report(error, context, message);
@@ -221,7 +221,9 @@ function openRoleQueue({
   );
   queue.on("error", (error) => report(error, { role }, "the job queue reports an error"));
   worker.on("error", (error) => report(error, { role }, "the job worker reports an error"));
-  worker.on("failed", (tick, error) => log.error({ err: error, job: tick?.name }, "the run of a job failed"));
+  worker.on("failed", (tick, error) =>
+    report(error, { role, ...(tick && { job: tick.name }) }, "the run of a job failed"),
+  );
 
   async function keepSchedules(): Promise<void> {
     const kept = new Map((await queue.getJobSchedulers()).map((schedule) => [schedule.key, schedule]));

@@ -17,6 +17,7 @@ import { ownPostgres, ownRedis } from "../support/stores.ts";
 import { unheldMs } from "../support/unheld-time.ts";
 
 const silent = pino({ level: "silent" });
+const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined };
 const roles = new Set<JobRole>(["worker"]);
 const everyMs = 200;
 
@@ -87,10 +88,15 @@ describe.each([
     expect(Math.min(...pausesMs)).toBeLessThan(everyMs * 2);
   });
 
-  test("a job that throws runs at the next tick all the same", async () => {
+  test("a job that throws runs at the next tick all the same, and fills no log with one error", async () => {
     const { job, untilRuns } = counted("figures-fail", () => Promise.reject(new Error("no luck")));
-    await start(await ownStore(), job);
-    await untilRuns(4);
+    const other = counted("figures-fail-too", () => Promise.reject(new Error("no luck")));
+    const errors: object[] = [];
+    const log = { ...quiet, error: (about: object) => errors.push(about) };
+    open.push(await startJobs({ jobs: [job, other.job], roles, ...(await ownStore()), log }));
+    await Promise.all([untilRuns(4), other.untilRuns(4)]);
+    const failed = errors.map((about) => ("job" in about ? about.job : about));
+    expect(failed.sort()).toEqual(["figures-fail", "figures-fail-too"]);
   });
 
   test("a run never overlaps the same job, and delays no other", async () => {
