@@ -8,6 +8,7 @@ import { strFromU8, unzipSync } from "fflate";
 import readWorkbook from "read-excel-file/node";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ReportDocument, ReportFormat, ReportRun, ReportSection } from "../../../server/contract/reports.ts";
+import { parseCsv } from "../../support/parse-csv.ts";
 import { createReportsWorld, hostileNames, type ReportsWorld, reseller } from "../../support/reports-world.ts";
 
 const run = promisify(execFile);
@@ -42,19 +43,6 @@ async function fileOf(kind: string, format: ReportFormat, section?: string): Pro
   return await world.bytes(url ?? "nothing");
 }
 const isNumeric = (type: string) => ["integer", "decimal", "money", "percent"].includes(type);
-
-/** By the grammar of RFC 4180. */
-function parseCsv(text: string): string[][] {
-  const rows: string[][] = [];
-  let row: string[] = [];
-  for (const [, quoted, plain = "", end] of text.matchAll(/(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n)/g)) {
-    row.push(quoted === undefined ? plain : quoted.replaceAll('""', '"'));
-    if (end === ",") continue;
-    rows.push(row);
-    row = [];
-  }
-  return rows;
-}
 
 test.each(kinds)("CSV of %s has every cell, texts inert and figures exact", async (kind) => {
   for (const { id, columns, rows } of documentOf(kind).sections) {
