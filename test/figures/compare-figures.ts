@@ -92,6 +92,10 @@ class Walk {
   /** Each *Export* of the page asks what the page asked; what it gives is the same in every form. */
   async #compareFiles(name: string, shown: readonly RecordedAnswer[]): Promise<void> {
     const buttons = this.#page.locator("main").getByTestId("export");
+    // The whole of a long list is not needed to see what it is asked for.
+    await this.#page.route("**/v1/**", (route) =>
+      route.request().headers().accept === "text/csv" ? route.fulfill({ body: "" }) : route.fallback(),
+    );
     for (let nth = 0; nth < (await buttons.count()); nth++) {
       await buttons.nth(nth).click();
       const offers = this.#page.locator("[data-testid^=download-]");
@@ -110,6 +114,7 @@ class Walk {
       if (url.pathname !== "/v1/usage" && this.#isNew(path))
         await compareForms(this.api, this.compared, name, path, offered);
     }
+    await this.#page.unrouteAll();
   }
 }
 
@@ -117,6 +122,8 @@ class Walk {
 function questionOf(url: URL): string {
   const query = new URLSearchParams(url.search);
   for (const name of ["limit", "cursor", "window", "fill", "section"]) query.delete(name);
+  // The health of ingest by key or reason has the same windows.
+  if (url.pathname === "/v1/ingest-health") query.delete("group_by");
   query.sort();
   return `${url.pathname}?${query}`;
 }

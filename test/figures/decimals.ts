@@ -14,6 +14,12 @@ const inFull = (value: number): string =>
 /** Half away from zero, as people round. */
 export const rounded = (value: string, decimals: number): string => scaled(value, decimals).text;
 
+/** Towards zero. */
+export function cut(value: string, decimals: number): string {
+  const [whole = "0", fraction = ""] = value.split(".");
+  return plain(`${whole}.${fraction.slice(0, decimals).padEnd(1, "0")}`) ?? value;
+}
+
 export function sum(values: readonly string[]): string {
   const scale = Math.max(0, ...values.map(scaleOf));
   const total = values.reduce((all, value) => all + scaled(value, scale).units, 0n);

@@ -1,6 +1,6 @@
 /** The figures that a page shows, as a person reads them, beside the exact value that each carries. */
 import type { Page } from "playwright-core";
-import { plain, rounded } from "./decimals.ts";
+import { cut, plain, rounded } from "./decimals.ts";
 
 export interface ShownFigure {
   /** The nearest part of the page that has a name. */
@@ -8,39 +8,46 @@ export interface ShownFigure {
   text: string;
   /** With all digits, from an attribute or a title; undefined where the figure has none. */
   exact: string | undefined;
+  /** What is said of it on demand. */
+  title: string;
 }
 
-/** In the order of the page; what is not drawn, such as a table of wide windows on a phone, is not shown. */
-export async function shownFigures(page: Page, within = "main"): Promise<ShownFigure[]> {
-  const found = await page
-    .locator(within)
-    .first()
-    .evaluate((root) => {
-      const selector = "[data-figure], [data-value], [data-figures], [title]";
-      return [...root.querySelectorAll<HTMLElement>(selector)]
-        .filter((element) => element.checkVisibility())
-        .map((element) => {
-          const named = element.closest<HTMLElement>("[data-testid]")?.dataset.testid;
-          const section = element.closest("section")?.querySelector("h2, h3")?.textContent?.trim();
-          const { figure, value } = element.dataset;
-          return {
-            where: named ?? section ?? "page",
-            text: (element.textContent ?? "").replace(/\s+/g, " ").trim(),
-            given: figure ?? value,
-            title: element.title,
-            hasFigures: element.dataset.figures !== undefined || figure !== undefined,
-            isWithin:
-              element.querySelector("[title], [data-figure], [data-value]") !== null ||
-              element.parentElement?.closest("[data-figure], [data-value], [title]") !== null,
-          };
-        });
+/**
+ * First those that carry their exact value, then the texts with decimals that stand around without. What is not drawn, such as a
+ * table of wide windows on a phone, is not shown.
+ */
+export async function shownFigures(page: Page): Promise<ShownFigure[]> {
+  const { carrying, loose } = await page.locator("main").evaluate((root) => {
+    const exacts = "[data-figure], [data-value], [title]";
+    const describe = (element: HTMLElement) => ({
+      where:
+        element.closest<HTMLElement>("[data-testid]")?.dataset.testid ??
+        element.closest("section")?.querySelector("h2, h3")?.textContent?.trim() ??
+        "page",
+      text: (element.textContent ?? "").replace(/\s+/g, " ").trim(),
+      given: element.dataset.figure ?? element.dataset.value,
+      title: element.closest<HTMLElement>("[title]")?.title ?? "",
     });
-  return found.flatMap(({ where, text, given, title, hasFigures, isWithin }): ShownFigure[] => {
-    const own = given === undefined ? undefined : plain(given);
-    const exact = own ?? (isMoment(title) ? undefined : numberAtStart(title));
-    if (exact !== undefined) return [{ where, text, exact }];
-    return hasFigures && !isWithin ? [{ where, text, exact: undefined }] : [];
+    const texts = new Set<HTMLElement>();
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      const parent = node.parentElement;
+      if (!parent?.checkVisibility() || !/\d\.\d/.test(node.textContent ?? "")) continue;
+      // What is written as code is a document of its own.
+      if (!parent.closest("[data-figure], [data-value], pre, code, svg, option")) texts.add(parent);
+    }
+    return {
+      carrying: [...root.querySelectorAll<HTMLElement>(exacts)].filter((one) => one.checkVisibility()).map(describe),
+      loose: [...texts].map(describe),
+    };
   });
+  const exact = carrying.flatMap(({ where, text, given, title }): ShownFigure[] => {
+    const own = given === undefined ? undefined : plain(given);
+    const value = own ?? (isMoment(title) ? undefined : numberAtStart(title));
+    return value === undefined ? [] : [{ where, text, exact: value, title }];
+  });
+  const others = loose.filter(({ title }) => isMoment(title) || numberAtStart(title) === undefined);
+  return [...exact, ...others.map(({ where, text, title }) => ({ where, text, exact: undefined, title }))];
 }
 
 const isMoment = (text: string) => /^\d{1,2} [A-Z][a-z]{2,8}\b|^\d{4}-\d\d-\d\d|^\d{1,2}:\d\d/.test(text);
@@ -51,12 +58,16 @@ export function numberAtStart(text: string): string | undefined {
   return number && plain(number.replaceAll(",", "").replace("−", "-"));
 }
 
-/** Is the figure that stands there the exact one, with fewer digits? A text without a number says it in words. */
+/**
+ * Is the figure that stands there the exact one, with fewer digits? A percentage is cut off, so that only what has reached 100
+ * says so. A text without a number says it in words.
+ */
 export function isRoundingOf(text: string, exact: string): boolean {
-  const [, number, suffix = ""] = /^([-−+]?\d[\d,]*(?:\.\d+)?)\s?([KMBT]\b)?/.exec(text) ?? [];
+  const [, number, suffix = ""] = /^([-−+]?\d[\d,]*(?:\.\d+)?)\s?([KMBT]\b|%)?/.exec(text) ?? [];
   if (number === undefined) return true;
   const decimals = number.split(".")[1]?.length ?? 0;
   const digits = number.replaceAll(",", "").replace("−", "-").replace("+", "");
+  if (suffix === "%") return cut(exact, decimals) === plain(digits);
   const power = { "": 0, K: 3, M: 6, B: 9, T: 12 }[suffix] ?? 0;
   if (power === 0) return rounded(exact, decimals) === plain(digits);
   return Math.abs(Number(exact) / 10 ** power - Number(digits)) <= 0.5 / 10 ** decimals + 1e-9;
