@@ -39,4 +39,7 @@ export const peopleTexts = area("people", {
   enable: "Enable",
   disable: "Disable",
   remove: "Remove",
+  removePerson: "Remove person",
+  removingPerson: (email: string) =>
+    `${email} is signed out everywhere and loses every role. This cannot be undone; to keep the account, disable it instead.`,
 });

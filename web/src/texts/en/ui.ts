@@ -23,6 +23,7 @@ export const uiTexts = area("ui", {
   allOrganizations: "All organizations",
   allOrganizationsInSentence: "all organizations",
   ofNode: (role: string, node: string) => `${role} of ${node}`,
+  typeToConfirm: (name: string) => `Type “${name}” to confirm`,
   couldNotBeUndone: "Could not be undone: the server refused it.",
   changedInMeantime: "Someone else saved a change in the meantime. Leave this form and open it again.",
 });
