@@ -1,6 +1,8 @@
 /** What the command palette offers: pages, what can be done from anywhere, nodes and meters, as far as the caller may. */
 
 import type { Action } from "@contract/accounts.ts";
+import type { LiveRoom } from "@contract/live.ts";
+import { nodeAddress } from "@contract/node-address.ts";
 import type { Node } from "@contract/nodes.ts";
 import type { View } from "@contract/views.ts";
 import Bookmark from "@lucide/svelte/icons/bookmark";
@@ -8,6 +10,7 @@ import Building from "@lucide/svelte/icons/building-2";
 import ChartColumn from "@lucide/svelte/icons/chart-column";
 import CircleUser from "@lucide/svelte/icons/circle-user";
 import Clock from "@lucide/svelte/icons/clock";
+import Download from "@lucide/svelte/icons/download";
 import Keyboard from "@lucide/svelte/icons/keyboard";
 import LayoutDashboard from "@lucide/svelte/icons/layout-dashboard";
 import Link from "@lucide/svelte/icons/link";
@@ -16,6 +19,7 @@ import Monitor from "@lucide/svelte/icons/monitor";
 import Moon from "@lucide/svelte/icons/moon";
 import Pin from "@lucide/svelte/icons/pin";
 import Plus from "@lucide/svelte/icons/plus";
+import Radio from "@lucide/svelte/icons/radio";
 import Rows4 from "@lucide/svelte/icons/rows-4";
 import Sun from "@lucide/svelte/icons/sun";
 import { computeCommandScore } from "bits-ui";
@@ -93,6 +97,7 @@ export function actionEntries(): PaletteEntry[] {
   return [
     ...forms,
     ...zoneEntries(),
+    ...exportEntries(),
     { id: "copy", label: t.copyLinkToThisPage, words: [t.shareUrlAddress], Icon: Link, run: copyLink },
     { id: "light", label: t.lightTheme, words: [t.appearance], Icon: Sun, run: () => theme.choose("light") },
     { id: "dark", label: t.darkTheme, words: [t.appearanceNight], Icon: Moon, run: () => theme.choose("dark") },
@@ -154,6 +159,31 @@ function zoneEntries(): PaletteEntry[] {
     label: t.timesIn(zone.title),
     Icon: Clock,
     run: () => zone.click(),
+  }));
+}
+
+/** What the page gives as a file: the same choice of forms. */
+function exportEntries(): PaletteEntry[] {
+  const buttons = document.querySelectorAll<HTMLButtonElement>("main [data-testid=export]");
+  return [...buttons].map((button, place) => ({
+    id: `export ${place}`,
+    label: (button.textContent ?? "").replaceAll(/\s+/g, " ").trim(),
+    words: [t.exportForms],
+    Icon: Download,
+    // The palette gives the focus back first.
+    run: () => setTimeout(() => button.click()),
+  }));
+}
+
+/** The rooms where somebody is now; each leads to what is going on in it. */
+export function roomEntries(rooms: readonly LiveRoom[]): PaletteEntry[] {
+  return rooms.map(({ organization, session, room }) => ({
+    id: `room ${organization} ${session}`,
+    label: room || session,
+    note: nodeName(nodeAddress("organization", organization)),
+    words: [organization, t.room],
+    Icon: Radio,
+    run: () => goTo(`/sessions/${encodeURIComponent(organization)}/${encodeURIComponent(session)}`),
   }));
 }
 
