@@ -108,6 +108,12 @@ test("the wall shows every room by age or size without a way to other pages, kee
   await rows.first().getByText("room 100", { exact: true }).waitFor();
   await wall.getByRole("button", { name: "Participants" }).click();
   await rows.first().getByText("crowd", { exact: true }).waitFor();
+  expect(await rows.and(wall.locator(".flash")).count()).toBe(0);
+  await postEvents(service, [
+    { type: "participant.joined", session: crowd, user: "u3", organization: "walled", room: "crowd" },
+  ]);
+  await rows.and(wall.locator(".flash")).getByText("crowd", { exact: true }).waitFor();
+  expect(await rows.and(wall.locator(".flash")).count()).toBe(1);
   expect(await page.getByRole("navigation").count()).toBe(0);
   expect(await page.evaluate(() => (window as unknown as { askedLocks: string[] }).askedLocks)).toContain("screen");
   for (const fact of ["peak-participants", "peak-sessions", "event-rate", "ingest-lag"])
