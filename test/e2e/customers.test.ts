@@ -350,4 +350,8 @@ test("every page, chart, table, file, statement and alert gives the figure that 
     .first()
     .click();
   await page.getByTestId("explain").getByText(`${exact} minutes`).waitFor();
+  await page
+    .getByTestId("last-event")
+    .getByText(/^received (now|\d+ (s|min|h)|just now)/)
+    .waitFor();
 });

@@ -231,6 +231,16 @@ describe("the usage page", () => {
     await page.waitForURL("**/organizations/demo");
     await find("chat pos", "Chat posts");
     await page.waitForURL("**/usage?meters=chat_posts");
+    // What the page gives as a file, in the forms that its own button offers.
+    await find("export", "Export usage");
+    await page.getByTestId("download-xlsx").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByTestId("download-xlsx").waitFor({ state: "hidden" });
+    const there = { organization: "demo", session: "heard", user: "ada", room: "Great hall" };
+    await post({ ...there, type: "participant.joined" });
+    await find("great", "Great hall");
+    await page.waitForURL("**/sessions/demo/heard");
+    await post({ ...there, type: "participant.left" });
     await find("keyboard", "Keyboard shortcuts");
     const sheet = page.getByRole("dialog", { name: "Keyboard shortcuts" });
     await sheet.waitFor();
@@ -329,7 +339,12 @@ describe("API keys", () => {
         .getByRole("button", { name: `Revoke ${name}` })
         .first()
         .click();
-      await page.getByRole("button", { name: "Revoke key" }).click();
+      const revoke = page.getByRole("button", { name: "Revoke key" });
+      const typed = page.getByLabel(`Type “${name}” to confirm`);
+      await typed.fill(name.slice(1));
+      expect(await revoke.isDisabled()).toBe(true);
+      await typed.fill(name);
+      await revoke.click();
     }
     await page.getByRole("button", { name: `Revoke ${name}` }).waitFor({ state: "detached" });
     await expect.poll(() => ask(key)).toBe(401);

@@ -7,6 +7,8 @@ export const explainTexts = area("explain", {
   figure: "Value",
   forNodeAndRange: (node: string, from: string, to: string, tz: string) => `for ${node}, ${from} – ${to}, ${tz}`,
   dataAsOf: "Data as of",
+  lastEvent: "Last event",
+  receivedAgo: (ago: string) => `received ${ago}`,
   eventTypes: "Event types",
   calculatedFromMeters: "Calculated from other meters",
   corrections: "Corrections",
