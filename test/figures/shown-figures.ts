@@ -19,15 +19,6 @@ export interface ShownFigure {
 export async function shownFigures(page: Page): Promise<ShownFigure[]> {
   const { carrying, loose } = await page.locator("main").evaluate((root) => {
     const exacts = "[data-figure], [data-value], [title]";
-    const describe = (element: HTMLElement) => ({
-      where:
-        element.closest<HTMLElement>("[data-testid]")?.dataset.testid ??
-        element.closest("section")?.querySelector("h2, h3")?.textContent?.trim() ??
-        "page",
-      text: (element.textContent ?? "").replace(/\s+/g, " ").trim(),
-      given: element.dataset.figure ?? element.dataset.value,
-      title: element.closest<HTMLElement>("[title]")?.title ?? "",
-    });
     const texts = new Set<HTMLElement>();
     const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {
@@ -36,10 +27,20 @@ export async function shownFigures(page: Page): Promise<ShownFigure[]> {
       // What is written as code is a document of its own.
       if (!parent.closest("[data-figure], [data-value], pre, code, svg, option")) texts.add(parent);
     }
-    return {
-      carrying: [...root.querySelectorAll<HTMLElement>(exacts)].filter((one) => one.checkVisibility()).map(describe),
-      loose: [...texts].map(describe),
-    };
+    const carrying = [...root.querySelectorAll<HTMLElement>(exacts)].filter((one) => one.checkVisibility());
+    // A function with a name does not cross into the page.
+    const [first = [], second = []] = [carrying, [...texts]].map((elements) =>
+      elements.map((element) => ({
+        where:
+          element.closest<HTMLElement>("[data-testid]")?.dataset.testid ??
+          element.closest("section")?.querySelector("h2, h3")?.textContent?.trim() ??
+          "page",
+        text: (element.textContent ?? "").replace(/\s+/g, " ").trim(),
+        given: element.dataset.figure ?? element.dataset.value,
+        title: element.closest<HTMLElement>("[title]")?.title ?? "",
+      })),
+    );
+    return { carrying: first, loose: second };
   });
   const exact = carrying.flatMap(({ where, text, given, title }): ShownFigure[] => {
     const own = given === undefined ? undefined : plain(given);
