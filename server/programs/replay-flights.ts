@@ -10,8 +10,8 @@ import { UsageApi } from "./usage-api.ts";
 const repeatedShare = 0.05;
 const lateShare = 0.01;
 const eventsPerRequest = 1_000;
-/** Ends what hangs: how fast it is, the benches say. */
-const visibleWithinMs = 15 * 60_000;
+/** Ends what hangs, also behind other work in line: how fast it is, the benches say. */
+const visibleWithinMs = 45 * 60_000;
 
 export interface ReplayResult extends Totals {
   sent: number;
