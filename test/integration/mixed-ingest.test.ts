@@ -7,13 +7,15 @@ import { UsageApi } from "../../server/programs/usage-api.ts";
 import { beginEpoch, laterEpochs } from "../../server/rollups/fencing-epoch.ts";
 import { makeTree } from "../chaos/chaos-round.ts";
 import { checkTables, wrongAnswers } from "../chaos/check-stores.ts";
-import { easyPauseMs, Ledger } from "../chaos/ledger.ts";
+import { Ledger } from "../chaos/ledger.ts";
 import { recoveryPatienceMs } from "../support/patience.ts";
 import { eventually, startService, type TestService } from "../support/service.ts";
 import { type OwnStores, ownPostgres, ownStores } from "../support/stores.ts";
 
 const rootKey = `root-${randomBytes(16).toString("hex")}`;
 const secret = randomBytes(32).toString("hex");
+/** A lane's longest pause between two requests: some twenty processes start and end beside the load, which has to leave them a machine. */
+const maxPauseMs = 2_000;
 
 let stores: OwnStores;
 let otherPostgres: Awaited<ReturnType<typeof ownPostgres>>;
@@ -75,25 +77,34 @@ test("single processes and nodes, right and wrong, that start and stop beside ea
       },
     },
     organizations,
-    { maxPauseMs: easyPauseMs },
+    { maxPauseMs },
   );
   ledger.start();
 
-  expect(await refusal(start())).toMatch(/belong to a cluster of ingest nodes \(a, b\).*TIDEMARK_CLUSTER_SECRET/);
-  expect(await refusal(startNode("c", { TIDEMARK_CLUSTER_SECRET: randomBytes(32).toString("hex") }))).toMatch(
-    /TIDEMARK_CLUSTER_SECRET is not the one of the cluster/,
-  );
-  expect(await refusal(startNode("a"))).toMatch(/is the ingest node a\. Give each its own TIDEMARK_NODE/);
-  expect(await refusal(startNode("c", { TIDEMARK_NODE_URL: b.url }))).toMatch(/is where the ingest node b is reached/);
-  expect(await refusal(start({ DATABASE_URL: otherPostgres.url }))).toMatch(
-    /holds the events of the installation .* another Postgres/,
-  );
-  expect(await refusal(start({ TIDEMARK_CLUSTER_SECRET: secret }))).toMatch(/TIDEMARK_NODE_URL is required/);
+  // Each gets its reason, however many ask at once; who finds its place taken waits for ten seconds before it gives up.
+  const [single, otherSecret, takenName, takenUrl, elsewhere, withoutUrl] = await Promise.all([
+    refusal(start()),
+    refusal(startNode("c", { TIDEMARK_CLUSTER_SECRET: randomBytes(32).toString("hex") })),
+    refusal(startNode("a")),
+    refusal(startNode("c", { TIDEMARK_NODE_URL: b.url })),
+    refusal(start({ DATABASE_URL: otherPostgres.url })),
+    refusal(start({ TIDEMARK_CLUSTER_SECRET: secret })),
+  ]);
+  expect(single).toMatch(/belong to a cluster of ingest nodes \(a, b\).*TIDEMARK_CLUSTER_SECRET/);
+  expect(otherSecret).toMatch(/TIDEMARK_CLUSTER_SECRET is not the one of the cluster/);
+  expect(takenName).toMatch(/is the ingest node a\. Give each its own TIDEMARK_NODE/);
+  expect(takenUrl).toMatch(/is where the ingest node b is reached/);
+  expect(elsewhere).toMatch(/holds the events of the installation .* another Postgres/);
+  expect(withoutUrl).toMatch(/TIDEMARK_NODE_URL is required/);
 
   // A node that was killed holds what it acknowledged: nobody takes its place unasked, nobody its folder under another name.
   await b.stopServer("SIGKILL");
-  expect(await refusal(startNode("b"))).toMatch(/was not stopped cleanly.*TIDEMARK_LOST_NODE=b/);
-  expect(await refusal(startNode("c", { TIDEMARK_DATA_DIR: b.dataDir }))).toMatch(/data folder is the ingest node b's/);
+  const [unasked, underAnotherName] = await Promise.all([
+    refusal(startNode("b")),
+    refusal(startNode("c", { TIDEMARK_DATA_DIR: b.dataDir })),
+  ]);
+  expect(unasked).toMatch(/was not stopped cleanly.*TIDEMARK_LOST_NODE=b/);
+  expect(underAnotherName).toMatch(/data folder is the ingest node b's/);
   await b.startServer();
 
   // A process has seconds to store what it has when it ends: under load on a busy machine that may not be enough.
@@ -110,11 +121,12 @@ test("single processes and nodes, right and wrong, that start and stop beside ea
   await stopWhole(b);
   const alone = await start();
   target = alone;
-  expect(await refusal(a.startServer().then(() => a))).toMatch(/The ingest process .* already uses these stores/);
-  expect(await refusal(start())).toMatch(/would count events twice/);
+  const refusals = () => Promise.all([refusal(a.startServer().then(() => a)), refusal(start())]);
+  const [beside, second] = await refusals();
+  expect(beside).toMatch(/The ingest process .* already uses these stores/);
+  expect(second).toMatch(/would count events twice/);
   await alone.stopServer("SIGKILL");
-  expect(await refusal(start())).toMatch(/was not stopped cleanly/);
-  expect(await refusal(a.startServer().then(() => a))).toMatch(/was not stopped cleanly/);
+  for (const reason of await refusals()) expect(reason).toMatch(/was not stopped cleanly/);
   await alone.startServer();
   await stopWhole(alone);
   await a.startServer();
