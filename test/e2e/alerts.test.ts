@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { expectAccessible, launchBrowser, signIn } from "../support/browser.ts";
+import { expectAccessible, expectFitsWindow, launchBrowser, signIn } from "../support/browser.ts";
 import { askAsRoot } from "../support/dashboard-page.ts";
 import { type Mailbox, openMailbox } from "../support/mailbox.ts";
 import { eventually, startService, type TestService } from "../support/service.ts";
@@ -62,9 +62,6 @@ async function callApi(times: number): Promise<void> {
   await post("/v1/events?ack=stored", calls);
 }
 
-const expectPhoneWidth = async (page: Page) =>
-  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
-
 test("a webhook's secret is shown once, and a test of the channel shows what became of it", async () => {
   await phone.goto(`${service.url}/channels`);
   await phone.getByLabel("Kind").selectOption("webhook");
@@ -82,7 +79,7 @@ test("a webhook's secret is shown once, and a test of the channel shows what bec
   await delivery.locator("summary").click();
   await delivery.getByText("204").waitFor();
   expect(await phone.getByText("whsec_").count()).toBe(0);
-  await expectPhoneWidth(phone);
+  await expectFitsWindow(phone);
   await expectAccessible(phone);
 });
 
@@ -118,9 +115,9 @@ test("events beyond a rule's bound ring the bell, whose notification leads to th
   await callApi(3);
   await desk.getByRole("button", { name: "Notifications, 1 unread" }).waitFor();
   await phone.getByRole("button", { name: "Notifications, 1 unread" }).waitFor();
-  expect(await desk.getByTestId("bell-said").textContent()).toContain("acme");
+  await expect.poll(() => desk.getByTestId("bell-said").textContent()).toContain("acme");
   await phone.getByTestId("firing-here").getByRole("link", { name: "Too many calls" }).waitFor();
-  await expectPhoneWidth(phone);
+  await expectFitsWindow(phone);
 
   await desk.getByTestId("bell").focus();
   await desk.keyboard.press("Enter");
@@ -130,7 +127,7 @@ test("events beyond a rule's bound ring the bell, whose notification leads to th
   await desk.keyboard.press("Enter");
   await desk.waitForURL(/\/alerts\/[^/]+$/);
   await desk.locator("[data-testid=alert-state][data-state=firing]").waitFor();
-  expect(await desk.getByTestId("alert-explanation").textContent()).not.toBe("");
+  await expect.poll(() => desk.getByTestId("alert-explanation").textContent()).not.toBe("");
   const delivery = desk.locator("[data-testid=delivery][data-state=sent]").filter({ hasText: "Desk" });
   await delivery.locator("summary").click();
   await delivery.getByText("204").waitFor();
@@ -159,7 +156,7 @@ test("an alert read and acknowledged on one device is read and cleared on the ot
   await phone.getByTestId("firing-here").waitFor({ state: "detached", ...pushed });
   await phone.goto(`${service.url}/alerts`);
   await phone.getByTestId("firing-list").getByText(`acknowledged by ${service.adminEmail}`).waitFor();
-  await expectPhoneWidth(phone);
+  await expectFitsWindow(phone);
   await expectAccessible(phone);
 });
 

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { expectAccessible, launchBrowser, signIn } from "../support/browser.ts";
+import { expectAccessible, expectFitsWindow, expectFocus, launchBrowser, signIn } from "../support/browser.ts";
 import { startService, type TestService } from "../support/service.ts";
 
 let service: TestService;
@@ -88,7 +88,7 @@ test.each([
       await expectAccessible(page);
       await page.keyboard.press("Escape");
       await panel.waitFor({ state: "hidden" });
-      expect(await page.evaluate(() => document.activeElement?.getAttribute("data-testid"))).toBe(testid);
+      await expectFocus(page, testid);
     }
   },
 );
@@ -136,7 +136,7 @@ test("a node is found and chosen by keyboard alone, and the focus comes back to 
   await page.keyboard.press("Enter");
   await page.waitForURL("**node=organization%3Aacme**");
   await page.getByRole("dialog").waitFor({ state: "hidden" });
-  expect(await page.evaluate(() => document.activeElement?.getAttribute("data-testid"))).toBe("node-picker");
+  await expectFocus(page, "node-picker");
 });
 
 test("the menu of a phone keeps the focus, leads to a page, and closes by itself", async () => {
@@ -146,7 +146,7 @@ test("the menu of a phone keeps the focus, leads to a page, and closes by itself
   await sheet.waitFor();
   await expectAccessible(page);
   for (let presses = 0; presses < 30; presses++) await page.keyboard.press("Tab");
-  expect(await page.evaluate(() => document.activeElement?.closest("[role=dialog]") !== null)).toBe(true);
+  await expect.poll(() => page.evaluate(() => document.activeElement?.closest("[role=dialog]") !== null)).toBe(true);
   await sheet.getByRole("link", { name: "Plans" }).tap();
   await page.waitForURL("**/plans");
   await sheet.waitFor({ state: "hidden" });
@@ -212,7 +212,7 @@ test("text for screen readers alone does not widen an organization's page on a p
   for (const tab of ["People", "Features", "Documents"]) {
     await page.getByTestId("tabs").getByRole("link", { name: tab, exact: true }).click();
     await page.locator("#breakdown-heading").waitFor();
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+    await expectFitsWindow(page);
     const hidden = await page.evaluate(
       () =>
         [...document.querySelectorAll(".sr-only")].filter((one) => one.getBoundingClientRect().right > innerWidth)
@@ -393,7 +393,9 @@ test("a meter shows how it is counted: its rule, up to when it is known, and the
   const dialog = page.getByTestId("explain");
   await dialog.getByText("The event behind it").waitFor();
   await dialog.locator("time").first().waitFor();
-  expect(await dialog.textContent()).toMatch(/Rule.+Data as of.+chat\.posted.+Corrections.*None in this period/s);
+  await expect
+    .poll(() => dialog.textContent())
+    .toMatch(/Rule.+Data as of.+chat\.posted.+Corrections.*None in this period/s);
   await expectAccessible(page);
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });

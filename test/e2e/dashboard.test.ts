@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { UsageAnswer } from "../../server/contract/usage.ts";
-import { changeTheme, expectAccessible, launchBrowser } from "../support/browser.ts";
+import { changeTheme, expectAccessible, expectFitsWindow, launchBrowser } from "../support/browser.ts";
 import {
   attributeOf,
   counter,
@@ -261,7 +261,7 @@ describe("the usage page", () => {
     const links = page.getByTestId("organizations").getByRole("rowheader").getByRole("link");
     await links.first().waitFor();
     await page.keyboard.press("j");
-    expect(await links.first().evaluate((link) => link === document.activeElement)).toBe(true);
+    await expect.poll(() => links.first().evaluate((link) => link === document.activeElement)).toBe(true);
     await page.keyboard.press("Enter");
     await page.waitForURL("**/organizations/*");
     await page.keyboard.press("g");
@@ -282,8 +282,8 @@ describe("the usage page", () => {
     const shown = await cells.evaluateAll((all) => all.map((one) => one.getAttribute("data-compared")));
     expect(shown).toEqual(comparison?.series.map(({ value }) => String(value ?? "none")).reverse());
     const days = /\d+( \w+)?( \d+)? – \d+ \w+ \d{4}/;
-    expect(await page.getByTestId("usage-totals").textContent()).toMatch(days);
-    expect(await page.getByTestId("compared-name").textContent()).toMatch(days);
+    await expect.poll(() => page.getByTestId("usage-totals").textContent()).toMatch(days);
+    await expect.poll(() => page.getByTestId("compared-name").textContent()).toMatch(days);
     await expectAccessible(page);
     await page.keyboard.press("x");
     await expect.poll(() => cells.count()).toBe(0);
@@ -365,7 +365,7 @@ describe("every page", () => {
     async (of) => {
       page = await open(of.path, { isSignedIn: of.isSignedIn, colorScheme: "dark" });
       await page.locator(of.ready).waitFor();
-      expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe("dark");
+      await page.locator("html[data-theme=dark]").waitFor();
       await expectAccessible(page);
       await changeTheme(page, "light");
       await expectAccessible(page);
@@ -375,6 +375,6 @@ describe("every page", () => {
   it.each(pages)("fits a phone without sideways scrolling: $path, signed in: $isSignedIn", async (of) => {
     page = await open(of.path, { isSignedIn: of.isSignedIn, width: 360 });
     await page.locator(of.ready).waitFor();
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+    await expectFitsWindow(page);
   });
 });

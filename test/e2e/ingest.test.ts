@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { expectAccessible, launchBrowser } from "../support/browser.ts";
+import { expectAccessible, expectFitsWindow, launchBrowser } from "../support/browser.ts";
 import { openPage, postEvents, waitForState } from "../support/dashboard-page.ts";
 import { parseExposition, sumOf } from "../support/exposition.ts";
 import { startService, type TestService } from "../support/service.ts";
@@ -41,7 +41,7 @@ test("the page says that nothing came, then shows by itself what became of event
   const row = page.getByTestId("ingest-groups").locator("tbody tr").first();
   const cells = await row.locator("td").allTextContents();
   expect(cells.slice(-6).map((cell) => cell.trim())).toEqual(["2", "1", "1", "0", "1", "0"]);
-  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+  await expectFitsWindow(page);
 });
 
 test("a rejected event is shown as it was sent, and is sent again from the page", async () => {
@@ -51,8 +51,8 @@ test("a rejected event is shown as it was sent, and is sent again from the page"
   await entry.getByText('"tiem": 1').waitFor();
   await entry.getByRole("button", { name: "Send again" }).click();
   await page.getByRole("status").getByText("Sent again: 0 accepted, 1 rejected again.").waitFor();
-  expect(await list.getByRole("listitem").count()).toBe(1);
-  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+  await expect.poll(() => list.getByRole("listitem").count()).toBe(1);
+  await expectFitsWindow(page);
 });
 
 test("a running service gives Prometheus figures of its jobs, sockets and log", async () => {
@@ -115,7 +115,9 @@ test("the wall shows every room by age or size without a way to other pages, kee
   await rows.and(wall.locator(".flash")).getByText("crowd", { exact: true }).waitFor();
   expect(await rows.and(wall.locator(".flash")).count()).toBe(1);
   expect(await page.getByRole("navigation").count()).toBe(0);
-  expect(await page.evaluate(() => (window as unknown as { askedLocks: string[] }).askedLocks)).toContain("screen");
+  await expect
+    .poll(() => page.evaluate(() => (window as unknown as { askedLocks: string[] }).askedLocks))
+    .toContain("screen");
   for (const fact of ["peak-participants", "peak-sessions", "event-rate", "ingest-lag"])
     await wall
       .locator(`[data-fact=${fact}]`)

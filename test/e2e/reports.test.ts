@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import readWorkbook from "read-excel-file/node";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { expectAccessible, launchBrowser, signIn } from "../support/browser.ts";
+import { expectAccessible, expectFitsWindow, launchBrowser, signIn } from "../support/browser.ts";
 import { askAsRoot } from "../support/dashboard-page.ts";
 import { type Mailbox, openMailbox } from "../support/mailbox.ts";
 import { startService, type TestService } from "../support/service.ts";
@@ -61,7 +61,6 @@ const logo = Buffer.from(
   "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAIAAAB7QOjdAAAADUlEQVR4nGPgL8sDIgAF7gHnh94wdwAAAABJRU5ErkJggg==",
   "base64",
 );
-const expectPhoneWidth = async () => expect(await phone.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
 
 test("a report shows its figures as on paper, and its files hold the same figures", async () => {
   await desk.goto(`${service.url}/reports`);
@@ -107,7 +106,7 @@ test("a run shows what has changed since, and stays as it was", async () => {
   // The address that mails lead to opens it on a phone too.
   await phone.goto(desk.url());
   await phone.getByTestId("report-paper").getByText("102.75").first().waitFor();
-  await expectPhoneWidth();
+  await expectFitsWindow(phone);
   await expectAccessible(phone);
 });
 
@@ -140,7 +139,7 @@ test("a custom report is built beside its figures, then edited and deleted", asy
   await phone.goto(`${service.url}/reports`);
   const row = phone.getByTestId("report-list").getByRole("listitem").filter({ hasText: "Minutes in English" });
   await row.getByText("by language, each month, one filter").waitFor();
-  await expectPhoneWidth();
+  await expectFitsWindow(phone);
   await expectAccessible(phone);
   await row.getByRole("button", { name: "Delete Minutes in English" }).click();
   await phone.getByRole("button", { name: "Delete report" }).click();
@@ -171,8 +170,8 @@ test("a schedule shows when it sends, tests itself by mail, pauses and goes", as
   await phone.goto(`${service.url}/schedules`);
   const row = phone.getByTestId("schedule-list").getByRole("listitem").filter({ hasText: "Usage summary" }).first();
   await row.getByTestId("last-slot").getByText("sent").waitFor();
-  expect(await row.getByRole("list", { name: "Next" }).getByRole("listitem").count()).toBe(3);
-  await expectPhoneWidth();
+  await expect.poll(() => row.getByRole("list", { name: "Next" }).getByRole("listitem").count()).toBe(3);
+  await expectFitsWindow(phone);
   await expectAccessible(phone);
   await desk.getByRole("button", { name: "Pause" }).click();
   await desk.getByText("Nothing while paused").waitFor();
@@ -228,7 +227,7 @@ test("what the usage page shows is saved as Excel and as a picture, and schedule
   await expectAccessible(desk);
   await desk.getByRole("link", { name: "Schedule this" }).click();
   await desk.getByLabel("Name", { exact: true }).fill("Weekly minutes");
-  expect(await desk.getByLabel("For each").inputValue()).toBe("week");
+  await expect.poll(() => desk.getByLabel("For each").inputValue()).toBe("week");
   await desk.getByRole("button", { name: "Save and schedule" }).click();
   await desk.getByRole("heading", { level: 1, name: "New schedule" }).waitFor();
   await expect.poll(() => desk.getByLabel("Report", { exact: true }).inputValue()).toMatch(/^rpt_/);

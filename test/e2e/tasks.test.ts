@@ -2,7 +2,7 @@
 import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { makeAgreeingFigures } from "../support/agreeing-figures.ts";
-import { expectAccessible, launchBrowser } from "../support/browser.ts";
+import { expectAccessible, expectFitsWindow, launchBrowser } from "../support/browser.ts";
 import { askAsRoot } from "../support/dashboard-page.ts";
 import { startService, type TestService } from "../support/service.ts";
 
@@ -88,10 +88,6 @@ async function find(page: Page, { press, write }: Hands, typed: string, option: 
   await palette.waitFor({ state: "hidden" });
 }
 
-async function expectFits(page: Page): Promise<void> {
-  expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
-}
-
 test.each([
   { by: "keyboard alone", hands: keyboard, organization: "Aphelion" },
   { by: "touch on a phone", hands: touch, organization: "Syzygy" },
@@ -119,7 +115,7 @@ test.each([
   await find(page, hands, "periheli", "Perihelion");
   await page.waitForURL("**/organizations/perihelion");
   await page.getByRole("heading", { level: 1, name: "Perihelion" }).waitFor();
-  await expectFits(page);
+  await expectFitsWindow(page);
 
   // Choose a range, and compare it.
   await find(page, hands, "transcribed min", "Transcribed minutes");
@@ -131,7 +127,7 @@ test.each([
   await press(page.getByRole("dialog").getByRole("button", { name: "Previous period" }));
   await page.waitForURL("**compare=previous**");
   await page.getByTestId("compared-name").waitFor();
-  await expectFits(page);
+  await expectFitsWindow(page);
 
   // Go from a figure to the events behind it.
   await page.goto(`${service.url}/usage?from=now-2h&to=now&window=hour&meters=participation_minutes&by=organization`);
@@ -143,7 +139,7 @@ test.each([
   await press(page.getByTestId("timeline").getByRole("button", { name: /ada/ }));
   await press(page.getByTestId("session-events").locator("summary").first());
   await page.getByText('"session": "s1"').first().waitFor();
-  await expectFits(page);
+  await expectFitsWindow(page);
 
   // Create an organization.
   await find(page, hands, "new org", "New organization");
@@ -167,7 +163,7 @@ test.each([
   await choose("Plan", "Orbit");
   await press(page.getByRole("button", { name: "Subscribe", exact: true }));
   await page.getByTestId("limit-history").waitFor();
-  await expectFits(page);
+  await expectFitsWindow(page);
 
   // Make a rule.
   await find(page, hands, "new alert", "New alert rule");
@@ -177,7 +173,7 @@ test.each([
   await write(page.getByLabel("Threshold", { exact: true }), "2");
   await press(page.getByRole("button", { name: "Create rule" }));
   await page.getByTestId("rule-list").getByText(`${organization} calls`).first().waitFor();
-  await expectFits(page);
+  await expectFitsWindow(page);
 
   // Acknowledge an alert.
   await find(page, hands, "alerts", "Alerts");
@@ -185,7 +181,7 @@ test.each([
   const before = await page.getByTestId("firing-list").getByText("acknowledged by").count();
   await press(waiting.first());
   await expect.poll(() => page.getByTestId("firing-list").getByText("acknowledged by").count()).toBe(before + 1);
-  await expectFits(page);
+  await expectFitsWindow(page);
 
   // Make a report, and take it along.
   await find(page, hands, "reports", "Reports");
@@ -197,7 +193,7 @@ test.each([
   const file = page.getByTestId("run-files").getByRole("link", { name: /as PDF/ });
   const [download] = await Promise.all([page.waitForEvent("download"), press(file)]);
   expect(download.suggestedFilename()).toMatch(/\.pdf$/);
-  await expectFits(page);
+  await expectFitsWindow(page);
 
   // Have it sent each month.
   await page.goto(`${service.url}/reports/usage`);
@@ -205,7 +201,7 @@ test.each([
   await write(page.getByLabel("Email addresses"), "boss@example.org");
   await press(page.getByRole("button", { name: "Create schedule" }));
   await page.getByRole("button", { name: "Send me a test" }).waitFor();
-  await expectFits(page);
+  await expectFitsWindow(page);
   await expectAccessible(page);
   await context.close();
 });

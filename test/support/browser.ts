@@ -62,6 +62,20 @@ export async function changeTheme(page: Page, colorScheme: "light" | "dark"): Pr
   await page.locator(`html[data-theme=${colorScheme}]`).waitFor();
 }
 
+/** Waits until nothing of the page reaches beyond its window, which a page that was just resized or filled may do for a moment. */
+export async function expectFitsWindow(page: Page): Promise<void> {
+  const width = page.viewportSize()?.width;
+  if (width === undefined) throw new Error("the page has no viewport of its own");
+  await expect
+    .poll(() => page.evaluate(() => document.documentElement.scrollWidth), { message: `the width of ${page.url()}` })
+    .toBeLessThanOrEqual(width);
+}
+
+/** Waits until what has this test id has the focus: a dialog gives it back once it is gone. */
+export async function expectFocus(page: Page, testid: string): Promise<void> {
+  await expect.poll(() => page.evaluate(() => document.activeElement?.getAttribute("data-testid"))).toBe(testid);
+}
+
 /** Fails with what breaks a rule of accessibility on the page as it stands. */
 export async function expectAccessible(page: Page): Promise<void> {
   // Its pages have no frames: to gather what was found in them axe would open a page of its own, and load itself there, each time.
