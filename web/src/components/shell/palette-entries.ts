@@ -167,7 +167,11 @@ function exportEntries(): PaletteEntry[] {
   const buttons = document.querySelectorAll<HTMLButtonElement>("main [data-testid=export]");
   return [...buttons].map((button, place) => ({
     id: `export ${place}`,
-    label: (button.textContent ?? "").replaceAll(/\s+/g, " ").trim(),
+    // Without the dates that its file is called by: they stand on the page.
+    label: (button.textContent ?? "")
+      .replaceAll(/\s+/g, " ")
+      .replace(/(?: \d+)+\s*$/, "")
+      .trim(),
     words: [t.exportForms],
     Icon: Download,
     // The palette gives the focus back first.

@@ -8,7 +8,7 @@ export const explainTexts = area("explain", {
   forNodeAndRange: (node: string, from: string, to: string, tz: string) => `for ${node}, ${from} – ${to}, ${tz}`,
   dataAsOf: "Data as of",
   lastEvent: "Last event",
-  receivedAgo: (ago: string) => `received ${ago}`,
+  receivedAgo: (ago: string) => `Received ${ago}`,
   eventTypes: "Event types",
   calculatedFromMeters: "Calculated from other meters",
   corrections: "Corrections",

@@ -10,7 +10,7 @@ export const sessionsTexts = area("sessions", {
   people: "People",
   open: "open",
   notStartedYet: "not yet",
-  peopleAtOnceShort: (peakParticipants: string) => `${peakParticipants} at once`,
+  peopleAtOnceShort: (peakParticipants: string) => `At most ${peakParticipants} at once`,
   peopleInSentence: "people",
   noSessionsInThisPeriod: "No sessions in this period.",
   stillOpen: "still open",
