@@ -229,6 +229,11 @@ describe("the usage page", () => {
     await page.waitForURL("**/organizations");
     await find("demo", "demo");
     await page.waitForURL("**/organizations/demo");
+    const there = { organization: "demo", session: "heard", user: "ada", room: "Great hall" };
+    await post({ ...there, type: "participant.joined" });
+    await find("great", "Great hall");
+    await page.waitForURL("**/sessions/demo/heard");
+    await post({ ...there, type: "participant.left" });
     await find("chat pos", "Chat posts");
     await page.waitForURL("**/usage?meters=chat_posts");
     // What the page gives as a file, in the forms that its own button offers.
@@ -236,11 +241,6 @@ describe("the usage page", () => {
     await page.getByTestId("download-xlsx").waitFor();
     await page.keyboard.press("Escape");
     await page.getByTestId("download-xlsx").waitFor({ state: "hidden" });
-    const there = { organization: "demo", session: "heard", user: "ada", room: "Great hall" };
-    await post({ ...there, type: "participant.joined" });
-    await find("great", "Great hall");
-    await page.waitForURL("**/sessions/demo/heard");
-    await post({ ...there, type: "participant.left" });
     await find("keyboard", "Keyboard shortcuts");
     const sheet = page.getByRole("dialog", { name: "Keyboard shortcuts" });
     await sheet.waitFor();

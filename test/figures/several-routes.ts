@@ -126,7 +126,7 @@ async function organizationsRoute(api: Api, compared: Compared, place: string): 
 }
 
 async function statementsRoute(api: Api, compared: Compared, place: string): Promise<void> {
-  const { statements } = await api.json<StatementList>("/v1/statements?kind=subscription&limit=40");
+  const { statements } = await api.json<StatementList>("/v1/statements?kind=subscription&limit=15");
   for (const { id, node } of statements) {
     const seen = await api.json<StatementDetail>(`/v1/statements/${id}`);
     for (const { level, lines, total } of seen.charges)
