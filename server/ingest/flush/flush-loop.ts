@@ -17,7 +17,7 @@ import type { Sequence } from "../log/sequence.ts";
 import { comparePositions, type LogPosition, type LogRecord, type WriteAheadLog } from "../log/write-ahead-log.ts";
 import { BatchDerivations, type StoringBatch } from "./derive-batches.ts";
 import { createExclusiveTurns } from "./exclusive-turns.ts";
-import { createGathering } from "./gathering.ts";
+import { createGathering, SettlingTime } from "./gathering.ts";
 import { bytesBetween, fillsBatch, isAllRead, readNextPiece, readPiece } from "./log-pieces.ts";
 import {
   type BatchFiles,
@@ -110,6 +110,7 @@ class RunningFlushLoop implements FlushLoop {
   /** Ends when every batch of `#inFlight` is stored and handed on; rejects when one cannot be. */
   #storing: Promise<void> = Promise.resolve();
   readonly #derivations: BatchDerivations;
+  readonly #settling = new SettlingTime();
 
   constructor(options: FlushOptions, settledBefore: LogPosition | null, left: readonly Manifest[]) {
     const { log, clickhouse, files, sequence, logger, now = Date.now } = options;
@@ -139,7 +140,8 @@ class RunningFlushLoop implements FlushLoop {
     const isAwaited = () => this.#isStopping || !this.#waiters.isEmpty() || !this.#turns.isEmpty();
     const isUrgent = () => isWatched() || isAwaited() || fillsBatch(cursor, log.syncedEnd);
     const areFew = () => bytesBetween(cursor, log.syncedEnd) <= fewBytes;
-    const gathering = createGathering({ isUrgent, areFew, hurry: this.#hurry, abort: this.#abort.signal });
+    const settlingMs = () => this.#settling.ms;
+    const gathering = createGathering({ isUrgent, areFew, settlingMs, hurry: this.#hurry, abort: this.#abort.signal });
     while (!this.#abort.signal.aborted) {
       this.#wakeUp.clear();
       await this.#runExclusive();
@@ -156,7 +158,9 @@ class RunningFlushLoop implements FlushLoop {
       if (!fillsBatch(cursor, log.syncedEnd)) await this.#storing;
       const { records, isFull } = await readNextPiece(log, cursor);
       gathering.begun(isFull);
+      const begunAtMs = performance.now();
       const sealed = await this.#timed("seal", this.#seal(records, cursor));
+      this.#settling.begun(sealed.manifest.batch, begunAtMs);
       cursor = sealed.manifest.to;
       await this.#storeSoon(sealed, false);
     }
@@ -228,6 +232,7 @@ class RunningFlushLoop implements FlushLoop {
     });
     for (const { manifest, receipts } of group) {
       await this.#removeManifest(manifest.batch);
+      this.#settling.settled(manifest.batch);
       this.#settledBatch = Math.max(manifest.batch, ...manifest.parts.map((part) => part.batch));
       observer?.batchSettled(receipts, this.#now());
     }
