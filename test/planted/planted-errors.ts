@@ -4,12 +4,8 @@
  */
 import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
-import { copyWithErrors, type Replacement } from "./project-copy.ts";
-
-interface PlantedError extends Replacement {
-  rule: string;
-  tests: string;
-}
+import { ingestErrors } from "./ingest-errors.ts";
+import { copyWithErrors, type PlantedError } from "./project-copy.ts";
 
 const unit = "--project unit test/unit/metrics";
 const questions = "--project integration test/integration/metrics/questions.test.ts";
@@ -377,7 +373,8 @@ const errors: PlantedError[] = [
 
 const wanted = process.argv[2] ?? "";
 let green = 0;
-for (const { rule, file, right, wrong, tests } of errors.filter((error) => error.rule.includes(wanted))) {
+const chosen = [...errors, ...ingestErrors].filter(({ rule }) => rule.includes(wanted));
+for (const { rule, file, right, wrong, tests } of chosen) {
   const copy = copyWithErrors([{ file, right, wrong }]);
   const { status } = spawnSync(
     "npx",

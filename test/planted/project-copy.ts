@@ -10,6 +10,12 @@ export interface Replacement {
   wrong: string;
 }
 
+/** An error in a rule, and the tests that must turn red for it. */
+export interface PlantedError extends Replacement {
+  rule: string;
+  tests: string;
+}
+
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The folder of a copy with the replacements made. Throws when there is nothing to replace. */

@@ -65,8 +65,8 @@ test("two full batches of a backlog are stored at once, settle in order, and a r
   let logged: LogPosition | undefined;
   for (let request = 0; request < 40; request++) {
     const events = Array.from({ length: 100 }, (_, index) => line(1, `${request}-${index}`));
-    // One event of the last request was sent before, at a time when identities could not be checked.
-    logged = await log.append(record(request === 39 ? [...events, line(0, "38-0")] : events));
+    // Six requests fill a batch. One event of the last request is of the batch before, sent again while identities could not be checked.
+    logged = await log.append(record(request === 39 ? [...events, line(0, "35-0")] : events));
   }
 
   let isStoring = 0;
@@ -133,4 +133,6 @@ test("two full batches of a backlog are stored at once, settle in order, and a r
     {},
   )) as { rows: number; ids: number }[];
   expect(count).toEqual({ rows: 4_000, ids: 4_000 });
+  const counted = await store.clickhouse.select("SELECT sum(events) AS events FROM usage_per_15m FINAL", {});
+  expect(counted).toEqual([{ events: 4_000 }]);
 });

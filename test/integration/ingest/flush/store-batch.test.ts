@@ -5,6 +5,7 @@ import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { EventLines } from "../../../../server/ingest/accept/event-lines.ts";
 import { OutcomeTally } from "../../../../server/ingest/accept/event-outcomes.ts";
+import { type LineColumn, lineColumns } from "../../../../server/ingest/accept/event-row.ts";
 import { batchFiles, type Manifest, type SealedBatch } from "../../../../server/ingest/flush/seal-batch.ts";
 import { storeBatch } from "../../../../server/ingest/flush/store-batch.ts";
 import { createSequence } from "../../../../server/ingest/log/sequence.ts";
@@ -25,33 +26,16 @@ const sequence = createSequence(0);
 const timeMs = Date.UTC(2026, 0, 1);
 const receivedMs = Date.now();
 
-function line(id: string, value: string): string {
-  const columns = [
-    1,
-    "acme",
-    id,
-    1,
-    timeMs,
-    receivedMs,
-    "call.completed",
-    "",
-    "",
-    "",
-    "u",
-    "",
-    "",
-    "",
-    "",
-    0,
-    value,
-    "{}",
-    "{}",
-    "",
-    "",
-    0,
-    "k",
-  ];
-  return columns.join("\t");
+const line = (id: string, value: string) => lineOf({ id, value });
+
+/** Of what is not given: a call of acme's. */
+function lineOf(given: Partial<Record<LineColumn, string | number>>): string {
+  const columns: Partial<Record<LineColumn, string | number>> = {
+    ...{ checked: 1, organization: "acme", body_hash: 1, time_ms: timeMs, received_ms: receivedMs },
+    ...{ type: "call.completed", user: "u", started_ms: 0, value: 1, properties: "{}", dims: "{}" },
+    ...{ alive_within_ms: 0, key: "k", ...given },
+  };
+  return lineColumns.map((name) => columns[name] ?? "").join("\t");
 }
 
 function sealed(rows: string[]): SealedBatch {
@@ -127,4 +111,31 @@ test("events that were logged before a column was added are stored with its defa
     { id: "after", key: "k" },
     { id: "before", key: "" },
   ]);
+});
+
+test("a batch writes no two rows of one key into any table: storing it looks for none", async () => {
+  const signs = ["start", "alive", "alive", "end"].flatMap((level_action, sign) => {
+    const said = { level: "participants", level_action, session: "s", time_ms: timeMs + sign, alive_within_ms: 60_000 };
+    return [
+      lineOf({ ...said, id: `named-${sign}`, interval: "i" }),
+      lineOf({ ...said, id: `unnamed-${sign}` }),
+      lineOf({ ...said, id: `elsewhere-${sign}`, interval: "i", session: "t" }),
+      lineOf({ ...said, id: `unassigned-${sign}`, interval: "i", session: "" }),
+      lineOf({ id: `job-${sign}`, job: "j", type: "transcription.completed", reseller: "r", partner: "p", agent: "a" }),
+    ];
+  });
+  await storeBatch(context(), sealed(signs), false);
+  const tables = (await store.clickhouse.select(
+    "SELECT name, sorting_key FROM system.tables WHERE database = currentDatabase() AND match(engine, '(Replacing|Aggregating)') AND total_rows > 0 ORDER BY name",
+    {},
+  )) as { name: string; sorting_key: string }[];
+  const written = ["event_ids", "interval_sessions", "intervals", "job_events", "node_usage_per_15m", "usage_events"];
+  expect(tables.map(({ name }) => name)).toEqual(expect.arrayContaining([...written, "usage_per_15m"]));
+  for (const { name, sorting_key } of tables) {
+    const [count] = (await store.clickhouse.select(
+      `SELECT count() AS rows, uniqExact(_part, ${sorting_key}) AS keys FROM ${name}`,
+      {},
+    )) as { rows: number; keys: number }[];
+    expect(count, name).toEqual({ rows: count?.rows, keys: count?.rows });
+  }
 });
