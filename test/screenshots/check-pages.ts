@@ -22,8 +22,8 @@ const ofTheShell = /\/v1\/(me|nodes|meters|views|version|notifications)\b/;
 const tested = { TIDEMARK_DEMO_SIZE: env.TIDEMARK_DEMO_SIZE ?? "" };
 
 const sockets = /\/socket\.io\//;
-/** As Socket.IO writes what answers a question, such as the first figures of a node. */
-const acknowledgement = /^43/;
+/** As Socket.IO writes an event that the server sends by itself. */
+const push = /^42\["live:changed"/;
 
 interface State {
   name: string;
@@ -31,12 +31,17 @@ interface State {
   prepare?(page: Page): Promise<unknown>;
   /** What live figures come to say of themselves in it. */
   liveStatus?: string;
+  /** The pages, as in PAGES, that can be in it; all unless said. */
+  pages?: string;
+  /** Everything that opens is opened. */
+  isOpened?: boolean;
   /** The browser itself logs every answer that it did not get. */
   logsFailures?: boolean;
 }
 
 const unavailable = JSON.stringify({ title: "Internal error", status: 500, code: "internal", detail: "It failed." });
-const troubles: readonly State[] = [
+const demonstrated: readonly State[] = [
+  { name: "much", isOpened: true },
   {
     name: "error",
     logsFailures: true,
@@ -46,7 +51,7 @@ const troubles: readonly State[] = [
         (route) => route.fulfill({ status: 500, contentType: "application/problem+json", body: unavailable }),
       ),
   },
-  { name: "stale", logsFailures: true, prepare: silenceSocket, liveStatus: "stale" },
+  { name: "stale", logsFailures: true, prepare: silenceSocket, liveStatus: "stale", pages: "live,wall" },
   {
     name: "down",
     logsFailures: true,
@@ -63,15 +68,16 @@ const troubles: readonly State[] = [
   },
 ];
 
-/** Its connection stays, and brings nothing more once the first figures are there. */
+/**
+ * Its connection stays and answers what it is asked, and brings nothing more by itself. Without the server's pings the page would
+ * take it for lost within a minute, and ask for new figures over another.
+ */
 async function silenceSocket(page: Page): Promise<void> {
   await page.routeWebSocket(sockets, (socket) => {
     const server = socket.connectToServer();
-    let isSilent = false;
     socket.onMessage((message) => server.send(message));
     server.onMessage((message) => {
-      if (!isSilent) socket.send(message);
-      isSilent ||= acknowledgement.test(String(message));
+      if (!push.test(String(message))) socket.send(message);
     });
   });
 }
@@ -96,7 +102,7 @@ type Check = (page: Page, place: Place, at: (size: { width: number; height: numb
 async function eachPlace(
   context: BrowserContext,
   { url, all }: Signed,
-  { name, prepare, logsFailures, liveStatus }: State,
+  { name, prepare, logsFailures, liveStatus, pages }: State,
   findings: Findings,
   check: Check,
 ): Promise<void> {
@@ -104,7 +110,7 @@ async function eachPlace(
   let where = "";
   listen(page, () => where, findings, logsFailures);
   await prepare?.(page);
-  for (const place of all) {
+  for (const place of all.filter((one) => isWanted(one.name, pages))) {
     where = `${place.name}, ${name}`;
     const startedMs = performance.now();
     try {
@@ -146,23 +152,20 @@ async function signedIn(browser: Browser, url: string, email: string, password: 
   return { url, storageState, all: partOf(all) };
 }
 
-async function checkLooks(browser: Browser, signed: Signed, findings: Findings): Promise<void> {
+/** In each state each page in each size and look; where there is much, with everything that opens on it. */
+async function checkState(browser: Browser, signed: Signed, state: State, findings: Findings): Promise<void> {
   const { storageState } = signed;
   const context = await browser.newContext({ viewport: desk, reducedMotion: "reduce", storageState });
   const opened = new Map(sizes.map((size) => [size, new Set<string>()]));
   const wantedLooks = (Object.keys(looks) as Look[]).filter((name) => isWanted(name, env.LOOKS));
-  await eachPlace(context, signed, { name: "much" }, findings, async (page, place, at) => {
+  await eachPlace(context, signed, state, findings, async (page, place, at) => {
     const inLooks = async (where: string, within?: string) => {
       for (const [nth, look] of wantedLooks.entries()) {
         await changeLook(page, look);
         await comeToRest(page);
         // Only colours differ from the look before.
-        await inspect(
-          page,
-          `${where}, ${look}`,
-          findings,
-          nth === 0 ? {} : { rules: "colours", ...(within && { within }) },
-        );
+        const rules = nth === 0 ? "all" : "colours";
+        await inspect(page, `${where}, ${look}`, findings, { rules, ...(nth > 0 && within && { within }) });
       }
     };
     // What belongs to the frame around every page is opened on the first.
@@ -170,23 +173,16 @@ async function checkLooks(browser: Browser, signed: Signed, findings: Findings):
     for (const size of sizes) {
       const where = await at(size);
       await inLooks(where);
-      const known = opened.get(size) ?? new Set();
-      if (size !== wide)
-        await inspectOpened(page, scope, known, (label, panels) => inLooks(`${where}, ${label} open`, panels));
+      // A wide window has room for whatever opens on a desk.
+      if (state.isOpened && size !== wide)
+        await inspectOpened(page, scope, opened.get(size) ?? new Set(), (label, panels) =>
+          inLooks(`${where}, ${label} open`, panels),
+        );
     }
   });
   console.log(
-    `${signed.all.length} pages × ${wantedLooks.length} looks × ${sizes.length} sizes, ${findings.looked} looked at so far`,
+    `${signed.all.length} pages × ${state.name} × ${wantedLooks.length} looks × ${sizes.length} sizes, ${findings.looked} looked at so far`,
   );
-}
-
-async function checkState(browser: Browser, signed: Signed, state: State, findings: Findings): Promise<void> {
-  const { storageState } = signed;
-  const context = await browser.newContext({ viewport: desk, reducedMotion: "reduce", storageState });
-  await eachPlace(context, signed, state, findings, async (page, _place, at) => {
-    for (const size of sizes.filter((one) => one !== wide)) await inspect(page, await at(size), findings);
-  });
-  console.log(`${signed.all.length} pages × ${state.name}, ${findings.looked} looked at so far`);
 }
 
 /** One organization and its first meeting. */
@@ -217,7 +213,7 @@ async function checkSmall(browser: Browser, findings: Findings): Promise<void> {
 
 async function main([givenUrl, email = "", password = ""]: string[]): Promise<void> {
   const findings = new Findings();
-  const wantsDemo = ["much", ...troubles.map(({ name }) => name)].some((name) => isWanted(name, env.STATES));
+  const wantsDemo = demonstrated.some(({ name }) => isWanted(name, env.STATES));
   const demo = givenUrl === undefined && wantsDemo ? await startService(tested, [], ["--demo"]) : undefined;
   const browser = await launchBrowser();
   try {
@@ -230,8 +226,7 @@ async function main([givenUrl, email = "", password = ""]: string[]): Promise<vo
     const url = givenUrl ?? demo?.url;
     if (url !== undefined && wantsDemo) {
       const signed = await signedIn(browser, url, demo?.adminEmail ?? email, demo?.adminPassword ?? password);
-      if (isWanted("much", env.STATES)) await checkLooks(browser, signed, findings);
-      for (const state of troubles)
+      for (const state of demonstrated)
         if (isWanted(state.name, env.STATES)) await checkState(browser, signed, state, findings);
     }
     if (["empty", "little"].some((name) => isWanted(name, env.STATES))) await checkSmall(browser, findings);
