@@ -44,9 +44,10 @@ export function dayText(ms: number, tz: string): string {
   return new Intl.DateTimeFormat("en-GB", { timeZone: tz, dateStyle: "medium" }).format(ms);
 }
 
-/** In its two largest units, rounded down: `2 d 3 h`, `1 h 15 min`, `4 min`. `ms`: no less than 0. */
+/** In its two largest units, rounded down: `2 d 3 h`, `1 h 15 min`, `4 min`, `less than 1 min`. `ms`: no less than 0. */
 export function durationText(ms: number): string {
-  const minutes = Math.max(0, Math.floor(ms / 60_000));
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 1) return "less than 1 min";
   const [days, hours] = [Math.floor(minutes / 1_440), Math.floor((minutes % 1_440) / 60)];
   if (days > 0) return `${days} d ${hours} h`;
   return hours > 0 ? `${hours} h ${minutes % 60} min` : `${minutes} min`;

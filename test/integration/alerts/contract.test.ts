@@ -125,7 +125,7 @@ describe("notifications of one alert", () => {
     expect(await world.notificationsOf(node, rule)).toEqual(["alert.firing 75", "alert.resolved 75"]);
     const [, resolved] = (await world.alertsOf(node, rule)).sort((a, b) => Number(a.threshold) - Number(b.threshold));
     expect(resolved?.explanation).toMatch(
-      /^Call minutes: 80 of 129.03 minutes used, 62% of the limit; alert at 75%. It was firing for 0 min\.$/,
+      /^Call minutes: 80 of 129.03 minutes used, 62% of the limit; alert at 75%. It was firing for less than 1 min\.$/,
     );
   });
 
