@@ -1,6 +1,6 @@
 /** The states of a reseller's customers. */
 
-import type { OrganizationSort } from "@contract/organizations.ts";
+import type { Organization, OrganizationSort } from "@contract/organizations.ts";
 import type { QuotaStatus } from "@contract/quota-status.ts";
 import { customersTexts as t } from "../texts/en/customers.ts";
 
@@ -25,3 +25,11 @@ export const firstOrder: Record<OrganizationSort, "asc" | "desc"> = {
   users: "desc",
   created: "desc",
 };
+
+/** How much of its most used limit an organization has used; a limit of nothing is passed by anything. */
+export const percentOfLimit = ({ quota }: Organization): number =>
+  quota?.percent === null ? Number.POSITIVE_INFINITY : Number(quota?.percent ?? 0);
+
+/** Those that have used most of a limit first. */
+export const mostOfLimitFirst = (organizations: readonly Organization[]): Organization[] =>
+  organizations.toSorted((a, b) => percentOfLimit(b) - percentOfLimit(a));
