@@ -1,8 +1,15 @@
 /** Charts, pickers, menus and dialogs in a browser: by pointer, by touch, by keyboard, and on a narrow screen. */
 import { randomUUID } from "node:crypto";
-import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from "playwright-core";
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { expectAccessible, expectFitsWindow, expectFocus, launchBrowser, signIn } from "../support/browser.ts";
+import {
+  expectAccessible,
+  expectFitsWindow,
+  expectFocus,
+  expectWithinWindow,
+  launchBrowser,
+  signIn,
+} from "../support/browser.ts";
 import { startService, type TestService } from "../support/service.ts";
 
 let service: TestService;
@@ -57,17 +64,6 @@ const pickers = [
   { testid: "compare-picker", text: "Compares Mondays with Mondays" },
   { testid: "range-picker", text: "From" },
 ] as const;
-
-async function expectWithinWindow(panel: Locator): Promise<void> {
-  const box = await panel.boundingBox();
-  const size = panel.page().viewportSize();
-  expect(box).not.toBeNull();
-  if (!box || !size) return;
-  expect(box.x).toBeGreaterThanOrEqual(0);
-  expect(box.y).toBeGreaterThanOrEqual(0);
-  expect(box.x + box.width).toBeLessThanOrEqual(size.width);
-  expect(box.y + box.height).toBeLessThanOrEqual(size.height);
-}
 
 test.each([
   { device: "desk", options: {} },
@@ -393,9 +389,8 @@ test("a meter shows how it is counted: its rule, up to when it is known, and the
   const dialog = page.getByTestId("explain");
   await dialog.getByText("The event behind it").waitFor();
   await dialog.locator("time").first().waitFor();
-  await expect
-    .poll(() => dialog.textContent())
-    .toMatch(/Rule.+Data as of.+chat\.posted.+Corrections.*None in this period/s);
+  const said = /Rule.+Data as of.+chat\.posted.+Corrections.*None in this period/s;
+  await expect.poll(() => dialog.textContent()).toMatch(said);
   await expectAccessible(page);
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });

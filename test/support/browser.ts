@@ -1,7 +1,7 @@
 /** A real browser for the tests of the dashboard: the system's Chromium, else the one that comes by npm. */
 import { existsSync } from "node:fs";
 import AxeBuilder from "@axe-core/playwright";
-import { type Browser, chromium, type Page } from "playwright-core";
+import { type Browser, chromium, type Locator, type Page } from "playwright-core";
 import { expect } from "vitest";
 import { patienceMs } from "./patience.ts";
 
@@ -69,6 +69,18 @@ export async function expectFitsWindow(page: Page): Promise<void> {
   await expect
     .poll(() => page.evaluate(() => document.documentElement.scrollWidth), { message: `the width of ${page.url()}` })
     .toBeLessThanOrEqual(width);
+}
+
+/** Fails where any of the panel lies beyond the window. */
+export async function expectWithinWindow(panel: Locator): Promise<void> {
+  const box = await panel.boundingBox();
+  const size = panel.page().viewportSize();
+  expect(box).not.toBeNull();
+  if (!box || !size) return;
+  expect(box.x).toBeGreaterThanOrEqual(0);
+  expect(box.y).toBeGreaterThanOrEqual(0);
+  expect(box.x + box.width).toBeLessThanOrEqual(size.width);
+  expect(box.y + box.height).toBeLessThanOrEqual(size.height);
 }
 
 /** Waits until what has this test id has the focus: a dialog gives it back once it is gone. */
