@@ -68,15 +68,36 @@ export function stepsOf({ ranges, longestGap }: MergedRange, stepMs: number) {
   const up = (ms: number) => Math.ceil(ms / stepMs) * stepMs;
   const down = (ms: number) => Math.floor(ms / stepMs) * stepMs;
   const [fromMs, toMs] = [ranges[0]?.fromMs ?? 0, ranges.at(-1)?.toMs ?? 0];
-  const partial = instantsOf(ranges).filter((ms) => ms % stepMs !== 0);
   return {
     since: dateTimeOf(up(fromMs)),
     until: dateTimeOf(down(toMs)),
     gap_since: dateTimeOf(up(longestGap.fromMs)),
     gap_until: dateTimeOf(down(longestGap.toMs)),
-    partial_buckets: [...new Set(partial.map(down))].map(dateTimeOf),
+    partial_buckets: partialStarts(ranges, stepMs).map(dateTimeOf),
   };
 }
+
+/** Where the steps begin within which a range begins or ends, each once. */
+function partialStarts(ranges: readonly Range[], stepMs: number): number[] {
+  const within = instantsOf(ranges).filter((ms) => ms % stepMs !== 0);
+  return [...new Set(within.map((ms) => Math.floor(ms / stepMs) * stepMs))];
+}
+
+/** The quarters of an hour within which a range begins or ends, as the parameters of clickhouse/queries/counter_windows.sql. */
+export function partialQuarters({ ranges }: MergedRange) {
+  const starts = partialStarts(ranges, bucketMs);
+  const wholeToMs = Math.floor((ranges.at(-1)?.toMs ?? 0) / bucketMs) * bucketMs;
+  const [partial_1 = 0, partial_2 = 0, partial_3 = 0, partial_4 = 0] = starts.filter((ms) => ms !== wholeToMs);
+  const last_to_ms = starts.includes(wholeToMs) ? wholeToMs + bucketMs : wholeToMs;
+  return { partial_1, partial_2, partial_3, partial_4, last_to_ms };
+}
+export const partialQuartersParams = z.object({
+  partial_1: z.number(),
+  partial_2: z.number(),
+  partial_3: z.number(),
+  partial_4: z.number(),
+  last_to_ms: z.number(),
+});
 
 /**
  * Where whole quarters of an hour end for a range, as the parameters of clickhouse/fragments/whole_end.sql. `bounds`: where

@@ -18,6 +18,8 @@ import {
   bucketMs,
   type MergedRange,
   mergeRanges,
+  partialQuarters,
+  partialQuartersParams,
   stepsOf,
   wholeEnd,
   wholeEndParams,
@@ -53,10 +55,23 @@ const levelWindows = defineQuery(
   stepParams.extend({ levels: z.array(z.string()), gap_starts: instants, gap_ms: z.number() }),
   levelRow,
 );
+const counterRow = z.object({
+  type: z.string(),
+  window_ms: numberColumn,
+  events: numberColumn,
+  sixtieths: z.string(),
+});
 const counterWindows = defineQuery(
   "counter_windows",
-  stepParams.omit({ until: true }).extend({ ...wholeEndParams.shape, types: z.array(z.string()) }),
-  z.object({ type: z.string(), window_ms: numberColumn, events: numberColumn, sixtieths: z.string() }),
+  stepParams
+    .omit({ until: true })
+    .extend({ ...wholeEndParams.shape, ...partialQuartersParams.shape, types: z.array(z.string()) }),
+  counterRow,
+);
+const wholeCounterWindows = defineQuery(
+  "whole_counter_windows",
+  stepParams.omit({ partial_buckets: true }).extend({ types: z.array(z.string()) }),
+  counterRow,
 );
 const nodeDistinctWindows = defineQuery(
   "node_distinct_windows",
@@ -133,12 +148,12 @@ export function wholeNode(
   );
   const readCounters = once((merged: MergedRange) => {
     const { ranges, bounds } = merged;
+    const steps = stepsOf(merged, bucketMs);
+    const asked = { kind, node, types: unique(rulesOf(merged).flatMap(countedTypes)), bounds: [...bounds], ...steps };
+    if (steps.partial_buckets.length === 0) return wholeCounterWindows(clickhouse, asked);
     return counterWindows(clickhouse, {
-      kind,
-      node,
-      types: unique(rulesOf(merged).flatMap(countedTypes)),
-      bounds: [...bounds],
-      ...stepsOf(merged, bucketMs),
+      ...asked,
+      ...partialQuarters(merged),
       ...wholeEnd(ranges.at(-1)?.toMs ?? 0, bounds),
     });
   });

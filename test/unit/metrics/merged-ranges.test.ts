@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { hourMs, minuteMs } from "../../../server/contract/durations.ts";
-import { bucketMs, mergeRanges, stepsOf } from "../../../server/metrics/merged-ranges.ts";
+import { bucketMs, mergeRanges, partialQuarters, stepsOf } from "../../../server/metrics/merged-ranges.ts";
 
 const baseMs = Date.UTC(2026, 2, 1);
 const rangeOf = (fromMs: number, toMs: number, stepMs = toMs - fromMs) => {
@@ -51,6 +51,22 @@ test("whole buckets, partial ones and those of the gap have no instant twice, an
         if (merged.ranges.some(({ fromMs, toMs }) => fromMs <= ms && ms < toMs))
           expect(isWhole || isPartial).toBe(true);
         if (isInGap) expect(isPartial).toBe(false);
+      }
+    }),
+  );
+});
+
+test("every quarter of an hour within which a range begins or ends is named once: as the last one, or among the others", () => {
+  const parse = (text: string) => Date.parse(`${text.replace(" ", "T")}Z`);
+  fc.assert(
+    fc.property(ranges, (asked) => {
+      for (const merged of mergeRanges(asked)) {
+        const { partial_buckets } = stepsOf(merged, bucketMs);
+        const { last_to_ms, ...others } = partialQuarters(merged);
+        const wholeToMs = Math.floor((merged.ranges.at(-1)?.toMs ?? 0) / bucketMs) * bucketMs;
+        const last = last_to_ms > wholeToMs ? [last_to_ms - bucketMs] : [];
+        const named = [...Object.values(others).filter((ms) => ms !== 0), ...last];
+        expect(named.sort()).toEqual(partial_buckets.map(parse).sort());
       }
     }),
   );
