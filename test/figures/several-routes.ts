@@ -150,7 +150,9 @@ async function statementsRoute(api: Api, compared: Compared, place: string): Pro
       compared.same(place, "statement = explanation", which, plain(used), plain(figure.total));
     }
     const { past } = await api.json<Period>(address("/v1/period", { node, cycles: "6" }));
-    const cycle = past.find(({ start }) => Date.parse(start) === Date.parse(seen.from));
+    // Of a cycle in which the node moved, each parent has a part.
+    const isSame = (one: string, other: string) => Date.parse(one) === Date.parse(other);
+    const cycle = past.find(({ start, end }) => isSame(start, seen.from) && isSame(end, seen.to));
     for (const { feature, used } of cycle?.quotas ?? []) {
       const parts = seen.usage.filter((one) => one.feature === feature && one.is_trial !== true);
       if (parts.length === 1)

@@ -32,6 +32,7 @@ export async function shownFigures(page: Page): Promise<ShownFigure[]> {
     const [first = [], second = []] = [carrying, [...texts]].map((elements) =>
       elements.map((element) => ({
         where:
+          element.closest("figcaption")?.localName ??
           element.closest<HTMLElement>("[data-testid]")?.dataset.testid ??
           element.closest("section")?.querySelector("h2, h3")?.textContent?.trim() ??
           "page",
