@@ -79,10 +79,15 @@ function compareCsv(compared: Compared, place: string, path: string, answer: Usa
   const isLong = head.includes("of");
   for (const { meter, series, groups = [] } of answer.meters) {
     const lists = [{ of: "total", key: "", isOther: "false", series }].concat(
-      groups.map(({ key, is_other, series }) => ({ of: "group", key, isOther: String(is_other ?? false), series })),
+      groups.map(({ key, is_other, series }) => ({
+        of: is_other === true ? "other" : "group",
+        key,
+        isOther: String(is_other ?? false),
+        series,
+      })),
     );
     for (const { of, key, isOther, series } of lists) {
-      if (!isLong && of === "group") continue;
+      if (!isLong && of !== "total") continue;
       for (const { start, value } of series) {
         const row = rows.find(
           (one) =>
