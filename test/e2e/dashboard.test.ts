@@ -231,6 +231,8 @@ describe("the usage page", () => {
     await page.waitForURL("**/organizations/demo");
     const there = { organization: "demo", session: "heard", user: "ada", room: "Great hall" };
     await post({ ...there, type: "participant.joined" });
+    const live = async () => (await (await page.request.get(`${service.url}/v1/live`)).json()).rooms;
+    await expect.poll(live).toContainEqual(expect.objectContaining({ room: "Great hall" }));
     await find("great", "Great hall");
     await page.waitForURL("**/sessions/demo/heard");
     await post({ ...there, type: "participant.left" });
