@@ -86,7 +86,7 @@ export const overviewTexts = area("overview", {
   noUsageThisMonthYet: "No usage this month yet.",
   topOrganizations: "Top organizations",
   mostActiveUsers: "Most active users",
-  documents: (documents: string) => `${documents} documents`,
+  documents: (count: number, shown: string) => (count === 1 ? "1 document" : `${shown} documents`),
   activeAgo: (age: string) => `active ${age} ago`,
   noEventsNameUserYet: "No events with a user yet.",
   languages: "Languages",
