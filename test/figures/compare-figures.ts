@@ -10,9 +10,9 @@
 import { env } from "node:process";
 import type { Browser, Page } from "playwright-core";
 import type { MeterSummary } from "../../server/contract/meters.ts";
+import { demonstration } from "../screenshots/demonstration.ts";
 import { comeToRest, detailPlaces, isWanted, type Place, places } from "../screenshots/places.ts";
 import { launchBrowser, signIn } from "../support/browser.ts";
-import { eventually, startService } from "../support/service.ts";
 import { Api } from "./ask-api.ts";
 import { compareChart } from "./chart-walk.ts";
 import { Compared } from "./compared.ts";
@@ -21,9 +21,6 @@ import { comparePage, usageOf } from "./page-figures.ts";
 import { type RecordedAnswer, RecordedAnswers } from "./recorded-answers.ts";
 import { compareRoutes } from "./several-routes.ts";
 import { compareUsage, pinned } from "./usage-question.ts";
-
-/** The history of ninety days is posted first, then statements and alerts are made. */
-const demonstratedWithinMs = 20 * 60_000;
 
 /** A range that is over, beside those that run: a month by day with every zone's midnight within an hour, and its groups. */
 function pastPlaces(nowMs: number): Place[] {
@@ -153,28 +150,16 @@ async function compareAll(browser: Browser, url: string, email: string, password
   return compared;
 }
 
-async function main([givenUrl, email = "", password = ""]: string[]): Promise<void> {
-  const size = { TIDEMARK_DEMO_SIZE: env.TIDEMARK_DEMO_SIZE ?? "" };
-  const demo = givenUrl === undefined ? await startService(size, [], ["--demo"]) : undefined;
+async function main(given: string[]): Promise<void> {
+  const demo = await demonstration(given);
   const browser = await launchBrowser();
   try {
-    if (demo)
-      await eventually(
-        "the demonstration's story",
-        () => demo.output().includes("Demo: live") || undefined,
-        demonstratedWithinMs,
-      );
-    const compared = await compareAll(
-      browser,
-      givenUrl ?? demo?.url ?? "",
-      demo?.adminEmail ?? email,
-      demo?.adminPassword ?? password,
-    );
+    const compared = await compareAll(browser, demo.url, demo.email, demo.password);
     console.log(`${compared.total} figures on ${compared.pages} pages, ${compared.differences.length} differences`);
     process.exitCode = compared.differences.length === 0 ? 0 : 1;
   } finally {
     await browser.close();
-    await demo?.stop();
+    await demo.stop();
   }
 }
 

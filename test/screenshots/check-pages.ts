@@ -10,16 +10,14 @@
 import { env } from "node:process";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { launchBrowser, signIn } from "../support/browser.ts";
-import { eventually, startService, type TestService } from "../support/service.ts";
+import { startService, type TestService } from "../support/service.ts";
+import { demonstration } from "./demonstration.ts";
 import { changeLook, desk, Findings, inspect, inspectOpened, type Look, looks, phone, wide } from "./inspect-page.ts";
 import { comeToRest, detailPlaces, isWanted, type Place, places } from "./places.ts";
 
 const sizes = [desk, phone, wide].filter(({ width }) => isWanted(String(width), env.SIZES));
-/** The history of ninety days is posted first. */
-const demonstratedWithinMs = 15 * 60_000;
 /** What a page asks on its way in, and is no page without. */
 const ofTheShell = /\/v1\/(me|nodes|meters|views|version|notifications)\b/;
-const tested = { TIDEMARK_DEMO_SIZE: env.TIDEMARK_DEMO_SIZE ?? "" };
 
 const sockets = /\/socket\.io\//;
 /** As Socket.IO writes an event that the server sends by itself. */
@@ -211,21 +209,14 @@ async function checkSmall(browser: Browser, findings: Findings): Promise<void> {
   }
 }
 
-async function main([givenUrl, email = "", password = ""]: string[]): Promise<void> {
+async function main(given: string[]): Promise<void> {
   const findings = new Findings();
   const wantsDemo = demonstrated.some(({ name }) => isWanted(name, env.STATES));
-  const demo = givenUrl === undefined && wantsDemo ? await startService(tested, [], ["--demo"]) : undefined;
+  const demo = wantsDemo ? await demonstration(given) : undefined;
   const browser = await launchBrowser();
   try {
-    if (demo)
-      await eventually(
-        "the demonstration's story",
-        () => demo.output().includes("Demo: live") || undefined,
-        demonstratedWithinMs,
-      );
-    const url = givenUrl ?? demo?.url;
-    if (url !== undefined && wantsDemo) {
-      const signed = await signedIn(browser, url, demo?.adminEmail ?? email, demo?.adminPassword ?? password);
+    if (demo) {
+      const signed = await signedIn(browser, demo.url, demo.email, demo.password);
       for (const state of demonstrated)
         if (isWanted(state.name, env.STATES)) await checkState(browser, signed, state, findings);
     }

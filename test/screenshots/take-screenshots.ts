@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { env } from "node:process";
 import type { Browser, Page } from "playwright-core";
 import { launchBrowser, signIn } from "../support/browser.ts";
-import { eventually, startService } from "../support/service.ts";
+import { demonstration } from "./demonstration.ts";
 import { changeLook, desk, Findings, inspect, phone, wide } from "./inspect-page.ts";
 import { comeToRest, detailPlaces, isWanted, type Place, places } from "./places.ts";
 
@@ -23,8 +23,6 @@ const pictures = [
   { name: "light-1920", size: wide, look: "light" },
   { name: "forced-1440", size: desk, look: "forced" },
 ] as const;
-/** The history of ninety days is posted first. */
-const demonstratedWithinMs = 15 * 60_000;
 
 /** Opens the page once, and takes its picture in each look. */
 async function take(page: Page, address: string, { name }: Place, folder: string, findings: Findings): Promise<void> {
@@ -76,29 +74,17 @@ async function takeAll(
   return findings.all.length;
 }
 
-async function main([folder, givenUrl, email = "", password = ""]: string[]): Promise<void> {
+async function main([folder, ...given]: string[]): Promise<void> {
   if (folder === undefined) throw new Error("say where the pictures go: npm run screenshots -- FOLDER");
   await mkdir(folder, { recursive: true });
-  const service = givenUrl === undefined ? await startService({}, [], ["--demo"]) : undefined;
+  const demo = await demonstration(given);
   const browser = await launchBrowser();
   try {
-    if (service)
-      await eventually(
-        "the demonstration's history",
-        () => service.output().includes("Demo: live") || undefined,
-        demonstratedWithinMs,
-      );
-    const faults = await takeAll(
-      browser,
-      givenUrl ?? service?.url ?? "",
-      service?.adminEmail ?? email,
-      service?.adminPassword ?? password,
-      folder,
-    );
+    const faults = await takeAll(browser, demo.url, demo.email, demo.password, folder);
     process.exitCode = faults === 0 ? 0 : 1;
   } finally {
     await browser.close();
-    await service?.stop();
+    await demo.stop();
   }
 }
 
