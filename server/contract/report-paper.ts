@@ -2,7 +2,7 @@
  * How a section of a report stands before people, on paper and on the page: in words, and without the columns that say nothing
  * there. Every figure stays. Pure.
  */
-import type { ColumnType, ReportCell, ReportColumn, ReportSection } from "./reports.ts";
+import type { ColumnType, ReportCell, ReportColumn, ReportDocument, ReportSection } from "./reports.ts";
 
 export interface PaperColumn {
   /** Where its cells stand in a row of the section. */
@@ -142,4 +142,10 @@ const midnight = /T00:00:00(?:\.0+)?(?:Z|[+-]\d\d:\d\d)$/;
 function dayBefore(instant: string): string {
   const [year = 0, month = 1, day = 1] = instant.slice(0, 10).split("-").map(Number);
   return new Date(Date.UTC(year, month - 1, day - 1)).toISOString().slice(0, 10);
+}
+
+/** Whom a document is about: a node by its name, and by its address, which no other node has. */
+export function nodeOnPaper({ node, node_name }: Pick<ReportDocument, "node" | "node_name">): string {
+  if (node === "all") return "All organizations";
+  return node === node_name ? node : `${node_name} (${node})`;
 }

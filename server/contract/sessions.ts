@@ -47,6 +47,7 @@ export const sessionListSchema = z.object({
   sessions: z.array(sessionSummarySchema),
   next_cursor: nextCursorSchema,
 });
+export type SessionList = z.infer<typeof sessionListSchema>;
 
 export const sessionIntervalSchema = z.object({
   level: z.string().describe("participants, recordings, captions and so on"),

@@ -246,6 +246,8 @@ test("what chooses the figures of the usage page stands in one row, so that the 
 });
 
 test("says what stands at the crosshair, by keys and by pointer, zooms where it is dragged, and Back undoes it", async () => {
+  const met = { organization: "acme", session: "met", user: "u1", time: new Date().toISOString() };
+  await post({ ...met, type: "participant.joined" }, { ...met, type: "participant.left" });
   const page = await open("/usage?range=7d&meters=chat_posts,sessions");
   const chart = page.getByTestId("chart");
   await chart.locator("canvas[width]").waitFor();
@@ -270,6 +272,13 @@ test("says what stands at the crosshair, by keys and by pointer, zooms where it 
   const box = await chart.boundingBox();
   if (!box) throw new Error("the chart has no place");
   const at = (share: number) => [box.x + box.width * share, box.y + box.height / 2] as const;
+  // In the last window the bar of the post stands to the left of that of the session.
+  const lastWindow = box.x + box.width * (1 - 0.5 / 7);
+  const nearest = page.getByTestId("readout").locator("tr[aria-current=true] th");
+  await page.mouse.move(lastWindow - 30, box.y + box.height * 0.85);
+  await expect.poll(() => nearest.allTextContents()).toEqual([expect.stringContaining("Chat posts")]);
+  await page.mouse.move(lastWindow + 40, box.y + box.height * 0.85);
+  await expect.poll(() => nearest.allTextContents()).toEqual([expect.stringContaining("Sessions")]);
   await page.mouse.move(...at(0.3));
   await page.mouse.down();
   await page.mouse.move(...at(0.5), { steps: 4 });

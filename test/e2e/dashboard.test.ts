@@ -236,6 +236,12 @@ describe("the usage page", () => {
     await find("great", "Great hall");
     await page.waitForURL("**/sessions/demo/heard");
     await post({ ...there, type: "participant.left" });
+    await expect.poll(live).not.toContainEqual(expect.objectContaining({ room: "Great hall" }));
+    await page.goto(`${service.url}/overview`);
+    await page.getByTestId("overview").waitFor();
+    // Of a room whose people have gone, by the time when its last session began.
+    await find("Great", "Great hall demo,");
+    await page.waitForURL("**/sessions/demo/heard");
     await find("chat pos", "Chat posts");
     await page.waitForURL("**/usage?meters=chat_posts");
     // What the page gives as a file, in the forms that its own button offers.

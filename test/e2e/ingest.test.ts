@@ -151,3 +151,27 @@ test("the wall takes a newer release by itself", async () => {
   await reloaded;
   await page.getByTestId("live-wall").waitFor();
 });
+
+test("the wall turns to each pinned customer and back to everything, and stays where it is paused", async () => {
+  await postEvents(service, [
+    { type: "participant.joined", session: randomUUID(), user: "u1", organization: "turned-to", room: "pinned room" },
+  ]);
+  const page = await openWide("/");
+  await waitForState(page, "live");
+  await page.evaluate(() => localStorage.setItem("tidemark-pins", '["organization:turned-to"]'));
+  await page.clock.install();
+  await page.goto(`${service.url}/?wall=1`);
+  const heading = (name: string) => page.getByTestId("live-wall").getByRole("heading", { level: 1, name });
+  await heading("All organizations").waitFor();
+  await page.getByRole("button", { name: "Rotate" }).click();
+  await page.waitForURL("**rotate=1**");
+  await page.clock.fastForward("00:31");
+  await heading("turned-to").waitFor();
+  await page.getByTestId("live-rooms").getByText("pinned room").waitFor();
+  await page.clock.fastForward("00:31");
+  await heading("All organizations").waitFor();
+  await page.keyboard.press("Space");
+  await waitForState(page, "paused");
+  await page.clock.fastForward("01:00");
+  expect(new URL(page.url()).searchParams.get("node")).toBeNull();
+});

@@ -99,7 +99,9 @@ function compareCsv(compared: Compared, place: string, path: string, answer: Usa
                 at(one, "is_other") === isOther)),
         );
         const cell = row && at(row, isLong ? "value" : meter);
-        compared.same(place, "JSON = CSV", `${meter} ${key} ${start} of ${path}`, cell && plain(cell), plain(value));
+        // No data is an empty cell; a row that is not there is a difference.
+        const wanted = value === null ? "" : plain(value);
+        compared.same(place, "JSON = CSV", `${meter} ${key} ${start} of ${path}`, cell && plain(cell), wanted);
       }
     }
   }

@@ -1,5 +1,5 @@
 /** What a PDF shows of a document, as the data that it is set from: bounded, whatever the document has. */
-import { cellText, paperColumns } from "../../contract/report-paper.ts";
+import { cellText, nodeOnPaper, paperColumns } from "../../contract/report-paper.ts";
 import type { ReportCell, ReportDocument, ReportSection } from "../../contract/reports.ts";
 import { createPace, type Pace } from "../../fairness/pace.ts";
 import { formatInstant } from "../../metrics/windows.ts";
@@ -34,8 +34,7 @@ export interface Brand {
 /** All that a page says, each text with glyphs that the fonts have. It rests between rows. */
 export async function pdfData(document: ReportDocument, brand: Brand) {
   const { names, legible } = pdfFonts();
-  const { name, node, node_name, from, to, tz, watermark, made_at, definitions, sections } = document;
-  const shown = node === node_name ? node : `${node_name} (${node})`;
+  const { name, node_name, from, to, tz, watermark, made_at, definitions, sections } = document;
   const shares = sharesOf(
     sections.map(({ rows, columns }) =>
       Math.min(rows.length, maxRows, Math.floor(maxCells / Math.max(1, columns.length))),
@@ -59,7 +58,7 @@ export async function pdfData(document: ReportDocument, brand: Brand) {
     author: legible(node_name),
     foot: legible(`${name} · ${node_name} · ${period}`),
     lines: [
-      shown,
+      nodeOnPaper(document),
       `${period} (${tz})`,
       `With everything received until ${clockOf(watermark, tz)}. Made on ${clockOf(made_at, tz)}.`,
     ].map(legible),

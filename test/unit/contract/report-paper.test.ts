@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { paperColumns } from "../../../server/contract/report-paper.ts";
+import { nodeOnPaper, paperColumns } from "../../../server/contract/report-paper.ts";
 import type { ReportCell, ReportColumn } from "../../../server/contract/reports.ts";
 import { paperFigure } from "../../../server/reports/render/paper-figure.ts";
 
@@ -12,6 +12,13 @@ test("on paper an address gives way to the name beside it, unless a name stands 
   expect(titles([acme, ["reseller:r1", "Brightwater"], acme])).toEqual(["Name"]);
   expect(titles([acme, ["organization:acme-2", "Acme"]])).toEqual(["Node", "Name"]);
   expect(titles([acme, ["organization:b", ""]])).toEqual(["Node", "Name"]);
+});
+
+test("on paper a node stands by its name and its address, and all organizations by neither", () => {
+  const shown = (node: string, node_name: string) => nodeOnPaper({ node, node_name });
+  expect(shown("organization:acme", "Acme")).toBe("Acme (organization:acme)");
+  expect(shown("organization:acme", "organization:acme")).toBe("organization:acme");
+  expect(shown("all", "All")).toBe("All organizations");
 });
 
 test("figures on paper have their thousands apart and the decimals of their unit, money those of its currency", () => {

@@ -23,6 +23,8 @@ export interface DrawnChart {
   point(pointed: Pointed): void;
   /** The window at `x`, in CSS pixels from the canvas's left edge; the nearest where there is none. */
   windowAt(x: number): number;
+  /** The key of the series whose figure of the window stands nearest to this point, in CSS pixels; undefined where none has one. */
+  seriesAt(window: number, point: { x: number; y: number }): string | undefined;
   /** The left edge, middle and right edge of a window, in CSS pixels. */
   placeOf(window: number): { left: number; middle: number; right: number };
   destroy(): void;
@@ -76,12 +78,45 @@ export function drawUsageChart(canvas: HTMLCanvasElement): DrawnChart {
       const last = (chart.data.labels?.length ?? 0) - 1;
       return Math.max(0, Math.min(last, Math.floor((x - chart.chartArea.left) / widthOf())));
     },
+    seriesAt: (window, point) => nearestSeries(chart, parts.content, window, point),
     placeOf(window) {
       const left = chart.chartArea.left + window * widthOf();
       return { left, middle: left + widthOf() / 2, right: left + widthOf() };
     },
     destroy: () => chart.destroy(),
   };
+}
+
+/** Bars are rectangles, and points of lines are met at any place of their window's width. */
+function nearestSeries(
+  chart: CanvasChart,
+  content: ChartContent | undefined,
+  window: number,
+  { x, y }: { x: number; y: number },
+): string | undefined {
+  // As `applyContent` lays them out.
+  const keys = (content?.series ?? []).flatMap(({ key, compared }) => (compared.length > 0 ? [key, key] : [key]));
+  let nearest: string | undefined;
+  let least = Number.POSITIVE_INFINITY;
+  for (const [place, key] of keys.entries()) {
+    const figure = chart.getDatasetMeta(place).data[window] as DrawnFigure | undefined;
+    if (figure === undefined || (chart.data.datasets[place]?.data[window] ?? null) === null) continue;
+    const { x: middle, y: top, base = top, width } = figure;
+    const aside = width === undefined ? 0 : Math.max(0, Math.abs(x - middle) - width / 2);
+    const away = Math.hypot(aside, Math.max(0, Math.min(base, top) - y, y - Math.max(base, top)));
+    if (away >= least) continue;
+    least = away;
+    nearest = key;
+  }
+  return nearest;
+}
+
+/** In CSS pixels; a point of a line has neither base nor width. */
+interface DrawnFigure {
+  x: number;
+  y: number;
+  base?: number;
+  width?: number;
 }
 
 function applyContent(chart: CanvasChart, content: ChartContent, { isLast, isAlone, emphasized }: PanelLayout): void {

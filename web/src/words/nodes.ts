@@ -15,6 +15,12 @@ type AnyKind = NodeKind | "all";
 
 export const kindNames: Record<AnyKind, string> = t.kinds;
 
+/** What a node is, and which: below its name, which another may have too. */
+export function kindAndId(address: string): string {
+  const { kind, id } = parseNode(address);
+  return kind === "all" ? kindNames.all : `${kindNames[kind]} ${id}`;
+}
+
 /** Organizations stand in their list, everything else in the account tree. */
 export function pageOf(node: string): string {
   if (node.startsWith("organization:")) return `/organizations/${encodeURIComponent(parseNode(node).id)}`;

@@ -4,6 +4,7 @@ import type { Action } from "@contract/accounts.ts";
 import type { LiveRoom } from "@contract/live.ts";
 import { nodeAddress } from "@contract/node-address.ts";
 import type { Node } from "@contract/nodes.ts";
+import type { SessionSummary } from "@contract/sessions.ts";
 import type { View } from "@contract/views.ts";
 import Bookmark from "@lucide/svelte/icons/bookmark";
 import Building from "@lucide/svelte/icons/building-2";
@@ -11,6 +12,7 @@ import ChartColumn from "@lucide/svelte/icons/chart-column";
 import CircleUser from "@lucide/svelte/icons/circle-user";
 import Clock from "@lucide/svelte/icons/clock";
 import Download from "@lucide/svelte/icons/download";
+import History from "@lucide/svelte/icons/history";
 import Keyboard from "@lucide/svelte/icons/keyboard";
 import LayoutDashboard from "@lucide/svelte/icons/layout-dashboard";
 import Link from "@lucide/svelte/icons/link";
@@ -35,8 +37,10 @@ import { pins } from "../../state/pins.svelte.ts";
 import { shortcuts } from "../../state/shortcuts.svelte.ts";
 import { theme } from "../../state/theme.svelte.ts";
 import { toasts } from "../../state/toasts.svelte.ts";
+import { browserZone } from "../../state/zone.ts";
 import { paletteTexts as t } from "../../texts/en/palette.ts";
 import { withQuery } from "../../with-query.ts";
+import { formatMoment } from "../../words/format.ts";
 import { pageOf } from "../../words/nodes.ts";
 
 export interface PaletteEntry {
@@ -187,6 +191,27 @@ export function roomEntries(rooms: readonly LiveRoom[]): PaletteEntry[] {
     note: nodeName(nodeAddress("organization", organization)),
     words: [organization, t.room],
     Icon: Radio,
+    run: () => goTo(`/sessions/${encodeURIComponent(organization)}/${encodeURIComponent(session)}`),
+  }));
+}
+
+/** Rooms whose people have gone, each by its newest session, to which it leads. `sessions`: the newest first. */
+export function pastRoomEntries(sessions: readonly SessionSummary[]): PaletteEntry[] {
+  const newest = new Map<string, SessionSummary>();
+  for (const one of sessions) {
+    const key = `${one.organization} ${one.room}`;
+    if (one.state === "ended" && !newest.has(key)) newest.set(key, one);
+  }
+  return [...newest.values()].map(({ organization, session, room, started_at: startedAt }) => ({
+    id: `past room ${organization} ${session}`,
+    label: room || session,
+    note: [
+      nodeName(nodeAddress("organization", organization)),
+      startedAt === null ? "" : formatMoment(startedAt, browserZone),
+    ]
+      .filter((part) => part !== "")
+      .join(", "),
+    Icon: History,
     run: () => goTo(`/sessions/${encodeURIComponent(organization)}/${encodeURIComponent(session)}`),
   }));
 }

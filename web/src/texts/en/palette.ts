@@ -5,6 +5,7 @@ export const paletteTexts = area("palette", {
   actions: "Actions",
   organizationsAndOtherNodes: "Organizations and other nodes",
   liveRooms: "Live rooms",
+  pastRooms: "Rooms of the last 30 days",
   room: "room session call",
   exportForms: "download file csv xlsx excel json",
   meters: "Meters",

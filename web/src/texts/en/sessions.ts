@@ -9,6 +9,7 @@ export const sessionsTexts = area("sessions", {
   duration: "Duration",
   people: "People",
   open: "open",
+  inNoSession: (interval: string) => `${interval}, in no session`,
   notStartedYet: "not yet",
   peopleAtOnceShort: (peakParticipants: string) => `At most ${peakParticipants} at once`,
   peopleInSentence: "people",
