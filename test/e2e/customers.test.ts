@@ -312,7 +312,7 @@ test("every page, chart, table, file, statement and alert gives the figure that 
 
   // The report of that month.
   await page.goto(`${service.url}/reports/usage?node=${agreedNode}&range=custom&from=${first}&through=${last}&tz=UTC`);
-  await page.getByTestId("report-paper").getByRole("row", { name: exact }).first().waitFor();
+  await told("[data-testid=report-paper]");
 
   // The month that runs: its overview, its period, a panel, an alert, and who is there now.
   await page.goto(`${service.url}/overview?node=${agreedNode}&tz=UTC`);

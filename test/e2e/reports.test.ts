@@ -131,7 +131,7 @@ test("a custom report is built beside its figures, then edited and deleted", asy
   await expectAccessible(desk);
   await desk.getByRole("button", { name: "Create report" }).click();
   await desk.getByRole("heading", { level: 1, name: "English minutes" }).waitFor();
-  await desk.getByTestId("report-paper").getByText("90.5").first().waitFor();
+  await desk.getByTestId("report-paper").getByText("90.50").first().waitFor();
   await desk.getByRole("link", { name: "Edit" }).click();
   await desk.getByLabel("Name", { exact: true }).fill("Minutes in English");
   await desk.getByRole("button", { name: "Save" }).click();

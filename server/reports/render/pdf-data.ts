@@ -1,11 +1,11 @@
 /** What a PDF shows of a document, as the data that it is set from: bounded, whatever the document has. */
+import { paperFigure } from "../../contract/paper-figure.ts";
 import { cellText, nodeOnPaper, paperColumns } from "../../contract/report-paper.ts";
 import type { ReportCell, ReportDocument, ReportSection } from "../../contract/reports.ts";
 import { createPace, type Pace } from "../../fairness/pace.ts";
 import { formatInstant } from "../../metrics/windows.ts";
 import { periodInWords } from "../period-in-words.ts";
 import { chartOf } from "./chart.ts";
-import { paperFigure } from "./paper-figure.ts";
 import { pdfFonts } from "./pdf-fonts.ts";
 import { readable } from "./readable.ts";
 

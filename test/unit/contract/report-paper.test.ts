@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
+import { paperFigure } from "../../../server/contract/paper-figure.ts";
 import { nodeOnPaper, paperColumns } from "../../../server/contract/report-paper.ts";
 import type { ReportCell, ReportColumn } from "../../../server/contract/reports.ts";
-import { paperFigure } from "../../../server/reports/render/paper-figure.ts";
 
 const column = (key: string, title: string): ReportColumn => ({ key, title, unit: null, type: "text" });
 const columns = [column("node", "Node"), column("name", "Name")];

@@ -1,5 +1,5 @@
 /** How figures stand on paper: their thousands apart, and as many decimals as their unit has, so that they line up. Pure. */
-import type { FigureAbout } from "../../contract/report-paper.ts";
+import type { FigureAbout } from "./report-paper.ts";
 
 const mostDecimals = 6;
 const formats = new Map<number, Intl.NumberFormat>();
