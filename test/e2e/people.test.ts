@@ -191,3 +191,19 @@ test("the pages of people fit a phone, in the dark too", async () => {
     }
   }
 });
+
+test("a session that ended says so, and signing in leads back to where it was", async () => {
+  const page = await open("/plans");
+  await signIn(page, service.adminEmail, service.adminPassword);
+  await page.getByTestId("plan-list").waitFor();
+  await page.context().clearCookies();
+  // Who comes back to the page has the bell read again, which finds the session gone.
+  await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+  await page.getByTestId("session-expired").waitFor();
+  await expectAccessible(page);
+  await signIn(page, service.adminEmail, service.adminPassword);
+  await page.getByRole("heading", { name: "Plans" }).waitFor();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  expect(await page.getByTestId("session-expired").count()).toBe(0);
+});
