@@ -206,6 +206,7 @@ test("a question becomes a panel, panels are arranged by keyboard, and a colleag
   await expectAccessible(page);
   await page.keyboard.press("Escape");
   await page.goto(`${service.url}/usage`);
+  await page.getByTestId("range-picker").waitFor();
   await page.keyboard.press("Control+k");
   const palette = page.getByTestId("palette");
   await palette.getByRole("combobox").fill(dashboard);
