@@ -75,6 +75,7 @@ export const billingTexts = area("billing", {
   limitWasReached: (when: string) => `The limit was reached on ${when}.`,
   limitWillBeReached: (when: string) => `The limit will be reached on ${when}.`,
   remaining: (days: number, hours: number) => {
+    if (days === 0 && hours === 0) return "less than an hour remaining";
     const ofLastDay = counted(hours, { one: "# hour remaining", other: "# hours remaining" });
     return days === 0 ? ofLastDay : `${counted(days, { one: "# day", other: "# days" })} ${ofLastDay}`;
   },
