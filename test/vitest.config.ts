@@ -22,6 +22,9 @@ const cluster = [
  * Unit tests need nothing; the others share one ClickHouse, one Postgres and one Redis, and own a database in each.
  * Files of a worker share their modules: loading the server anew for each file costs seconds. Their time-outs are there to end what hangs: none of them says how fast anything has to be.
  */
+/** Where an error was planted, that a property fails is all that is asked. */
+const setupFiles = process.env.PLANTED_ERROR === undefined ? [] : ["test/planted/end-on-failure.ts"];
+
 export default defineConfig({
   root,
   test: {
@@ -37,6 +40,7 @@ export default defineConfig({
           name: "unit",
           include: ["test/unit/**/*.test.ts"],
           isolate: false,
+          setupFiles,
           expect: expectStates,
           testTimeout: testPatienceMs,
           maxWorkers: 2,
@@ -50,6 +54,7 @@ export default defineConfig({
           include: ["test/integration/**/*.test.ts"],
           exclude: cluster,
           isolate: false,
+          setupFiles,
           globalSetup: ["test/support/shared-stores.ts"],
           expect: expectStates,
           testTimeout: testPatienceMs,

@@ -17,7 +17,11 @@ for (const { rule, file, right, wrong, tests } of chosen) {
   const { status } = spawnSync(
     "npx",
     ["vitest", "run", "--config", "test/vitest.config.ts", "--reporter", "dot", ...untilOneIsRed, ...tests.split(" ")],
-    { cwd: copy, env: { ...process.env, PROPERTY_RUNS: process.env.PROPERTY_RUNS ?? "300" }, stdio: "ignore" },
+    {
+      cwd: copy,
+      env: { ...process.env, PLANTED_ERROR: rule, PROPERTY_RUNS: process.env.PROPERTY_RUNS ?? "300" },
+      stdio: "ignore",
+    },
   );
   const isRed = status !== 0;
   if (!isRed) green++;
