@@ -127,7 +127,7 @@ async function organizationsRoute(api: Api, compared: Compared, place: string): 
 
 async function statementsRoute(api: Api, compared: Compared, place: string): Promise<void> {
   const { statements } = await api.json<StatementList>("/v1/statements?kind=subscription&limit=15");
-  for (const { id, node } of statements) {
+  eachStatement: for (const { id, node } of statements) {
     const seen = await api.json<StatementDetail>(`/v1/statements/${id}`);
     for (const { level, lines, total } of seen.charges)
       compared.same(
@@ -143,10 +143,12 @@ async function statementsRoute(api: Api, compared: Compared, place: string): Pro
       const which = `${meter} of ${node} from ${from} (${id})`;
       const asked = { meter, node, from, to, tz: seen.tz };
       const { meters } = await usage(api, asked);
-      compared.same(place, "statement = usage", which, plain(used), plain(meters[0]?.total));
-      const { figure } = await api.json<{ figure: { total: unknown } }>(
+      const { figure, corrections } = await api.json<{ figure: { total: unknown }; corrections: { at: string }[] }>(
         address("/v1/explain", { ...asked, limit: "1" }),
       );
+      // Where that changed no amount of money, the statement has no adjustment of it.
+      if (corrections.some(({ at }) => at > seen.closed_at)) continue eachStatement;
+      compared.same(place, "statement = usage", which, plain(used), plain(meters[0]?.total));
       compared.same(place, "statement = explanation", which, plain(used), plain(figure.total));
     }
     const { past } = await api.json<Period>(address("/v1/period", { node, cycles: "6" }));

@@ -10,7 +10,7 @@ export const liveTexts = area("live", {
   mostParticipantsToday: "Most participants today",
   mostSessionsToday: "Most sessions today",
   eventsPerSecond: "Events per second",
-  eventsInThatMinute: (count: number, text: string) => `${text} ${count === 1 ? "event" : "events"} in that minute`,
+  eventsInThatMinute: (count: number, text: string) => `In that minute: ${text} ${count === 1 ? "event" : "events"}`,
   inMinuteFrom: (start: string) => `in the minute from ${start}`,
   ingestLag: "Ingest lag",
   mostEventsWithin: (within: string) => `99% of events within ${within}`,
