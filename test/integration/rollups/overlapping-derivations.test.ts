@@ -1,5 +1,5 @@
 import { ClickHouseError } from "@clickhouse/client";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
 import { type ClickHouse, StatementRefusedError } from "../../../server/clickhouse/client.ts";
 import type { DerivationListener } from "../../../server/rollups/derived-change.ts";
 import { type Ingesting, startIngesting } from "../../support/ingesting.ts";
@@ -33,6 +33,8 @@ function holdNextWrite(table = "sessions") {
     write.hasEnded = true;
     how();
   };
+  // A test that fails leaves nothing that the end would wait for.
+  onTestFinished(end(release));
   return {
     release: end(release),
     cut: end(cut),
@@ -176,6 +178,11 @@ test("a session that memory does not hold is read when storage has what was deri
   const second = ingesting.send([late, join(organization, "two")]);
   // What memory has of the batch is reported before the rest is read.
   await untilReported("two");
+  const { clickhouse } = ingesting.store;
+  const stored = "SELECT 1 FROM usage_events WHERE organization = {organization:String} AND session = 'two'";
+  await eventually("the batch to be stored", async () => (await clickhouse.select(stored, { organization }))[0]);
+  // A read that waits for nothing else would have begun by the time that others have been answered.
+  for (let times = 0; times < 5; times++) await clickhouse.select(stored, { organization });
   expect(write.reads()).toBe(0);
   write.release();
   await Promise.all([ended, second]);
