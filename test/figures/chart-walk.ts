@@ -8,6 +8,26 @@ import { isRoundingOf } from "./shown-figures.ts";
 /** More windows than these would be walked for minutes. */
 const walked = 40;
 
+const isAt = (page: Page, window: number) =>
+  page
+    .waitForFunction(
+      (nth) => document.querySelector("[data-testid=chart]")?.getAttribute("aria-valuenow") === String(nth),
+      window,
+      { timeout: 5_000 },
+    )
+    .then(
+      () => true,
+      () => false,
+    );
+
+/** From its beginning: a chart that was drawn anew meanwhile has forgotten where it was. */
+async function walkTo(page: Page, window: number): Promise<void> {
+  const chart = page.getByTestId("chart").first();
+  await chart.press("Home");
+  for (let at = 0; at < window; at++) await chart.press("ArrowRight");
+  if (!(await isAt(page, window))) throw new Error(`the chart does not come to window ${window}`);
+}
+
 /** The first chart of the page, which draws `answer`, by its meters or by the groups of its first. */
 export async function compareChart(page: Page, place: string, answer: UsageAnswer, compared: Compared) {
   const chart = page.getByTestId("chart").first();
@@ -21,11 +41,8 @@ export async function compareChart(page: Page, place: string, answer: UsageAnswe
     ? [first, ...first.groups].map((one) => ({ name: "key" in one ? one.key : first.meter, series: one.series }))
     : answer.meters.map(({ meter, series }) => ({ name: meter, series }));
   for (let at = 0; at < Math.min(windows, walked); at++) {
-    if (at > 0) await page.keyboard.press("ArrowRight");
-    await page.waitForFunction(
-      (nth) => document.querySelector("[data-testid=chart]")?.getAttribute("aria-valuenow") === String(nth),
-      at,
-    );
+    if (at > 0) await chart.press("ArrowRight");
+    if (!(await isAt(page, at))) await walkTo(page, at);
     const text = (await said.textContent()) ?? "";
     for (const { name, series } of drawn) {
       const value = plain(series[at]?.value);

@@ -118,7 +118,7 @@ export const plantedErrors: readonly PlantedError[] = [
     file: "clickhouse/queries/mark_sessions_of_intervals.sql",
     right: "        HAVING length(others) <= 100",
     wrong: "        HAVING length(others) < 1",
-    tests: questions,
+    tests: `${split} ${questions}`,
   },
   {
     rule: "storage is asked whether others have events of an interval that memory has not met in the session",
@@ -230,14 +230,14 @@ export const plantedErrors: readonly PlantedError[] = [
     file: "clickhouse/fragments/interval_aggregates.sql",
     right: "min(arrayMin(arrayPushBack(starts, 9223372036854775807))) AS started_ms",
     wrong: "max(arrayMin(arrayPushBack(starts, 9223372036854775807))) AS started_ms",
-    tests: questions,
+    tests: `${held} ${questions}`,
   },
   {
     rule: "a named interval ends with the latest of its ends",
     file: "clickhouse/fragments/interval_aggregates.sql",
     right: "max(if(level_action = 'end', time_ms, 0)) AS ended_ms",
     wrong: "any(if(level_action = 'end', time_ms, 0)) AS ended_ms",
-    tests: `${levels} ${questions}`,
+    tests: `${held} ${levels} ${questions}`,
   },
   {
     rule: "an end at an instant frees before a start at it, where starts and ends are paired",
