@@ -257,7 +257,8 @@ function readMeasured(
     warn({ index, id: event.id, code: "unmatched_type", field: "type", message });
     return unmeasured;
   }
-  if (type.level === undefined && type.dimensions.length === 0 && event.seconds === undefined) return unmeasured;
+  const isBare = type.level === undefined && type.dimensions.length === 0 && type.fixed === undefined;
+  if (isBare && event.seconds === undefined) return unmeasured;
   let aliveWithinMs = 0;
   const level = type.action === "span" && !isSpan ? undefined : type.level;
   if (isSpan) {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { eventType } from "../../../../server/catalog/catalog.ts";
+import { eventTypes } from "../../../../server/catalog/event-types.ts";
 import { type UsageEvent, usageEventSchema } from "../../../../server/contract/events.ts";
 import { acceptRequest } from "../../../../server/ingest/accept/accept-request.ts";
 import type { GivenEvent } from "../../../../server/ingest/accept/event-gate.ts";
@@ -127,6 +128,20 @@ test("any event is one line of all columns, from which its texts and properties 
     }),
     { numRuns: 2_000 },
   );
+});
+
+test("of each type, what it says itself and the properties that it declares are the dimensions of an event, with others or without", () => {
+  const dimsOf = (type: string, properties?: Record<string, string>) => {
+    const ids = { id: "e", organization: "o", user: "u", session: "s", interval: "i" };
+    const columns = row({ ...ids, type, ...(properties && { properties }) }, true).split("\t");
+    return JSON.parse(columns[lineColumns.indexOf("dims")] ?? "");
+  };
+  for (const [type, { dimensions, fixed, properties }] of eventTypes) {
+    const own = Object.fromEntries(fixed ? [fixed] : []);
+    const given = Object.fromEntries(dimensions.map((name) => [name, properties?.[name]?.oneOf?.[0] ?? "x"]));
+    expect({ type, dims: dimsOf(type) }).toEqual({ type, dims: own });
+    expect({ type, dims: dimsOf(type, { ...given, more: "x" }) }).toEqual({ type, dims: { ...own, ...given } });
+  }
 });
 
 const sent: Required<Omit<UsageEvent, "seconds">> = {
