@@ -1,7 +1,7 @@
 -- A level per window and key, from the intervals themselves: for questions that slots do not answer, with filters, a split
 -- or an agent. Level `sessions`: a session is active while one of its selected participants is there, and starts once.
 -- Params: those of fragments/selected.sql and fragments/pieces.sql; level String; rank String: integral, peak, closing or starts;
--- most UInt64: rows, the largest of that first.
+-- most UInt64: rows, the largest of that first, and last those of keys that were there only before the range.
 -- Returns key, is_other, window_ms, integral_ms, peak, peak_at_ms (its first instant), closing (the level when the window or
 -- the range ends), starts. Windows before the first edge give no row.
 -- What is named twice is computed in a SELECT of its own: ClickHouse understands a name anew wherever it stands, and what a name
@@ -57,5 +57,5 @@ FROM
     )
 )
 GROUP BY key, is_other, window_ms
-ORDER BY multiIf({rank:String} = 'peak', peak, {rank:String} = 'closing', closing, {rank:String} = 'starts', toInt64(starts), integral_ms) DESC, key, window_ms
+ORDER BY peak > 0 OR starts > 0 DESC, multiIf({rank:String} = 'peak', peak, {rank:String} = 'closing', closing, {rank:String} = 'starts', toInt64(starts), integral_ms) DESC, key, window_ms
 LIMIT {most:UInt64}

@@ -5,7 +5,7 @@
 -- Params: those of fragments/selected.sql and fragments/pieces.sql; raises, lowers Array(String): types; counts UInt8: 1 to count
 -- events, 0 to take the number; measure String: the property that is the number, '' for `value`; custom UInt8: as in
 -- measured_windows.sql; with a property or custom 1, whole_to_ms must be 0; from_ms, to_ms, bounds; whole_to_ms Int64: the multiple of 15 minutes, not after from_ms,
--- before which the rollup answers; rank String: closing, peak or integral; most UInt64: rows, the largest of that first.
+-- before which the rollup answers; rank String: closing, peak or integral; most UInt64: rows, the largest of that first, and last those of keys whose level was 0 throughout.
 -- Returns key, is_other, window_ms, integral (of value and ms), peak, closing (decimal strings, all in sixtieths), peak_at_ms.
 WITH
     {{in_seconds}},
@@ -90,5 +90,5 @@ FROM
     )
 )
 GROUP BY key, is_other, window_index
-ORDER BY multiIf({rank:String} = 'peak', highest, {rank:String} = 'integral', sum(area), last) DESC, key, window_ms
+ORDER BY highest != 0 OR last != 0 OR sum(area) != 0 DESC, multiIf({rank:String} = 'peak', highest, {rank:String} = 'integral', sum(area), last) DESC, key, window_ms
 LIMIT {most:UInt64}

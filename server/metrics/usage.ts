@@ -237,7 +237,7 @@ async function measureGroups(
   // A distinct count gives two rows for a key, one for the only window and one for the range.
   const most = 2 * (groupBy.limit + 1);
   const totals = await measure(meter, { ...scope, range: whole, split: { ...by, most } });
-  const keys = [...totals.keys.keys()];
+  const keys = [...totals.keys].flatMap(([key, series]) => (hasAnyData(series) ? [key] : []));
   const keep = keys.length > groupBy.limit ? keys.slice(0, groupBy.limit) : undefined;
   const measured = await measure(meter, { ...scope, split: { ...by, keep } });
   const ranked = keys.slice(0, groupBy.limit).flatMap((key) => {

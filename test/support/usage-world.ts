@@ -115,8 +115,9 @@ const single = fc
 const draft = fc.record({
   isRecent: fc.boolean(),
   base: fc.constantFrom(...longAgo),
-  intervals: fc.array(interval, { minLength: 1, maxLength: 25 }),
-  singles: fc.array(single, { maxLength: 60 }),
+  // Without a size they are ten at most, and few worlds have an event of a rare type at all.
+  intervals: fc.array(interval, { minLength: 1, maxLength: 25, size: "max" }),
+  singles: fc.array(single, { maxLength: 60, size: "max" }),
   closings: fc.array(
     fc.record({ organization: fc.integer({ min: 0, max: 4 }), session: fc.integer({ min: 0, max: 3 }), at: offset }),
     { maxLength: 3 },

@@ -261,3 +261,21 @@ test("a participant who left is not counted on the day until which the stay coul
   ]);
   expect(await users()).toBe(1);
 });
+
+test("a stay of no length is no presence, be it within a window or at its edge, nor is one that ended where the range begins", async () => {
+  const at = (hour: number) => new Date(Date.UTC(2001, 3, 1) + hour * 3_600_000).toISOString();
+  const stay = (user: string, from: number, to: number) => {
+    const common = { organization: "south", interval: `brief-${user}`, session: `brief-${user}`, user };
+    return [
+      { ...common, id: `brief-${user}-in`, type: "participant.joined", time: at(from) },
+      { ...common, id: `brief-${user}-out`, type: "participant.left", time: at(to) },
+    ];
+  };
+  await ingesting.send([...stay("within", 2.5, 2.5), ...stay("edge", 3, 3), ...stay("before", 1, 1.5)]);
+  for (const node of ["organization:south", "reseller:tides", "all"]) {
+    const asked = { from: at(1.5), to: at(4), window: "hour" as const, meter: "active_participants", node };
+    const [users] = await ingesting.usage(asked);
+    expect(users?.series.map(({ value }) => value)).toEqual([0, 0, 0]);
+    expect(users?.total).toBe(0);
+  }
+});
