@@ -1,6 +1,6 @@
 /** Events of one interval that name several sessions: it is one, by (organization, level, interval). */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { readSql } from "../../../server/clickhouse/client.ts";
+import { type ClickHouse, readSql } from "../../../server/clickhouse/client.ts";
 import type { UsageEvent } from "../../../server/contract/events.ts";
 import { affectedSpan } from "../../../server/corrections/affected-span.ts";
 import { applyCorrection, gatherSessions } from "../../../server/corrections/apply-correction.ts";
@@ -11,8 +11,20 @@ import { eventually } from "../../support/service.ts";
 import { wrongDerivations } from "../../support/wrong-derivations.ts";
 
 let ingesting: Ingesting;
+/** How often memory has read what storage has of sessions and intervals; this is the last of it. */
+let timesKnown = 0;
+const lastOfKnown = readSql("queries/organizations_with_scattered_intervals.sql");
+const through = (clickhouse: ClickHouse): ClickHouse => ({
+  ...clickhouse,
+  async select(sql, ...how) {
+    const rows = await clickhouse.select(sql, ...how);
+    if (sql === lastOfKnown) timesKnown++;
+    return rows;
+  },
+});
+
 beforeAll(async () => {
-  ingesting = await startIngesting();
+  ingesting = await startIngesting({ through });
 });
 afterAll(() => ingesting?.close());
 
@@ -128,6 +140,18 @@ test("of sessions that are held, those that turn out to have events of one inter
   await ingesting.send([event(organization, "left", 90, { session: "s1", interval: "own" })]);
   expect(await figures(organization)).toEqual(["250", 3, 2, 2, 1]);
   expect(await homes(organization)).toEqual({ s1: 2, s2: 1 });
+  expect(await wrongDerivations(ingesting, organization, Date.now())).toEqual([]);
+});
+
+test("an interval that began before memory did is one with its end in a session that nobody has met", async () => {
+  const organization = begin("before memory");
+  await ingesting.send([event(organization, "joined", 200, { session: "s1", interval: "old" })]);
+  const before = timesKnown;
+  await ingesting.materializer.alone(async () => undefined);
+  await eventually("memory to know what storage has", async () => timesKnown > before || undefined);
+  await ingesting.send([event(organization, "left", 150, { session: "new", interval: "old" })]);
+  expect(await figures(organization)).toEqual(["50", 1, 1, 1, 1]);
+  expect(await homes(organization)).toEqual({ s1: 1 });
   expect(await wrongDerivations(ingesting, organization, Date.now())).toEqual([]);
 });
 
