@@ -274,14 +274,20 @@ describe("the chart", () => {
   it("draws sums as bars and what does not add up as lines", () => {
     const { series, notes } = chartContent(answer, meters, now);
     expect(series.map(({ kind }) => kind)).toEqual(["bar", "line"]);
-    expect(series[0]?.texts).toEqual(["10.0 minutes", "20.3 minutes", "5.0 minutes"]);
+    expect([0, 1, 2].map((window) => series[0]?.textOf(window))).toEqual([
+      "10.0 minutes",
+      "20.3 minutes",
+      "5.0 minutes",
+    ]);
     expect(notes).toEqual(["", "", "so far"]);
   });
 
   it("keeps a meter's colour when it is shown alone", () => {
     const alone = chartContent(answer, meters, now, { only: "max_concurrent_participants" });
     const both = chartContent(answer, meters, now);
-    expect(alone.series).toEqual([both.series[1]]);
+    expect(alone.series.map(({ key, look }) => ({ key, look }))).toEqual([
+      { key: "max_concurrent_participants", look: both.series[1]?.look },
+    ]);
   });
 
   it("says of a window all values with their units, and the zone", () => {

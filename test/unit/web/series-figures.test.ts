@@ -3,10 +3,10 @@ import type { ChartContent } from "../../../web/src/charts/chart-content.ts";
 import { meritOf } from "../../../web/src/charts/meters.ts";
 import { figuresOfSeries } from "../../../web/src/charts/series-figures.ts";
 
-const content = (notes: ChartContent["notes"]) => ({ titles: notes.map((_, place) => `day ${place + 1}`), notes });
+const content = (notes: ChartContent["notes"]) => ({ titleOf: (place: number) => `day ${place + 1}`, notes });
 const series = (values: readonly (number | null)[]) => ({
   values,
-  texts: values.map((value) => `${value}.0 minutes`),
+  textOf: (place: number) => `${values[place]}.0 minutes`,
   unit: "minutes",
 });
 

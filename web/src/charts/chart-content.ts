@@ -17,8 +17,8 @@ export interface ChartSeries {
   kind: "bar" | "line";
   /** Null: nothing is known of that window, which is a gap and no zero. */
   values: readonly (number | null)[];
-  /** The figures as people read them, with their unit. */
-  texts: readonly string[];
+  /** The figure of a window as people read it, with its unit. */
+  textOf: (window: number) => string;
   /** The windows compared with; empty without a comparison. */
   compared: readonly (UsagePoint | null)[];
 }
@@ -46,10 +46,10 @@ export interface ChartBand {
 
 export interface ChartContent {
   windows: readonly { startMs: number; endMs: number }[];
-  /** One a window, short, for the axis. */
-  labels: readonly string[];
-  /** One a window, in full. */
-  titles: readonly string[];
+  /** What a window is called, short, for the axis; empty where there is none. */
+  labelOf: (window: number) => string;
+  /** The same in full. */
+  titleOf: (window: number) => string;
   /** Why the window is not a whole one; empty where it is. */
   notes: readonly ("" | "so far" | "part")[];
   tz: string;
@@ -60,8 +60,8 @@ export interface ChartContent {
   isStacked: boolean;
   /** The days compared with, such as `1 – 7 Mar 2026`. */
   comparedName: string | undefined;
-  /** The same windows of the range compared with, as they are called. */
-  comparedTitles: readonly string[];
+  /** What the window is called that stands beside it in the range compared with; empty where none does. */
+  comparedTitleOf: (window: number) => string;
   /** Lines across: what the figures are measured against. */
   limits: readonly ChartLimit[];
   band: ChartBand | undefined;
@@ -102,22 +102,27 @@ export function chartContent(
       : shown.map((one) => seriesOfMeter(one, all, looks.get(one.meter) ?? otherLook));
   const units = new Set(series.map(({ unit }) => unit));
   const compared = series.find((one) => one.compared.length > 0)?.compared ?? [];
+  // Of thousands of windows, those that are looked at are called by a name.
+  const named = (points: readonly (UsagePoint | null)[], name: typeof windowLabel) => (window: number) => {
+    const point = points[window];
+    return point ? name(point, answer.window, answer.tz) : "";
+  };
   return {
     windows: windows.map(({ start, end }) => ({ startMs: Date.parse(start), endMs: Date.parse(end) })),
-    labels: windows.map((point) => windowLabel(point, answer.window, answer.tz)),
-    titles: windows.map((point) => windowTitle(point, answer.window, answer.tz)),
+    labelOf: named(windows, windowLabel),
+    titleOf: named(windows, windowTitle),
     notes: windows.map((point) => (isRunning(point, answer, nowMs) ? "so far" : point.partial ? "part" : "")),
     tz: answer.tz,
     series,
     whole: grouped?.series.map(({ value }) => value),
     isStacked: grouped !== undefined && drawnAs(grouped.meter, all) === "bar",
     comparedName: grouped ? undefined : comparedName(answer),
-    comparedTitles: compared.map((point) => (point ? windowTitle(point, answer.window, answer.tz) : "")),
+    comparedTitleOf: named(compared, windowTitle),
     limits: (notes.limits ?? [])
       .filter(({ unit }) => units.has(unit))
       .map(({ value, ...limit }) => ({ ...limit, value: Number(value) })),
     band: notes.band,
-    marks: windows.map((point) => marksWithin(point, notes.marks ?? [])),
+    marks: windows.map((point) => (notes.marks ? marksWithin(point, notes.marks) : [])),
   };
 }
 
@@ -158,7 +163,10 @@ export const otherKey = " other";
 const figuresOf = (series: readonly UsagePoint[], unit: string) => ({
   unit,
   values: series.map(({ value }) => drawn(value)),
-  texts: series.map(({ value }) => (value === null ? t.noData : withUnit(formatFigure(value), unit))),
+  textOf: (window: number) => {
+    const value = series[window]?.value ?? null;
+    return value === null ? t.noData : withUnit(formatFigure(value), unit);
+  },
 });
 
 /** The days of the range compared with, as the server chose them: `1 – 7 Mar 2026`. */

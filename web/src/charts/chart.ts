@@ -3,6 +3,7 @@
  * further axes where units differ. The canvas is hidden from screen readers and takes no events: the figure around it says
  * the same in words, and says what is pointed at.
  */
+import type { Figure } from "@contract/usage.ts";
 import { formatCompact } from "../words/format.ts";
 import { type CanvasChart, Chart, type Dataset } from "./canvas-chart.ts";
 import type { ChartContent, ChartSeries, Pointed } from "./chart-content.ts";
@@ -16,6 +17,7 @@ import {
   seriesDashes,
   unitsOf,
 } from "./chart-drawing.ts";
+import { drawnWindows, placeOfWindow, windowsPerColumn } from "./drawn-windows.ts";
 
 export interface DrawnChart {
   /** Draws other content, or the same in the colours of the theme as it is now. */
@@ -63,20 +65,20 @@ export function drawUsageChart(canvas: HTMLCanvasElement): DrawnChart {
       events: [],
     },
   });
-  const widthOf = () => (chart.chartArea.right - chart.chartArea.left) / Math.max(1, chart.data.labels?.length ?? 0);
+  const windowCount = () => parts.content?.windows.length ?? 0;
+  const widthOf = () => (chart.chartArea.right - chart.chartArea.left) / Math.max(1, windowCount());
   return {
     draw(content, layout) {
       parts.content = content;
       applyContent(chart, content, layout);
-      chart.update(layout.isStill ? "none" : undefined);
+      chart.update(layout.isStill || windowsPerColumn(windowCount()) > 1 ? "none" : undefined);
     },
     point(pointed) {
       parts.pointed = pointed;
       chart.draw();
     },
     windowAt(x) {
-      const last = (chart.data.labels?.length ?? 0) - 1;
-      return Math.max(0, Math.min(last, Math.floor((x - chart.chartArea.left) / widthOf())));
+      return Math.max(0, Math.min(windowCount() - 1, Math.floor((x - chart.chartArea.left) / widthOf())));
     },
     seriesAt: (window, point) => nearestSeries(chart, parts.content, window, point),
     placeOf(window) {
@@ -94,13 +96,15 @@ function nearestSeries(
   window: number,
   { x, y }: { x: number; y: number },
 ): string | undefined {
+  if (!content) return undefined;
   // As `applyContent` lays them out.
-  const keys = (content?.series ?? []).flatMap(({ key, compared }) => (compared.length > 0 ? [key, key] : [key]));
+  const keys = content.series.flatMap(({ key, compared }) => (compared.length > 0 ? [key, key] : [key]));
+  const drawnAt = placeOfWindow(window, windowsPerColumn(content.windows.length));
   let nearest: string | undefined;
   let least = Number.POSITIVE_INFINITY;
   for (const [place, key] of keys.entries()) {
-    const figure = chart.getDatasetMeta(place).data[window] as DrawnFigure | undefined;
-    if (figure === undefined || (chart.data.datasets[place]?.data[window] ?? null) === null) continue;
+    const figure = chart.getDatasetMeta(place).data[drawnAt] as DrawnFigure | undefined;
+    if (figure === undefined || (chart.data.datasets[place]?.data[drawnAt] ?? null) === null) continue;
     const { x: middle, y: top, base = top, width } = figure;
     const aside = width === undefined ? 0 : Math.max(0, Math.abs(x - middle) - width / 2);
     const away = Math.hypot(aside, Math.max(0, Math.min(base, top) - y, y - Math.max(base, top)));
@@ -124,13 +128,18 @@ function applyContent(chart: CanvasChart, content: ChartContent, { isLast, isAlo
   const token = (name: string) => style.getPropertyValue(name).trim();
   const units = unitsOf(content);
   const family = style.fontFamily;
-  chart.data.labels = [...content.labels];
+  const plottedOf = plotting(content);
+  const labelled = content.series[0]?.values ?? content.windows.map(() => null);
+  chart.data.labels = plottedOf(labelled, "bar").windows.map(content.labelOf);
   chart.data.datasets = content.series.flatMap((series) => {
     const color = token(`--series-${series.look.color}`);
     const stepsBack = emphasized !== undefined && emphasized !== series.key;
     const worn = stepsBack ? `color-mix(in srgb, ${color} 22%, ${token("--surface")})` : color;
-    const dataset = datasetOf(series, content, units, worn, token);
-    return series.compared.length > 0 ? [dataset, comparedDatasetOf(series, units, worn, token)] : [dataset];
+    const paint = { color: worn, yAxisID: axisOf(series.unit, units), token };
+    const dataset = datasetOf(series, plottedOf(series.values, series.kind), content, paint);
+    if (series.compared.length === 0) return [dataset];
+    const compared = series.compared.map((point) => numberOf(point?.value ?? null));
+    return [dataset, comparedDatasetOf(series, plottedOf(compared, series.kind), paint)];
   });
   const tick = { color: token("--ink-faint"), font: { family, size: 11 } };
   const hasMarks = content.marks.some((marks) => marks.length > 0);
@@ -183,32 +192,60 @@ const reachableTimes = 3;
 
 /** Up to where the axis of `unit` has to reach. */
 function highestOf({ series, limits, band }: ChartContent, unit: string): number {
+  const ahead = band?.unit === unit ? band.high : [];
   const figures = series
     .filter((one) => one.unit === unit)
-    .flatMap(({ values, compared }) => [...values, ...compared.map((point) => Number(point?.value ?? 0))]);
-  const ahead = band?.unit === unit ? band.high : [];
-  const highest = Math.max(0, ...[...figures, ...ahead].map((value) => value ?? 0));
+    .flatMap(({ values, compared }) => [...values, ...compared.map((point) => numberOf(point?.value ?? null))]);
+  const highest = Math.max(highestIn(figures), highestIn(ahead));
   const reached = limits.filter((limit) => limit.unit === unit && limit.value <= highest * reachableTimes);
-  return Math.max(leastAxis, ...ahead.map((value) => value ?? 0), ...reached.map(({ value }) => value * 1.05));
+  return Math.max(leastAxis, highestIn(ahead), highestIn(reached.map(({ value }) => value * 1.05)));
+}
+
+const numberOf = (figure: Figure) => (figure === null ? null : Number(figure));
+
+/** Not below zero. A month has more minutes than a call may have arguments. */
+const highestIn = (figures: readonly (number | null)[]) =>
+  figures.reduce<number>((highest, figure) => Math.max(highest, figure ?? 0), 0);
+
+/** The figures that are drawn of a series, and of which windows they are. */
+interface Plotted {
+  windows: readonly number[];
+  data: (number | null)[];
+}
+
+/** Parts that stand on each other are drawn of one window each, so that what they reach together is right. */
+function plotting({ series, windows, isStacked }: ChartContent) {
+  const perColumn = windowsPerColumn(windows.length);
+  const sums = () => windows.map((_, window) => series.reduce((sum, { values }) => sum + (values[window] ?? 0), 0));
+  const shared = isStacked ? drawnWindows(sums(), perColumn, "highest") : undefined;
+  return (values: readonly (number | null)[], kind: ChartSeries["kind"]): Plotted => {
+    const drawn = shared ?? drawnWindows(values, perColumn, kind === "bar" ? "highest" : "extremes");
+    return { windows: drawn, data: drawn.map((window) => values[window] ?? null) };
+  };
+}
+
+interface Paint {
+  color: string;
+  yAxisID: string;
+  token: (name: string) => string;
 }
 
 function datasetOf(
-  series: ChartSeries,
+  { title, kind, look }: ChartSeries,
+  { windows, data }: Plotted,
   { notes, isStacked }: ChartContent,
-  units: readonly string[],
-  color: string,
-  token: (name: string) => string,
+  { color, yAxisID, token }: Paint,
 ): Dataset {
   const faded = `color-mix(in srgb, ${color} 45%, transparent)`;
-  const shared = { label: series.title, data: [...series.values], yAxisID: axisOf(series.unit, units) };
-  if (series.kind === "bar") {
-    const whole = hatchingOf(color, series.look.cue, token("--surface"));
+  const shared = { label: title, data, yAxisID };
+  if (kind === "bar") {
+    const whole = hatchingOf(color, look.cue, token("--surface"));
     return {
       ...shared,
       type: "bar",
-      backgroundColor: series.values.map((_, place) => (notes[place] ? faded : whole)),
+      backgroundColor: windows.map((window) => (notes[window] ? faded : whole)),
       ...(isStacked && { borderColor: token("--surface"), borderWidth: { top: 1 }, stack: "parts" }),
-      borderRadius: isStacked ? 0 : 3,
+      borderRadius: isStacked || data.length > mostWithPoints ? 0 : 3,
       borderSkipped: "bottom",
       maxBarThickness: 44,
       categoryPercentage: 0.82,
@@ -222,35 +259,41 @@ function datasetOf(
     borderColor: color,
     backgroundColor: color,
     borderWidth: 2,
-    borderDash: [...(seriesDashes[series.look.cue] ?? [])],
-    pointStyle: pointStyles[series.look.cue],
-    // A window between two without data would have no line that leads to it.
-    pointRadius: ({ chart, dataIndex: at }) =>
-      chart.width > series.values.length * 22 || isLonely(series.values, at) ? 3 : 0,
+    borderDash: [...(seriesDashes[look.cue] ?? [])],
+    pointStyle: pointStyles[look.cue],
+    pointRadius: pointRadiusOf(data),
     tension: 0,
     spanGaps: false,
     order: 0,
   };
 }
 
-const isLonely = (values: readonly (number | null)[], at: number) =>
-  (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null;
+/** Wide enough for points, in CSS pixels a window. */
+const pointsFrom = 22;
+/** No screen is as wide as points of more windows. */
+const mostWithPoints = 400;
+
+/** Asked of each point, but where none has any: that takes a second for thousands. */
+function pointRadiusOf(
+  data: readonly (number | null)[],
+): NonNullable<Extract<Dataset, { type?: "line" }>["pointRadius"]> {
+  // A window between two without data would have no line that leads to it.
+  const isLonely = (at: number) =>
+    (data[at] ?? null) !== null && (data[at - 1] ?? null) === null && (data[at + 1] ?? null) === null;
+  if (data.length > mostWithPoints && !data.some((_, at) => isLonely(at))) return 0;
+  return ({ chart, dataIndex: at }: { chart: { width: number }; dataIndex: number }) =>
+    chart.width > data.length * pointsFrom || isLonely(at) ? 3 : 0;
+}
 
 /** Hollow where the present is filled: the outline of a bar, or a thin line from one hollow point to the next. */
 function comparedDatasetOf(
-  series: ChartSeries,
-  units: readonly string[],
-  ownColor: string,
-  token: (name: string) => string,
+  { title, kind }: ChartSeries,
+  { data }: Plotted,
+  { color: ownColor, yAxisID, token }: Paint,
 ): Dataset {
   const color = `color-mix(in srgb, ${ownColor} 70%, ${token("--ink")})`;
-  const shared = {
-    label: series.title,
-    data: series.compared.map((point) => (point === null || point.value === null ? null : Number(point.value))),
-    yAxisID: axisOf(series.unit, units),
-    borderColor: color,
-  };
-  if (series.kind === "bar")
+  const shared = { label: title, data, yAxisID, borderColor: color };
+  if (kind === "bar")
     return {
       ...shared,
       type: "bar",
@@ -273,7 +316,7 @@ function comparedDatasetOf(
     pointBackgroundColor: token("--surface"),
     pointBorderColor: color,
     pointBorderWidth: 1.25,
-    pointRadius: ({ chart }) => (chart.width > series.values.length * 12 ? 3 : 0),
+    pointRadius: data.length > mostWithPoints ? 0 : ({ chart }) => (chart.width > data.length * 12 ? 3 : 0),
     tension: 0,
     spanGaps: false,
     order: -1,

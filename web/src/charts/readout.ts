@@ -62,7 +62,7 @@ export function readoutOf(content: ChartContent, window: number): Readout {
       title: one.title,
       look: one.look,
       kind: one.kind,
-      text: one.texts[window] ?? t.noData,
+      text: one.textOf(window),
       before: one.compared.length === 0 ? undefined : beforeText(before, one.unit),
       change: changeOf(one.values[window] ?? null, numberOf(before)),
       value: one.values[window] ?? Number.NEGATIVE_INFINITY,
@@ -74,9 +74,9 @@ export function readoutOf(content: ChartContent, window: number): Readout {
   const whole = content.whole?.[window];
   const [low, high] = [band?.low[window] ?? null, band?.high[window] ?? null];
   return {
-    title: content.titles[window] ?? "",
+    title: content.titleOf(window),
     note: content.notes[window] ?? "",
-    comparedTitle: content.comparedTitles[window] ?? "",
+    comparedTitle: content.comparedTitleOf(window),
     rows: rows.map(({ value: _, ...row }) => row),
     whole: whole === undefined || whole === null ? undefined : withUnit(formatFigure(whole), unit),
     limits: content.limits.map(({ text }) => text),

@@ -22,8 +22,8 @@ export type SeriesFigures = Record<(typeof seriesColumns)[number], SeriesFigure 
  * average only where there is no whole one. A window without data counts for nothing.
  */
 export function figuresOfSeries(
-  { values, texts, unit }: Pick<ChartSeries, "values" | "texts" | "unit">,
-  { titles, notes }: Pick<ChartContent, "titles" | "notes">,
+  { values, textOf, unit }: Pick<ChartSeries, "values" | "textOf" | "unit">,
+  { titleOf, notes }: Pick<ChartContent, "titleOf" | "notes">,
 ): SeriesFigures {
   const known = values.flatMap((value, place) => (value === null ? [] : [{ value, place }]));
   const whole = known.filter(({ place }) => notes[place] === "");
@@ -31,8 +31,8 @@ export function figuresOfSeries(
   const at = (found: (typeof known)[number] | undefined): SeriesFigure | undefined => {
     if (!found) return undefined;
     const note = notes[found.place];
-    const title = `${titles[found.place] ?? ""}${note ? `, ${t.windowNotes[note]}` : ""}`;
-    return { value: found.value, text: texts[found.place] ?? "", title };
+    const title = `${titleOf(found.place)}${note ? `, ${t.windowNotes[note]}` : ""}`;
+    return { value: found.value, text: textOf(found.place), title };
   };
   const most = (all: typeof known, sign: 1 | -1) =>
     all.reduce<(typeof known)[number] | undefined>(

@@ -69,9 +69,10 @@ export function zoomedRange(fromMs: number, toMs: number, tz: string, isRunning:
 
 /** The point's window has not ended yet: it was cut because the range ends now, not because a person cut it. */
 export function isRunning(point: UsagePoint, range: { to: string }, nowMs: number): boolean {
+  if (!point.partial) return false;
   const [startMs, endMs] = [Date.parse(point.start), Date.parse(point.end)];
   const isNow = endMs > nowMs && startMs <= nowMs;
-  return point.partial && (isNow || (endMs === Date.parse(range.to) && endMs > nowMs - freshMs));
+  return isNow || (endMs === Date.parse(range.to) && endMs > nowMs - freshMs);
 }
 
 /** Longer than any answer stays on screen without being read again. */

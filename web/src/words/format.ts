@@ -143,7 +143,8 @@ export function formatMoment(at: string, tz: string): string {
 export const formatHere = (at: string): string => formatMoment(at, browserZone);
 
 /** By how much clocks are put back somewhere. */
-const putBackMs = [30 * 60_000, 60 * 60_000];
+const hourMs = 60 * 60_000;
+const putBackMs = [hourMs / 2, hourMs];
 
 /**
  * A text with the time of day, by the 24-hour clock of `tz`. In the hour that comes twice when clocks are put back, its
@@ -153,9 +154,23 @@ export function formatTime(ms: number, tz: string, options: Intl.DateTimeFormatO
   const format = dateFormat(tz, { ...options, hourCycle: "h23" });
   const text = format.format(ms);
   const comesTwice =
+    isClockChanged(ms, tz) &&
     putBackMs.some((byMs) => offsetAt(ms - byMs, tz) !== offsetAt(ms + byMs, tz)) &&
     putBackMs.some((byMs) => isSameClock(ms, ms - byMs, tz) || isSameClock(ms, ms + byMs, tz));
   return comesTwice ? `${text} ${offsetAt(ms, tz)}` : text;
+}
+
+const dayMs = 24 * 60 * 60_000;
+const changedDays = new Map<string, boolean>();
+
+/** Whether clocks are changed about the UTC day of `ms`: nowhere twice within it. A month has more minutes than can each be asked. */
+function isClockChanged(ms: number, tz: string): boolean {
+  const dayStartMs = Math.floor(ms / dayMs) * dayMs;
+  const key = `${tz} ${dayStartMs}`;
+  const isChanged =
+    changedDays.get(key) ?? offsetAt(dayStartMs - 2 * hourMs, tz) !== offsetAt(dayStartMs + dayMs + 2 * hourMs, tz);
+  changedDays.set(key, isChanged);
+  return isChanged;
 }
 
 const isSameClock = (aMs: number, bMs: number, tz: string) => {
