@@ -161,15 +161,13 @@ async function twelveCharts(context: BrowserContext, service: TestService): Prom
   await page.goto(`${service.url}/dashboards/${id}`);
   await page.locator("[data-testid=panels] li:nth-child(12) canvas[width]").waitFor();
   console.log(`12 charts of 168 windows, ${updatesPerSecond} updates a second`);
-  const themes = ["dark", "light"];
-  const redraw = (place: number) =>
-    page.evaluate(
-      (theme) => {
-        document.querySelector<HTMLButtonElement>(`[aria-label="${theme} theme" i]`)?.click();
-      },
-      themes[place % 2] ?? "dark",
-    );
-  console.log(`  drawn anew:        ${await frames(page, redraw, updates)}`);
+  // Every chart asks again, and draws what comes.
+  const ask = (place: number) =>
+    page.evaluate((range) => {
+      history.replaceState(null, "", `?range=${range}&tz=UTC`);
+      dispatchEvent(new PopStateEvent("popstate"));
+    }, place % 2 === 0 ? "30d" : "7d");
+  console.log(`  other figures:     ${await frames(page, ask, updates)}`);
   const box = await page.locator("[data-testid=panels] canvas").first().boundingBox();
   const point = (place: number) => page.mouse.move((box?.x ?? 0) + 40 + place * 6, (box?.y ?? 0) + 60);
   console.log(`  crosshair on all:  ${await frames(page, point, updates)}`);

@@ -1,6 +1,7 @@
 /** What stands on a chart besides its series: windows that are not whole, limits, projections, marks, and the crosshair. */
 import type { CanvasChart } from "./canvas-chart.ts";
 import type { ChartContent, ChartMark, Pointed } from "./chart-content.ts";
+import { readTokens } from "./tokens.ts";
 
 export interface DrawnParts {
   content: ChartContent | undefined;
@@ -10,11 +11,6 @@ export interface DrawnParts {
 /** By the cue of a look. */
 export const seriesDashes: readonly (readonly number[])[] = [[], [7, 3], [2, 2], [8, 3, 2, 3], [12, 4]];
 export const pointStyles = ["circle", "rect", "triangle", "rectRot", "crossRot"] as const;
-
-const tokenOf = () => {
-  const style = getComputedStyle(document.documentElement);
-  return { token: (name: string) => style.getPropertyValue(name).trim(), family: style.fontFamily };
-};
 
 /** The fill of a bar: its colour, with lines of the surface's in it by the cue. */
 export function hatchingOf(color: string, cue: number, surface: string): string | CanvasPattern {
@@ -67,7 +63,7 @@ function windowPlaces({ chartArea }: CanvasChart, { windows }: ChartContent) {
 export function drawBehind(chart: CanvasChart, { content, pointed }: DrawnParts): void {
   if (!content) return;
   const { ctx, chartArea } = chart;
-  const { token } = tokenOf();
+  const { token } = readTokens();
   const placeOf = windowPlaces(chart, content);
   const height = chartArea.bottom - chartArea.top;
   ctx.save();
@@ -121,7 +117,7 @@ const scaleOf = (chart: CanvasChart, content: ChartContent, unit: string) =>
 
 function drawLimits(chart: CanvasChart, content: ChartContent): void {
   const { ctx, chartArea } = chart;
-  const { token, family } = tokenOf();
+  const { token, family } = readTokens();
   for (const { value, unit, text } of content.limits) {
     const scale = scaleOf(chart, content, unit);
     if (!scale) continue;
@@ -158,7 +154,7 @@ function drawBand(chart: CanvasChart, content: ChartContent): void {
   const own = series.find(({ unit }) => unit === band?.unit);
   if (!band || !scale || !own) return;
   const { ctx } = chart;
-  const { token } = tokenOf();
+  const { token } = readTokens();
   const placeOf = windowPlaces(chart, content);
   const middle = (window: number) => placeOf(window).left + placeOf(window).width / 2;
   const known = own.values.findLastIndex((value) => value !== null);
@@ -193,7 +189,7 @@ const markColors: Record<NonNullable<ChartMark["kind"]>, string> = {
 /** A line down and a head above the plot, told apart by shape as well as by colour. */
 function drawMarks(chart: CanvasChart, content: ChartContent): void {
   const { ctx, chartArea } = chart;
-  const { token } = tokenOf();
+  const { token } = readTokens();
   const placeOf = windowPlaces(chart, content);
   for (const [window, marks] of content.marks.entries()) {
     const kind = marks[0]?.kind ?? "alert";
@@ -230,7 +226,7 @@ function drawMarks(chart: CanvasChart, content: ChartContent): void {
 function drawCrosshair(chart: CanvasChart, content: ChartContent, { window, isPinned }: Pointed): void {
   if (window < 0) return;
   const { ctx, chartArea } = chart;
-  const { token } = tokenOf();
+  const { token } = readTokens();
   const { left, width } = windowPlaces(chart, content)(window);
   const x = left + width / 2;
   ctx.strokeStyle = token(isPinned ? "--accent" : "--ink-faint");

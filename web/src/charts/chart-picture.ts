@@ -1,4 +1,5 @@
 /** A chart as a picture to be passed on: with its title, range and legend, on the background of the theme as it is now. */
+import { readTokens } from "./tokens.ts";
 
 interface PictureWords {
   title: string;
@@ -15,8 +16,7 @@ export async function pictureOfChart(
   drawings: readonly HTMLCanvasElement[],
   { title, range, legend }: PictureWords,
 ): Promise<Blob> {
-  const style = getComputedStyle(document.documentElement);
-  const token = (name: string) => style.getPropertyValue(name).trim();
+  const { token, family } = readTokens();
   const width = Math.max(...drawings.map(({ clientWidth }) => clientWidth));
   const height = drawings.reduce((sum, { clientHeight }) => sum + clientHeight, 0);
   const scale = (drawings[0]?.width ?? 1) / Math.max(1, width);
@@ -29,7 +29,7 @@ export async function pictureOfChart(
   context.fillStyle = token("--surface");
   context.fillRect(0, 0, width + 2 * edge, height + headHeight + legendHeight + 2 * edge);
   const write = (text: string, x: number, y: number, font: string, color: string) => {
-    context.font = `${font} ${style.fontFamily}`;
+    context.font = `${font} ${family}`;
     context.fillStyle = token(color);
     context.fillText(text, x, y, width + edge - x);
   };

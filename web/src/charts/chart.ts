@@ -18,6 +18,7 @@ import {
   unitsOf,
 } from "./chart-drawing.ts";
 import { drawnWindows, placeOfWindow, windowsPerColumn } from "./drawn-windows.ts";
+import { readTokens, type Tokens } from "./tokens.ts";
 
 export interface DrawnChart {
   /** Draws other content, or the same in the colours of the theme as it is now. */
@@ -38,15 +39,12 @@ export interface PanelLayout {
   isAlone: boolean;
   /** The series that is looked at, by its key: the others step back. */
   emphasized?: string | undefined;
-  /** Drawn at once: what is printed cannot wait. */
-  isStill?: boolean;
 }
 
 /** Axes of one width keep the times of charts above each other in line. In CSS pixels. */
 const sharedAxisWidth = 48;
 
 export function drawUsageChart(canvas: HTMLCanvasElement): DrawnChart {
-  const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const parts: DrawnParts = { content: undefined, pointed: { window: -1, isPinned: false, from: -1 } };
   const chart: CanvasChart = new Chart(canvas, {
     type: "bar",
@@ -61,7 +59,8 @@ export function drawUsageChart(canvas: HTMLCanvasElement): DrawnChart {
     options: {
       responsive: true,
       maintainAspectRatio: false,
-      animation: isStill ? false : { duration: 150 },
+      // Twelve charts of figures that come four times a second would never come to rest, and take twice as long to draw.
+      animation: false,
       events: [],
     },
   });
@@ -71,7 +70,7 @@ export function drawUsageChart(canvas: HTMLCanvasElement): DrawnChart {
     draw(content, layout) {
       parts.content = content;
       applyContent(chart, content, layout);
-      chart.update(layout.isStill || windowsPerColumn(windowCount()) > 1 ? "none" : undefined);
+      chart.update();
     },
     point(pointed) {
       parts.pointed = pointed;
@@ -124,10 +123,8 @@ interface DrawnFigure {
 }
 
 function applyContent(chart: CanvasChart, content: ChartContent, { isLast, isAlone, emphasized }: PanelLayout): void {
-  const style = getComputedStyle(document.documentElement);
-  const token = (name: string) => style.getPropertyValue(name).trim();
+  const { token, family } = readTokens();
   const units = unitsOf(content);
-  const family = style.fontFamily;
   const plottedOf = plotting(content);
   const labelled = content.series[0]?.values ?? content.windows.map(() => null);
   chart.data.labels = plottedOf(labelled, "bar").windows.map(content.labelOf);
@@ -224,10 +221,9 @@ function plotting({ series, windows, isStacked }: ChartContent) {
   };
 }
 
-interface Paint {
+interface Paint extends Pick<Tokens, "token"> {
   color: string;
   yAxisID: string;
-  token: (name: string) => string;
 }
 
 function datasetOf(
@@ -243,7 +239,10 @@ function datasetOf(
     return {
       ...shared,
       type: "bar",
-      backgroundColor: windows.map((window) => (notes[window] ? faded : whole)),
+      // Options of their own make bars ten times as dear to lay out.
+      backgroundColor: windows.some((window) => notes[window])
+        ? windows.map((window) => (notes[window] ? faded : whole))
+        : whole,
       ...(isStacked && { borderColor: token("--surface"), borderWidth: { top: 1 }, stack: "parts" }),
       borderRadius: isStacked || data.length > mostWithPoints ? 0 : 3,
       borderSkipped: "bottom",
