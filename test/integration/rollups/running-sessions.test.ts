@@ -311,3 +311,33 @@ test("of thousands of signs of life memory keeps what storage answers with, and 
   expect(await wrongDerivations(ingesting, organization, Date.now())).toEqual([]);
   expect(await presence()).toEqual([String((1_499 + 610) / 60).slice(0, 9), 1]);
 });
+
+test("of a session that is read from storage, an interval lasts from the earliest of its starts to the latest of its ends, in whatever order one request has them", async () => {
+  const organization = "several starts and ends";
+  ingesting.tree.organizations.set(organization, { partner: "", reseller: "" });
+  const startedMs = Date.now() - 600_000;
+  const event = (interval: string, action: string, second: number) => ({
+    ...sign(organization, interval, action, 0),
+    id: `${interval} ${action} ${second}`,
+    time: new Date(startedMs + second * 1000).toISOString(),
+  });
+  await ingesting.send([
+    ...[event("up", "joined", 0), event("up", "joined", 60), event("up", "left", 180), event("up", "left", 240)],
+    ...[
+      event("down", "joined", 60),
+      event("down", "joined", 0),
+      event("down", "left", 240),
+      event("down", "left", 180),
+    ],
+  ]);
+  await ingesting.materializer.alone(async () => undefined);
+  await ingesting.send([event("next", "joined", 300), event("next", "left", 360)]);
+  const [presence] = await ingesting.usage({
+    meter: "participation_minutes",
+    node: `organization:${organization}`,
+    from: new Date(startedMs).toISOString(),
+    to: new Date().toISOString(),
+    window: "total",
+  });
+  expect(presence?.total).toBe("9");
+});
