@@ -163,10 +163,13 @@ async function twelveCharts(context: BrowserContext, service: TestService): Prom
   console.log(`12 charts of 168 windows, ${updatesPerSecond} updates a second`);
   // Every chart asks again, and draws what comes.
   const ask = (place: number) =>
-    page.evaluate((range) => {
-      history.replaceState(null, "", `?range=${range}&tz=UTC`);
-      dispatchEvent(new PopStateEvent("popstate"));
-    }, place % 2 === 0 ? "30d" : "7d");
+    page.evaluate(
+      (range) => {
+        history.replaceState(null, "", `?range=${range}&tz=UTC`);
+        dispatchEvent(new PopStateEvent("popstate"));
+      },
+      place % 2 === 0 ? "30d" : "7d",
+    );
   console.log(`  other figures:     ${await frames(page, ask, updates)}`);
   const box = await page.locator("[data-testid=panels] canvas").first().boundingBox();
   const point = (place: number) => page.mouse.move((box?.x ?? 0) + 40 + place * 6, (box?.y ?? 0) + 60);
