@@ -50,6 +50,8 @@ export interface ChartContent {
   labelOf: (window: number) => string;
   /** The same in full. */
   titleOf: (window: number) => string;
+  /** The day that a window is of, as an axis says it; undefined where windows are no parts of days. */
+  dayOf: ((window: number) => string) | undefined;
   /** Why the window is not a whole one; empty where it is. */
   notes: readonly ("" | "so far" | "part")[];
   tz: string;
@@ -111,6 +113,7 @@ export function chartContent(
     windows: windows.map(({ start, end }) => ({ startMs: Date.parse(start), endMs: Date.parse(end) })),
     labelOf: named(windows, windowLabel),
     titleOf: named(windows, windowTitle),
+    dayOf: isWithinDays(answer.window) ? named(windows, dayLabel) : undefined,
     notes: windows.map((point) => (isRunning(point, answer, nowMs) ? "so far" : point.partial ? "part" : "")),
     tz: answer.tz,
     series,
@@ -225,11 +228,17 @@ export function runningTotals(answer: UsageAnswer): UsageAnswer {
 /** A drawing needs no more than a float has. */
 const drawn = (value: Figure) => (value === null ? null : Number(value));
 
+const isWithinDays = (window: WindowKind) => window === "hour" || window === "minute";
+
+/** `21 Nov`. */
+const dayLabel = ({ start }: UsagePoint, _: WindowKind, tz: string): string =>
+  dateFormat(tz, { day: "numeric", month: "short" }).format(Date.parse(start));
+
 /** Short, for an axis: `14:00` and at midnight the day, `21 Nov`, `Nov 2026`. */
 function windowLabel(point: UsagePoint, window: WindowKind, tz: string): string {
   const start = Date.parse(point.start);
-  const day = dateFormat(tz, { day: "numeric", month: "short" }).format(start);
-  if (window === "hour" || window === "minute") {
+  const day = dayLabel(point, window, tz);
+  if (isWithinDays(window)) {
     const clock = formatTime(start, tz, { hour: "2-digit", minute: "2-digit" });
     return clock === "00:00" ? day : clock;
   }

@@ -127,7 +127,9 @@ function applyContent(chart: CanvasChart, content: ChartContent, { isLast, isAlo
   const units = unitsOf(content);
   const plottedOf = plotting(content);
   const labelled = content.series[0]?.values ?? content.windows.map(() => null);
-  chart.data.labels = plottedOf(labelled, "bar").windows.map(content.labelOf);
+  const labelledWindows = plottedOf(labelled, "bar").windows;
+  const days = daysOf(content, labelledWindows);
+  chart.data.labels = labelledWindows.map((window, place) => days.get(place) ?? content.labelOf(window));
   chart.data.datasets = content.series.flatMap((series) => {
     const color = token(`--series-${series.look.color}`);
     const stepsBack = emphasized !== undefined && emphasized !== series.key;
@@ -147,6 +149,11 @@ function applyContent(chart: CanvasChart, content: ChartContent, { isLast, isAlo
       stacked: content.isStacked,
       grid: { display: false },
       border: { color: token("--line-strong") },
+      ...(days.size >= leastDays && {
+        afterBuildTicks: (scale: { ticks: { value: number }[] }) => {
+          scale.ticks = [...days.keys()].map((value) => ({ value }));
+        },
+      }),
       ticks: { ...tick, display: isLast, maxRotation: 0, autoSkipPadding: 18, align: isAlone ? "center" : "inner" },
     },
     ...Object.fromEntries(
@@ -180,6 +187,24 @@ function applyContent(chart: CanvasChart, content: ChartContent, { isLast, isAlo
       ]),
     ),
   };
+}
+
+/** From as many days on, an axis of hours or minutes says where each begins: times of different days would look alike. */
+const leastDays = 3;
+
+/** What the days are called that begin in these windows, by their places; of windows that are no parts of days none. */
+function daysOf({ dayOf, labelOf }: ChartContent, windows: readonly number[]): ReadonlyMap<number, string> {
+  const days = new Map<number, string>();
+  const [first] = windows;
+  if (!dayOf || first === undefined) return days;
+  // The first window says the day that it is of where it begins it.
+  let before = labelOf(first) === dayOf(first) ? "" : dayOf(first);
+  for (const [place, window] of windows.entries()) {
+    const day = dayOf(window);
+    if (day !== before) days.set(place, day);
+    before = day;
+  }
+  return days;
 }
 
 /** Without figures above zero an axis would run from 0 to 1 in tenths of a participant. */
@@ -236,6 +261,8 @@ function datasetOf(
   const shared = { label: title, data, yAxisID };
   if (kind === "bar") {
     const whole = hatchingOf(color, look.cue, token("--surface"));
+    // Without room between them or for corners: what is left of a pixel would be pale.
+    const isDense = data.length > mostWithPoints;
     return {
       ...shared,
       type: "bar",
@@ -244,11 +271,11 @@ function datasetOf(
         ? windows.map((window) => (notes[window] ? faded : whole))
         : whole,
       ...(isStacked && { borderColor: token("--surface"), borderWidth: { top: 1 }, stack: "parts" }),
-      borderRadius: isStacked || data.length > mostWithPoints ? 0 : 3,
+      borderRadius: isStacked || isDense ? 0 : 3,
       borderSkipped: "bottom",
       maxBarThickness: 44,
-      categoryPercentage: 0.82,
-      barPercentage: 0.92,
+      categoryPercentage: isDense ? 1 : 0.82,
+      barPercentage: isDense ? 1 : 0.92,
       order: 1,
     };
   }
