@@ -95,7 +95,11 @@ test(`after random events were voided and amended, every figure is that of the e
       const correction = await corrections.correct(asked(event.organization, id, changes));
       expect(correction.appliedAt).not.toBeNull();
       if (changes === undefined) standing.delete(id);
-      else standing.set(id, { ...event, ...changes });
+      else {
+        // An amount is of minutes or of seconds.
+        const { seconds, ...others } = event;
+        standing.set(id, { ...(changes.value === undefined ? event : others), ...changes });
+      }
     }
     const events = [...standing.values()].map((event) => asOracle(event, paths));
     worlds.push({ baseMs: world.baseMs, events, spans: oracleSpans(events, nowMs) });

@@ -25,6 +25,12 @@ function asRemembered(value: unknown): unknown {
   return Object.fromEntries(known.map(([key, one]) => [key, asRemembered(one)]));
 }
 
+/** Each month closes more statements: of then are those that end no later than the newest that was answered. */
+function askedOfThen(path: string, then: unknown): string {
+  const [newest] = (then as { statements?: { to: string }[] }).statements ?? [];
+  return newest ? `${path}&to=${new Date(Date.parse(newest.to) + 1).toISOString()}` : path;
+}
+
 test("there is a data folder of a released version", () => expect(releases).not.toEqual([]));
 
 describe.each(releases)("a data folder of %s", (name) => {
@@ -52,7 +58,9 @@ describe.each(releases)("a data folder of %s", (name) => {
   afterAll(() => service.stop());
 
   test.each(Object.keys(answers))("answers as before: %s", async (path) => {
-    expect(asRemembered(await ask(path))).toMatchObject(asRemembered(answers[path]) as object);
+    expect(asRemembered(await ask(askedOfThen(path, answers[path])))).toMatchObject(
+      asRemembered(answers[path]) as object,
+    );
   });
 
   test("takes what is sent again as known, and new events in the past as new", async () => {

@@ -121,13 +121,13 @@ export function customersAndLists(worldOf: () => AlertsWorld): void {
         starts_at: "2026-01-01T00:00:00Z",
         anchor: 1,
         tz: "UTC",
-        expires_at: new Date(Date.now() + 5 * dayMs),
+        expires_at: "2026-05-01T00:00:00Z",
         renews: false,
       });
       const condition: CreateRule["condition"] = {
         kind: "billing",
         on: ["payment_overdue", "subscription_expiring"],
-        days_before: 300,
+        days_before: 90,
       };
       const url = "https://hooks.example.com/bills";
       const channel = await world.ask("POST", "/v1/channels", { node: former, kind: "webhook", name: "Bills", url });
