@@ -5,6 +5,8 @@ import { drawnWindows, placeOfWindow, windowsPerColumn } from "../../../web/src/
 const figures = fc.array(fc.option(fc.integer({ min: -5, max: 5 })), { minLength: 1, maxLength: 200 });
 const perColumns = fc.integer({ min: 2, max: 30 });
 
+const ascending = (a: number | null, b: number | null) => (a ?? 0) - (b ?? 0);
+
 /** Windows, with their figures, of each column. */
 function columnsOf(values: readonly (number | null)[], perColumn: number): (number | null)[][] {
   const count = Math.ceil(values.length / perColumn);
@@ -46,16 +48,18 @@ test("of every column the lowest and the highest figure are drawn, in the order 
   );
 });
 
-test("a column of bars is as high as the highest of them, at both of its places", () => {
+test("a column of bars is as high as the highest of them, at both of its places, or at one beside the lowest below zero", () => {
   fc.assert(
     fc.property(figures, perColumns, (values, perColumn) => {
       const drawn = drawnWindows(values, perColumn, "highest");
-      const highest = columnsOf(values, perColumn).flatMap((own) => {
+      const expected = columnsOf(values, perColumn).map((own): (number | null)[] => {
         const known = own.filter((value) => value !== null);
-        const value = known.length === 0 ? null : Math.max(...known);
-        return [value, value];
+        if (known.length === 0) return [null, null];
+        const [lowest, highest] = [Math.min(...known), Math.max(...known)];
+        return [lowest < 0 ? lowest : highest, highest];
       });
-      expect(drawn.map((window) => values[window] ?? null)).toEqual(highest);
+      const shown = expected.map((_, column) => drawn.slice(2 * column, 2 * column + 2));
+      expect(shown.map((pair) => pair.map((window) => values[window] ?? null).sort(ascending))).toEqual(expected);
     }),
   );
 });

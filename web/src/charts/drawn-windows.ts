@@ -17,7 +17,8 @@ export function placeOfWindow(window: number, perColumn: number): number {
 }
 
 /**
- * One a place: the window that is drawn there. `highest`: a column shows its highest alone, for bars, which stand on zero.
+ * One a place: the window that is drawn there. `highest`: a column shows its highest alone, for bars, which stand on zero; beside it its
+ * lowest where that is below zero.
  * Null, what is not known, is neither low nor high; a column of nothing else shows its first window.
  */
 export function drawnWindows(
@@ -36,7 +37,7 @@ export function drawnWindows(
       if (value < (values[low] ?? Number.POSITIVE_INFINITY)) low = window;
       if (value > (values[high] ?? Number.NEGATIVE_INFINITY)) high = window;
     }
-    if (shows === "highest") drawn.push(high, high);
+    if (shows === "highest" && (values[low] ?? 0) >= 0) drawn.push(high, high);
     else drawn.push(Math.min(low, high), Math.max(low, high));
   }
   return drawn;
